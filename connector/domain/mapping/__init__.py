@@ -1,0 +1,1 @@
+"""Survey records to responses, decided values to vendor fields."""

@@ -1,0 +1,1 @@
+"""Which person, which contact, and why."""

@@ -1,0 +1,1 @@
+"""The words of the connector as frozen values."""

@@ -1,0 +1,1 @@
+"""Recoveries: open, join, raise, say what to do."""

@@ -1,0 +1,189 @@
+"""One Protocol per role. Only frozen values of `connector.domain.model` cross them.
+
+An adapter never retries, sleeps, logs or limits; it translates. A write is split in two so that the body can be frozen
+in the store before the socket opens: `render` is pure and makes the request, `send` sends exactly that and reads one
+outcome per record. See `docs/decisions/002-render-then-send.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+from connector.domain.model.intent import Found, Item, Json, Promise, Receipt, Request, WriteKind
+from connector.domain.model.person import Contact
+from connector.errors import RemoteError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A webhook request exactly as it arrived. Header names are lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One survey answer in the survey tool's own shape, opened just far enough to identify it.
+
+    `id` is the tool's id of the answer (stable across edits), `form` the survey's id there, `submitted_at` what the
+    sender claims. `answers` maps a question's stable reference to its value (see each adapter's page for the shapes);
+    `hidden` are values that travelled with the link; `metadata` everything else a mapping may read.
+    """
+
+    id: str
+    form: str
+    submitted_at: datetime
+    answers: Mapping[str, Json]
+    hidden: Mapping[str, Json]
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where survey answers come from."""
+
+    kind: str
+
+    def verify(self, hook: Hook) -> None:
+        """Check the signature over the raw bytes. Raises Forged."""
+        ...
+
+    def split(self, body: bytes) -> Sequence[bytes]:
+        """The deliveries of one request body, one per answer. Raises MappingError when it cannot be told apart."""
+        ...
+
+    def read(self, payload: bytes) -> Record | None:
+        """Open one delivery; None when it is authentic but no answer (a test ping, a preview). Raises MappingError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """One record was not written, and why."""
+
+    error: RemoteError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The whole write was accepted for later; ask `poll` for the outcomes."""
+
+    id: str
+
+
+Outcome = Receipt | Failed
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A system the connector writes to.
+
+    `account` identifies the vendor account (`zendesk:acme`), never the YAML's name for it.
+    """
+
+    account: str
+    promises: Mapping[WriteKind, Promise]
+
+    def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
+        """The one request that writes `items`, at most `promises[kind].batch` of them. Pure."""
+        ...
+
+    def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome] | Job:
+        """Send exactly `request`; one outcome per record, in order. Raises RemoteError when the call failed as one."""
+        ...
+
+    def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
+        """Outcomes of a job, or the job again while it runs. Raises Gone when it vanished."""
+        ...
+
+    def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
+        """Which objects carry each item's key or marker; for a contact also its e-mail. One answer each, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A page of changes. `cursor` is stored with the records in one transaction; `more` asks for the next at once."""
+
+    records: Sequence[T]
+    cursor: str
+    more: bool
+
+
+@runtime_checkable
+class Contacts(Protocol):
+    """A CRM's contacts, to match people against and to notice edits, merges and deletions."""
+
+    account: str
+
+    def contacts_since(self, cursor: str | None) -> Page[Contact]:
+        """Contacts created, changed, merged or deleted since `cursor` (None: from the beginning). Pages overlap."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A helpdesk ticket's state. `status` is one of new, open, pending, hold, solved, closed, deleted.
+
+    `key` is the marker we wrote on it, None on tickets that are not ours. `values` are the fields we may write.
+    """
+
+    account: str
+    id: str
+    status: str
+    requester_email: str | None
+    key: str | None
+    url: str | None
+    updated_at: datetime
+    values: Mapping[str, Json]
+
+
+@runtime_checkable
+class Tickets(Protocol):
+    """A helpdesk's tickets, to notice what people did with ours and how many each requester has."""
+
+    account: str
+
+    def tickets_since(self, cursor: str | None) -> Page[Ticket]:
+        """Tickets changed since `cursor` (None: from now on). Pages overlap."""
+        ...
+
+    def read_tickets(self, ids: Sequence[str]) -> Mapping[str, Ticket]:
+        """The current state of some tickets, by id; a deleted one is absent."""
+        ...
+
+    def verify(self, hook: Hook) -> None:
+        """Check the signature of the helpdesk's own webhook. Raises Forged."""
+        ...
+
+    def read_hook(self, body: bytes) -> Sequence[str]:
+        """Ids of the tickets a webhook is about; it is a hint, the tickets are re-read. Raises MappingError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something a connected account lacks, and the one thing to do about it. `blocking`: writes would be refused."""
+
+    subject: str
+    message: str
+    fix: str
+    blocking: bool
+
+
+@runtime_checkable
+class Describable(Protocol):
+    """An account that can say whether it is ready for us."""
+
+    def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
+        """Compare what the mappings will write, per kind, with what the account has. Raises RemoteError."""
+        ...

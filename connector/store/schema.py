@@ -1,0 +1,388 @@
+"""Every table. Personal data lives in `sealed` columns (AES-GCM) and is found through keyed `blind` indexes only.
+
+Instants are microseconds since 1970 in UTC, so that both stores compare them alike. Enumerations are their text.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, stored as microseconds since 1970 in UTC."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Refuse naive datetimes: a zone lost here is lost for good."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored")
+        return (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Back to an aware instant."""
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+# SQLite gives rowid behaviour to INTEGER only; PostgreSQL wants 64 bits.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="store identity, digest of the scoring configuration, check value of the key ring",
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("connection", Text, nullable=False, comment="as the YAML named it when the delivery arrived"),
+    Column("source", Text, nullable=False, comment="adapter kind, which a rename does not change"),
+    Column("dedupe", Text, nullable=False, unique=True, comment="blind digest of source and payload"),
+    Column("state", Text, nullable=False, comment="received | mapped | duplicate | ignored | quarantined | erased"),
+    Column("priority", Integer, nullable=False, default=0, comment="0 live, 1 backfill"),
+    Column("received_at", Instant, nullable=False),
+    Column("duplicates", Integer, nullable=False, default=0, comment="identical deliveries that arrived again"),
+    Column("payload", LargeBinary, comment="sealed; null once retention or erasure took it"),
+    Column("field", Text, comment="where mapping failed"),
+    Column("reason", Text, comment="why it is quarantined or ignored; no personal data"),
+    Column("response_id", ForeignKey("response.id")),
+    Index(None, "state", "priority", "id"),
+)
+
+response = Table(
+    "response",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("key", Text, nullable=False, unique=True, comment="<kind>/<form>/<id>"),
+    Column("survey", Text, nullable=False),
+    Column("person_id", ForeignKey("person.id")),
+    Column("latest_version", Integer, nullable=False, default=0),
+)
+
+response_version = Table(
+    "response_version",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("response_id", ForeignKey("response.id"), nullable=False),
+    Column("version", Integer, nullable=False, comment="from 1, in event order of arrival"),
+    Column("state", Text, nullable=False, comment="pending | decided | stale | quarantined | erased"),
+    Column("event_at", Instant, nullable=False),
+    Column("submitted_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("content", Text, nullable=False, comment="blind digest of the canonical content"),
+    Column("sealed", LargeBinary, comment="canonical response, sealed JSON"),
+    Column("understanding", LargeBinary, comment="sealed JSON: language, sentiment, themes with quotes"),
+    Column("satisfaction", Float, comment="worst rating, 0-100"),
+    Column("unhappy", Boolean),
+    Column("reason", Text, comment="why it is quarantined or stale"),
+    Column("decided_at", Instant, comment="set in the transaction that planned its intents; never twice"),
+    UniqueConstraint("response_id", "version"),
+    Index(None, "state", "id"),
+    Index(None, "response_id", "state"),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("created_at", Instant, nullable=False),
+    Column("sealed", LargeBinary, comment="name, e-mail, phone, company as last offered; sealed JSON"),
+    Column("merged_into", ForeignKey("person.id")),
+    Column("scored_at", Instant, comment="when the score was last computed"),
+    Index(None, "scored_at"),
+)
+
+person_key = Table(
+    "person_key",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("blind", Text, primary_key=True),
+    Column("person_id", ForeignKey("person.id"), nullable=False, index=True),
+    comment="exact keys a person was seen with",
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("remote_id", Text, primary_key=True),
+    Column("email", Text, comment="blind"),
+    Column("phone", Text, comment="blind"),
+    Column("sealed", LargeBinary, comment="name, e-mail, phone, owner, url, values; sealed JSON"),
+    Column("modified_at", Instant),
+    Column("deleted", Boolean, nullable=False, default=False),
+    Column("merged_into", Text),
+    Index(None, "account", "email"),
+    Index(None, "account", "phone"),
+    comment="the CRM's contacts as contacts_since last reported them",
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("person_id", ForeignKey("person.id"), primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("state", Text, nullable=False, comment="linked | held | unlinked"),
+    Column("remote_id", Text),
+    Column("candidates", JSON, nullable=False),
+    Column("evidence", LargeBinary, nullable=False, comment="sealed JSON"),
+    Column("made_at", Instant, nullable=False),
+    Index(None, "account", "remote_id"),
+)
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("person_id", ForeignKey("person.id"), primary_key=True),
+    Column("component", Text, primary_key=True),
+    Column("source", Text, primary_key=True, comment="response key and rating, or signal name"),
+    Column("value", Float, nullable=False),
+    Column("at", Instant, nullable=False),
+    comment="what health scores rest on; a newer version of an answer replaces its facts",
+)
+
+score = Table(
+    "score",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("person_id", ForeignKey("person.id"), nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("computed_at", Instant, nullable=False),
+    Column("hundredths", Integer),
+    Column("coverage", Float, nullable=False),
+    Column("band", Text),
+    Column("answers", Integer, nullable=False),
+    Column("trend", Integer),
+    Column("contributions", JSON, nullable=False),
+    Column("config", Text, nullable=False, comment="digest of the scoring configuration"),
+    Index(None, "person_id", "id"),
+)
+
+recovery = Table(
+    "recovery",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("person_id", ForeignKey("person.id"), nullable=False),
+    Column("playbook", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("opened_by", Text, nullable=False, comment="response key"),
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("cause", Text),
+    Column("generation", Integer, nullable=False, default=1, comment="counts follow-up tickets"),
+    Index(
+        "uq_recovery_open",
+        "person_id",
+        "playbook",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+)
+
+recovery_response = Table(
+    "recovery_response",
+    metadata,
+    Column("recovery_id", ForeignKey("recovery.id"), primary_key=True),
+    Column("response_id", ForeignKey("response.id"), primary_key=True),
+    Column("joined_at", Instant, nullable=False),
+)
+
+write = Table(
+    "write",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False, comment="sending | submitted | in_doubt | closed"),
+    Column("key", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("request", LargeBinary, nullable=False, comment="sealed JSON of the frozen request"),
+    Column("items", LargeBinary, nullable=False, comment="sealed JSON of the rendered items, to ask by"),
+    Column("size", Integer, nullable=False),
+    Column("sent_at", Instant, nullable=False),
+    Column("epoch", Integer, nullable=False, comment="of the lane that sent it"),
+    Column("ask_at", Instant),
+    Column("asks", Integer, nullable=False, default=0),
+    Column("job", Text),
+    Column("poll_at", Instant),
+    Column("closed_at", Instant),
+    Index(None, "account", "state", "id"),
+)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("object", Text, nullable=False, index=True),
+    Column("target", Text),
+    Column("after", JSON, nullable=False),
+    Column("fields", LargeBinary, comment="sealed JSON"),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, comment="why it is held, blocked, rejected …; no personal data"),
+    Column("priority", Integer, nullable=False),
+    Column("fold", Boolean, nullable=False),
+    Column("cause_at", Instant, nullable=False),
+    Column("planned_at", Instant, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("give_up_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("revision", Integer, nullable=False, default=0, comment="raised when an ask found nothing"),
+    Column("batch_limit", Integer, comment="set while a refused batch is bisected"),
+    Column("ask_first", Boolean, nullable=False, default=False),
+    Column("write_id", ForeignKey("write.id"), index=True),
+    Column("position", Integer, comment="record of the write it belongs to; folded intents share one"),
+    Column("response_id", ForeignKey("response.id"), index=True),
+    Column("version", Integer),
+    Column("person_id", ForeignKey("person.id"), index=True),
+    Column("recovery_id", ForeignKey("recovery.id"), index=True),
+    Column("settled_at", Instant),
+    Index(None, "account", "state", "not_before"),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("intent_id", ForeignKey("intent.id"), primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("object", Text, nullable=False, index=True),
+    Column("remote_id", Text, nullable=False),
+    Column("url", Text),
+    Column("created", Boolean),
+    Column("request_id", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "account", "remote_id"),
+)
+
+confirmed = Table(
+    "confirmed",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("object", Text, primary_key=True, comment="our name of the object, as in intent.object or intent.target"),
+    Column("field", Text, primary_key=True),
+    Column("known", Boolean, nullable=False, comment="false while a write of it is open"),
+    Column("value", LargeBinary, comment="sealed JSON"),
+    Column("event_at", Instant, nullable=False, comment="event time of the value; older ones never overwrite it"),
+    Column("theirs", Boolean, nullable=False, default=False, comment="a person changed it after our last write"),
+)
+
+lane = Table(
+    "lane",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("lease_until", Instant),
+    Column("wake_seq", Integer, nullable=False, default=0),
+    Column("done_seq", Integer, nullable=False, default=0),
+    Column("wake_at", Instant),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("name", Text, primary_key=True, comment="account and feed, for example zendesk:acme/tickets"),
+    Column("value", Text, nullable=False),
+    Column("moved_at", Instant, nullable=False),
+)
+
+quota = Table(
+    "quota",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("endpoint_class", Text, primary_key=True),
+    Column("window_start", Instant, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("blocked_until", Instant),
+    Column("remaining", Integer, comment="as the vendor last said"),
+    Column("resets_at", Instant, comment="as the vendor last said"),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False, comment="active | paused"),
+    Column("reason", Text),
+    Column("since", Instant, nullable=False),
+    Column("probe_at", Instant),
+    comment="a paused account keeps its intents planned and is probed until it works again",
+)
+
+token = Table(
+    "grant_token",
+    metadata,
+    Column("grant", Text, primary_key=True),
+    Column("sealed", LargeBinary, comment="access and refresh token; sealed JSON"),
+    Column("expires_at", Instant),
+    Column("generation", Integer, nullable=False),
+    Column("refreshing_until", Instant, comment="single flight across processes"),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("response_id", ForeignKey("response.id"), index=True),
+    Column("person_id", ForeignKey("person.id"), index=True),
+    Column("recovery_id", ForeignKey("recovery.id")),
+    Column("intent_id", ForeignKey("intent.id")),
+    Column("detail", LargeBinary, comment="sealed JSON"),
+)
+
+count = Table(
+    "count",
+    metadata,
+    Column("name", Text, primary_key=True, comment="forged, oversized, … : what left no other row"),
+    Column("value", Integer, nullable=False),
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("blind", Text, primary_key=True, comment="of an erased person's key or an erased response's key"),
+    Column("erased_at", Instant, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""The lanes: collect, understand, decide, write, timers."""

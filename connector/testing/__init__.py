@@ -1,0 +1,1 @@
+"""Twins and suites for adapters, ours and other people's."""

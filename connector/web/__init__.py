@@ -1,0 +1,1 @@
+"""The web edge: hooks, health and metrics."""
