@@ -57,7 +57,20 @@ class ConfigError(ConnectorError):
 
 
 class ExpressionError(ConnectorError):
-    """An expression could not be evaluated, for example because a value is missing. Whoever asked does not act."""
+    """An expression cannot be compiled, or met a missing value. Whoever asked does not act.
+
+    `suggestion` is the nearest right name, `line` (from 1) the place in the text where compiling failed, `missing` the
+    name that had no value, for example `score.points`. The message holds names of the configuration, never values.
+    """
+
+    def __init__(
+        self, message: str, *, suggestion: str | None = None, line: int = 1, missing: str | None = None
+    ) -> None:
+        self.message = message
+        self.suggestion = suggestion
+        self.line = line
+        self.missing = missing
+        super().__init__(f"{message} (did you mean {suggestion!r}?)" if suggestion else message)
 
 
 class MappingError(ConnectorError):
