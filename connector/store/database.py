@@ -1,0 +1,176 @@
+"""The store as a whole: opening it, its transactions, and the bells that say a lane has work.
+
+The bells are a shortcut within one process. Other processes notice a committed wake-up when they look, at least once a
+second (see `connector.engines.embedded`), so a bell that never rings delays work and loses none.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
+
+from connector.clock import Clock
+from connector.errors import StoreError
+from connector.store import engine, lanes, migrations
+from connector.store.keyring import KeyRing
+from connector.store.schema import meta
+from connector.store.transaction import Transaction
+
+__all__ = ["Database", "Transaction"]
+
+_CHECK = "key_check"
+_KEY_IDS = "key_ids"
+
+
+class Database:
+    """One store: a SQLite file (`sqlite:///connector.db`) or PostgreSQL (`postgresql://user:…@host/name`).
+
+    Nothing is opened here. The first transaction checks that the tables are the ones this version knows and that
+    the key ring is the one they were sealed with.
+
+    Raises:
+        StoreError: the URL is neither; from the first transaction on: tables or keys do not fit.
+    """
+
+    def __init__(self, url: str, keyring: KeyRing, clock: Clock) -> None:
+        self.clock = clock
+        self.keyring = keyring
+        self._url = engine.parse(url)
+        self._writer = engine.open_writer(self._url)
+        self._reader = engine.open_reader(self._url)
+        # SQLite has one writer at a time. Threads of this process queue here, in turn and without polling, instead of
+        # in SQLite's busy handler, which sleeps up to 100 ms between tries and lets the unlucky one starve.
+        self._turn = threading.Lock()
+        self._inside = threading.local()
+        self._bells: dict[str, threading.Event] = {}
+        self._bells_lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._opened = threading.Event()
+
+    def create(self) -> Database:
+        """Bring the tables to this version, making the file if need be, and return self. Safe to repeat.
+
+        Raises:
+            StoreError: the store was written by a newer version, or with other keys.
+        """
+        engine.touch(self._url)
+        with _advised(self._url.get_backend_name()), self._writer.begin() as connection:
+            migrations.upgrade(connection)
+        self._open()
+        return self
+
+    def close(self) -> None:
+        """Close every pooled connection. A transaction after that opens new ones."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """One writing transaction: committed when the block ends, undone when it raises. Not to be nested.
+
+        After the commit the bells of the woken lanes ring.
+        """
+        self._open()
+        with self._transaction(self._writer, exclusive=True) as tx:
+            yield tx
+            lanes.wake(tx, tx.wakes)
+        self.ring(tx.wakes)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """One read-only snapshot. Not to be nested, neither in itself nor in a writing transaction."""
+        self._open()
+        with self._transaction(self._reader, exclusive=False) as tx:
+            yield tx
+
+    def bell(self, lane: str) -> threading.Event:
+        """The event that is set after a commit of this process woke `lane`; whoever waits for it clears it."""
+        with self._bells_lock:
+            return self._bells.setdefault(lane, threading.Event())
+
+    def ring(self, lanes_: Iterable[str]) -> None:
+        """Set the bells of these lanes."""
+        for name in lanes_:
+            self.bell(name).set()
+
+    @contextmanager
+    def _transaction(self, pool: Engine, *, exclusive: bool) -> Iterator[Transaction]:
+        if getattr(self._inside, "active", False):
+            raise RuntimeError("a transaction is already open in this thread: pass its tx on")
+        is_file = self._url.get_backend_name() == "sqlite"
+        self._inside.active = True
+        queued = exclusive and is_file
+        try:
+            if queued:
+                self._turn.acquire()
+            try:
+                with pool.begin() as connection:
+                    # The clock is read once the transaction has begun: who had to wait sees the time after that.
+                    yield Transaction(connection, self.keyring, self.clock.now())
+            finally:
+                if queued:
+                    self._turn.release()
+        finally:
+            self._inside.active = False
+
+    def _open(self) -> None:
+        if self._opened.is_set():
+            return
+        with self._opening:
+            if self._opened.is_set():
+                return
+            if not engine.exists(self._url):
+                raise StoreError(f"there is no store at {self._url.database}: run `connector init` first")
+            with _advised(self._url.get_backend_name()):
+                with self._reader.connect() as connection:
+                    migrations.check(connection)
+                with self._transaction(self._reader, exclusive=False) as tx:
+                    is_known = _keys_fit(tx, self.keyring)
+                if not is_known:
+                    with self._transaction(self._writer, exclusive=True) as tx:
+                        _remember_keys(tx, self.keyring)
+            self._opened.set()
+
+
+def _keys_fit(tx: Transaction, keyring: KeyRing) -> bool:
+    """Whether the store knows this ring already. Raises StoreError when it was made with another one."""
+    rows = tx.execute(select(meta.c.name, meta.c.value).where(meta.c.name.in_([_CHECK, _KEY_IDS])))
+    known: dict[str, str] = {row.name: row.value for row in rows}
+    if _CHECK not in known:
+        return False
+    *others, oldest = keyring.check_values()
+    if known[_CHECK] in others:
+        raise StoreError(
+            "the key this store was made with must stay the last of privacy.keys: put newer keys before it"
+        )
+    if known[_CHECK] != oldest:
+        raise StoreError(
+            "privacy.keys does not hold the key this store was made with: restore it, as the last of the list"
+        )
+    missing = sorted(set(json.loads(known[_KEY_IDS])) - set(keyring.key_ids))
+    if missing:
+        raise StoreError(f"privacy.keys lacks key {', '.join(missing)}, which sealed a part of this store: restore it")
+    return set(keyring.key_ids) <= set(json.loads(known[_KEY_IDS]))
+
+
+def _remember_keys(tx: Transaction, keyring: KeyRing) -> None:
+    known = tx.execute(select(meta.c.value).where(meta.c.name == _KEY_IDS)).scalar_one_or_none()
+    ids = sorted({*json.loads(known or "[]"), *keyring.key_ids})
+    if not tx.insert_ignore(meta, {"name": _CHECK, "value": keyring.check_values()[-1]}):
+        _keys_fit(tx, keyring)  # another process was first, perhaps with another ring
+    tx.upsert(meta, {"name": _KEY_IDS, "value": json.dumps(ids)}, keys=["name"], update=["value"])
+
+
+@contextmanager
+def _advised(backend: str) -> Iterator[None]:
+    """Turn the driver's complaint that the store cannot be opened into advice, without its words (they hold URLs)."""
+    try:
+        yield
+    except OperationalError as error:
+        where = "the file and its directory are writable" if backend == "sqlite" else "the server is reachable"
+        raise StoreError(f"the store cannot be opened: check that {where}") from error

@@ -1,0 +1,118 @@
+"""Lanes: who drains what, until when, and what wakes it.
+
+A row counts wake-ups (`wake_seq`) and those a finished drain has seen (`done_seq`); a lane is due while they differ,
+when `wake_at` has come, or when its holder's lease ran out before it finished. Taking one is a conditional update that
+raises the epoch, so that two takers never both succeed and a late holder can be told apart from its successor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
+
+from connector.store.schema import lane
+from connector.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A lane in somebody's hands: `epoch` counts how often it was taken, `wake_seq` its wake-ups until then."""
+
+    name: str
+    owner: str
+    epoch: int
+    wake_seq: int
+    lease_until: datetime
+
+
+def wake(tx: Transaction, wakes: Mapping[str, datetime | None]) -> None:
+    """Write wake-ups down (None: now). `Transaction.wake` collects them; the database calls this before it commits."""
+    for name, at in sorted(wakes.items()):  # one order everywhere, so that two transactions cannot lock crosswise
+        insert = tx.insert_for(lane).values(name=name, epoch=0, done_seq=0, wake_seq=int(at is None), wake_at=at)
+        changes = {"wake_seq": lane.c.wake_seq + 1} if at is None else {"wake_at": _earlier(at)}
+        tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changes))
+
+
+def due_at(tx: Transaction, name: str) -> datetime | None:
+    """When the lane can next be taken as far as is known; not after `tx.now` means at once, None means when woken."""
+    row = tx.execute(select(lane).where(lane.c.name == name)).one_or_none()
+    if row is None:
+        return None
+    if row.owner is not None:
+        expiry: datetime = row.lease_until
+        return expiry
+    if row.wake_seq > row.done_seq:
+        return tx.now
+    wake_at: datetime | None = row.wake_at
+    return wake_at
+
+
+def take(tx: Transaction, name: str, owner: str, lease: timedelta) -> Hold | None:
+    """Take the lane if it is due and nobody holds it; None otherwise.
+
+    `wake_at` is cleared: the drain looks at everything that is due and says itself when to come back. A holder that
+    dies meanwhile leaves an expired lease, which makes the lane due.
+    """
+    lease_until = tx.now + lease
+    row = tx.execute(
+        update(lane)
+        .where(lane.c.name == name, or_(_resting_and_due(tx), _abandoned(tx)))
+        .values(owner=owner, epoch=lane.c.epoch + 1, lease_until=lease_until, wake_at=None)
+        .returning(lane.c.epoch, lane.c.wake_seq)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Hold(name=name, owner=owner, epoch=row.epoch, wake_seq=row.wake_seq, lease_until=lease_until)
+
+
+def renew(tx: Transaction, hold: Hold, lease: timedelta) -> Hold | None:
+    """Prolong a lease that has not run out; None when it has, and the lane is to be considered lost."""
+    lease_until = tx.now + lease
+    held = tx.execute(
+        update(lane).where(_is_held(hold), lane.c.lease_until > tx.now).values(lease_until=lease_until)
+    ).rowcount
+    return replace(hold, lease_until=lease_until) if held else None
+
+
+def finish(tx: Transaction, hold: Hold, next_due: datetime | None) -> bool:
+    """Give the lane back, due again at `next_due` (None: when woken); False when it belongs to somebody else by now.
+
+    Wake-ups that came while it was held stay: those counted after the take leave it due at once, a `wake_at` set
+    meanwhile wins when it is earlier.
+    """
+    wake_at = lane.c.wake_at if next_due is None else _earlier(next_due)
+    released = tx.execute(
+        update(lane).where(_is_held(hold)).values(owner=None, lease_until=None, done_seq=hold.wake_seq, wake_at=wake_at)
+    ).rowcount
+    return released == 1
+
+
+def holds(tx: Transaction, hold: Hold) -> bool:
+    """True while the lane is still this holder's and the lease has not run out.
+
+    The row stays locked until the transaction ends where the database locks rows, so nobody takes the lane in between.
+    """
+    query = select(lane.c.name).where(_is_held(hold), lane.c.lease_until > tx.now).with_for_update()
+    return tx.execute(query).one_or_none() is not None
+
+
+def _is_held(hold: Hold) -> ColumnElement[bool]:
+    return and_(lane.c.name == hold.name, lane.c.owner == hold.owner, lane.c.epoch == hold.epoch)
+
+
+def _resting_and_due(tx: Transaction) -> ColumnElement[bool]:
+    return and_(
+        lane.c.owner.is_(None),
+        or_(lane.c.wake_seq > lane.c.done_seq, lane.c.wake_at <= tx.now),
+    )
+
+
+def _abandoned(tx: Transaction) -> ColumnElement[bool]:
+    return and_(lane.c.owner.is_not(None), lane.c.lease_until <= tx.now)
+
+
+def _earlier(at: datetime) -> ColumnElement[datetime]:
+    return case((lane.c.wake_at < at, lane.c.wake_at), else_=literal(at, lane.c.wake_at.type))

@@ -1,0 +1,66 @@
+"""The history of the tables, as Alembic revisions inside the package: `versions/` holds them, `env.py` runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from connector.errors import StoreError
+
+_HERE = Path(__file__).parent
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    return config
+
+
+def head() -> str:
+    """The revision this version of the connector works with."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the tables to `head` on `connection`, in its transaction.
+
+    Raises:
+        StoreError: a newer version of the connector wrote this store.
+    """
+    if current(connection) == head():
+        return
+    _refuse_newer(connection)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def current(connection: Connection) -> str | None:
+    """The revision the tables are at; None for an empty database."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def check(connection: Connection) -> None:
+    """Refuse to work on tables of another version. Raises StoreError saying what to do."""
+    if current(connection) == head():
+        return
+    _refuse_newer(connection)
+    if inspect(connection).has_table("alembic_version"):
+        raise StoreError("the store is of an older version: stop every connector, then run `connector init` once")
+    raise StoreError("the store is empty: run `connector init` first")
+
+
+def _refuse_newer(connection: Connection) -> None:
+    revision = current(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise StoreError(
+            f"the store is at revision {revision}, newer than this version knows: install a newer connector"
+        )

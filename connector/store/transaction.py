@@ -1,0 +1,104 @@
+"""One transaction: statements, one instant, sealing, and the wake-ups it will announce when it commits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, CursorResult, Executable, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.domain.model.intent import Json
+from connector.store.keyring import KeyRing
+
+Values = Mapping[str, Any]
+Rows: TypeAlias = CursorResult[*tuple[Any, ...]]
+
+
+class Transaction:
+    """What the noun modules of this room take as `tx`. Made by `Database.write` and `Database.read` only.
+
+    `now` is one instant for the whole transaction, so that rows written together agree on the time.
+    """
+
+    def __init__(self, connection: Connection, keyring: KeyRing, now: datetime) -> None:
+        self.now = now
+        self.wakes: dict[str, datetime | None] = {}
+        self._connection = connection
+        self._keyring = keyring
+
+    def execute(self, statement: Executable, params: Values | Sequence[Values] | None = None) -> Rows:
+        """Run one Core statement; a sequence of `params` runs it once for each."""
+        result = self._connection.execute(statement, params)
+        assert isinstance(result, CursorResult)
+        return result
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block did when it raises, and let the error through; the transaction goes on."""
+        with self._connection.begin_nested():
+            yield
+
+    def seal(self, label: str, data: Json) -> bytes:
+        """Encrypt a JSON value for the column `label` (`table.column`)."""
+        return self._keyring.seal(label, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+
+    def unseal(self, label: str, sealed: bytes) -> Json:
+        """Decrypt what `seal` made for the same label. Raises StoreError."""
+        value: Json = json.loads(self._keyring.unseal(label, sealed))
+        return value
+
+    def seal_bytes(self, label: str, payload: bytes) -> bytes:
+        """Encrypt raw bytes for the column `label`."""
+        return self._keyring.seal(label, payload)
+
+    def unseal_bytes(self, label: str, sealed: bytes) -> bytes:
+        """Decrypt what `seal_bytes` made for the same label. Raises StoreError."""
+        return self._keyring.unseal(label, sealed)
+
+    def blind(self, domain: str, text: str) -> str:
+        """The keyed digest (64 hex digits) under which `text` is found, for example `blind("email", address)`."""
+        return self._keyring.blind(domain, text)
+
+    def blind_bytes(self, domain: str, payload: bytes) -> str:
+        """The keyed digest of raw bytes."""
+        return self._keyring.blind_bytes(domain, payload)
+
+    def wake(self, lane: str, at: datetime | None = None) -> None:
+        """Announce work for `lane`, now or at `at`; part of this transaction, heard when it commits.
+
+        A wake-up outlives a savepoint that is undone: a lane woken for nothing finds nothing,
+        a lane left asleep is lost work.
+        """
+        if at is None or at <= self.now:
+            self.wakes[lane] = None
+        elif lane not in self.wakes:
+            self.wakes[lane] = at
+        elif (earlier := self.wakes[lane]) is not None:
+            self.wakes[lane] = min(earlier, at)
+
+    def upsert(self, table: Table, values: Values, *, keys: Sequence[str], update: Sequence[str]) -> None:
+        """Insert a row, or set the columns `update` of the row that already has these `keys`."""
+        insert = self._insert(table).values(**values)
+        self.execute(
+            insert.on_conflict_do_update(
+                index_elements=list(keys), set_={name: insert.excluded[name] for name in update}
+            )
+        )
+
+    def insert_ignore(self, table: Table, values: Values) -> bool:
+        """Insert a row unless one with any of its unique keys exists; True when it was inserted."""
+        insert = self._insert(table).values(**values).on_conflict_do_nothing()
+        return self.execute(insert.execution_options(preserve_rowcount=True)).rowcount == 1
+
+    def insert_for(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """This dialect's INSERT, which knows ON CONFLICT; for what `upsert` cannot say."""
+        return self._insert(table)
+
+    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        if self._connection.dialect.name == "postgresql":
+            return postgresql.insert(table)
+        return sqlite.insert(table)
