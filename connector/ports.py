@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from connector.domain.model.intent import Found, Item, Json, Promise, Receipt, Request, WriteKind
 from connector.domain.model.person import Contact
 from connector.errors import RemoteError
+from connector.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +188,57 @@ class Describable(Protocol):
     def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
         """Compare what the mappings will write, per kind, with what the account has. Raises RemoteError."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a grant holds now. `generation` counts refreshes from 1; `expires_at` already leaves a margin for use.
+
+    `expires_at` is None where the vendor does not say; such a token is used until it is refused.
+    """
+
+    access: Secret
+    generation: int
+    refresh: Secret | None = None
+    expires_at: datetime | None = None
+
+
+@runtime_checkable
+class TokenStore(Protocol):
+    """Where grants survive a restart, and how processes agree on who refreshes. Every method is one transaction."""
+
+    def load(self, grant: str) -> Token | None:
+        """The newest token of `grant`; None before the first."""
+        ...
+
+    def lease(self, grant: str, generation: int, lease: timedelta) -> bool:
+        """Reserve the refresh that follows `generation` (0: none yet).
+
+        False when another holder's reservation still runs, or when the store has moved past `generation`.
+        """
+        ...
+
+    def save(self, grant: str, token: Token) -> bool:
+        """Keep `token` durably and end the reservation. False, keeping nothing, unless it follows the stored one by 1."""
+        ...
+
+    def release(self, grant: str, generation: int) -> None:
+        """Give up the reservation that followed `generation`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindSpec:
+    """What the configuration must know about an adapter kind before any connection of it exists.
+
+    `kind` is the YAML's word, `options` the adapter's frozen pydantic model, `roles` a subset of source, crm, helpdesk,
+    notifier, `writes` the kinds of write it can do. `known_fields` are the standard fields each write kind takes, None
+    where they cannot be known offline; `custom_field` is a regular expression for names only the account can judge.
+    """
+
+    kind: str
+    options: type
+    roles: frozenset[str]
+    writes: frozenset[WriteKind] = frozenset()
+    known_fields: Mapping[WriteKind, frozenset[str]] | None = None
+    custom_field: str | None = None
