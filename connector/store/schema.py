@@ -154,6 +154,22 @@ contact = Table(
     comment="the CRM's contacts as contacts_since last reported them",
 )
 
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("remote_id", Text, primary_key=True),
+    Column("status", Text, nullable=False, comment="new | open | pending | hold | solved | closed | deleted"),
+    Column("requester", Text, comment="blind e-mail"),
+    Column("key", Text, comment="the marker we wrote on it; null on tickets that are not ours"),
+    Column("url", Text),
+    Column("first_at", Instant, nullable=False, comment="oldest change ever reported"),
+    Column("updated_at", Instant, nullable=False),
+    Column("sealed", LargeBinary, comment="values we may write; sealed JSON"),
+    Index(None, "account", "requester"),
+    comment="the helpdesk's tickets as tickets_since last reported them",
+)
+
 link = Table(
     "link",
     metadata,

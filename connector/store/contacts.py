@@ -1,0 +1,118 @@
+"""The mirror of each CRM's contacts, as its own feed last reported them, found by blind e-mail and phone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Row, select
+
+from connector.domain.model.intent import Json
+from connector.domain.model.person import Contact, KeyKind
+from connector.store.schema import contact
+from connector.store.transaction import Transaction
+
+SEALED = "contact.sealed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a report about a contact changed: what was known before (None: new) and whether anything differs now."""
+
+    before: Contact | None
+    after: Contact
+    changed: bool
+
+
+def upsert(tx: Transaction, seen: Contact, *, email: str | None, phone: str | None) -> Change:
+    """Record a contact as its CRM reports it; `email` and `phone` are its normalised keys.
+
+    The same report again, or one older than what is known, changes nothing.
+    """
+    before = get(tx, seen.account, seen.id)
+    if before is not None and (_data(before) == _data(seen) or _is_older(seen, before)):
+        return Change(before=before, after=before, changed=False)
+    tx.upsert(
+        contact,
+        {
+            "account": seen.account,
+            "remote_id": seen.id,
+            "email": None if email is None else tx.blind(KeyKind.EMAIL.value, email),
+            "phone": None if phone is None else tx.blind(KeyKind.PHONE.value, phone),
+            "sealed": tx.seal(SEALED, _data(seen)),
+            "modified_at": seen.modified_at,
+            "deleted": seen.deleted,
+            "merged_into": seen.merged_into,
+        },
+        keys=["account", "remote_id"],
+        update=["email", "phone", "sealed", "modified_at", "deleted", "merged_into"],
+    )
+    return Change(before=before, after=seen, changed=True)
+
+
+def _is_older(seen: Contact, known: Contact) -> bool:
+    return seen.modified_at is not None and known.modified_at is not None and seen.modified_at < known.modified_at
+
+
+def get(tx: Transaction, account: str, remote_id: str) -> Contact | None:
+    """One contact as last reported, deleted and merged ones included."""
+    row = tx.execute(select(contact).where(contact.c.account == account, contact.c.remote_id == remote_id)).first()
+    return None if row is None else _contact(tx, row)
+
+
+def survivor(tx: Transaction, account: str, remote_id: str) -> Contact | None:
+    """The living contact behind an id, merges followed; None when it is unknown or gone."""
+    seen: set[str] = set()
+    current = get(tx, account, remote_id)
+    while current is not None and current.merged_into is not None and current.id not in seen:
+        seen.add(current.id)
+        current = get(tx, account, current.merged_into)
+    return None if current is None or current.deleted else current
+
+
+def find(tx: Transaction, account: str, kind: KeyKind, value: str) -> list[Contact]:
+    """Living contacts with this normalised e-mail, phone number or id, in order of their ids."""
+    if kind is KeyKind.CRM_ID:
+        found = survivor(tx, account, value)
+        return [] if found is None else [found]
+    if kind not in {KeyKind.EMAIL, KeyKind.PHONE}:
+        return []
+    column = contact.c.email if kind is KeyKind.EMAIL else contact.c.phone
+    rows = tx.execute(
+        select(contact)
+        .where(contact.c.account == account, column == tx.blind(kind.value, value))
+        .where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None))
+        .order_by(contact.c.remote_id)
+    ).all()
+    return [_contact(tx, row) for row in rows]
+
+
+def _data(seen: Contact) -> dict[str, Json]:
+    return {
+        "name": seen.name,
+        "email": seen.email,
+        "phone": seen.phone,
+        "owner": seen.owner,
+        "url": seen.url,
+        "modified_at": None if seen.modified_at is None else seen.modified_at.isoformat(),
+        "deleted": seen.deleted,
+        "merged_into": seen.merged_into,
+        "values": cast("Json", dict(seen.values)),
+    }
+
+
+def _contact(tx: Transaction, row: Row[Any]) -> Contact:
+    data = cast("dict[str, Any]", tx.unseal(SEALED, row.sealed)) if row.sealed is not None else {}
+    return Contact(
+        account=row.account,
+        id=row.remote_id,
+        name=data.get("name"),
+        email=data.get("email"),
+        phone=data.get("phone"),
+        owner=data.get("owner"),
+        url=data.get("url"),
+        modified_at=row.modified_at,
+        deleted=row.deleted,
+        merged_into=row.merged_into,
+        values=data.get("values", {}),
+    )

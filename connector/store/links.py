@@ -1,0 +1,110 @@
+"""Links: which contact of which account a person is, why, and since when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, delete, select, update
+
+from connector.domain.model.intent import Json
+from connector.domain.model.person import Evidence, Link, LinkState
+from connector.store.schema import link
+from connector.store.transaction import Transaction
+
+EVIDENCE = "link.evidence"
+
+
+def get(tx: Transaction, person_id: int, account: str) -> Link | None:
+    """The remembered link; None when nobody looked yet."""
+    row = tx.execute(select(link).where(link.c.person_id == person_id, link.c.account == account)).first()
+    return None if row is None else _link(tx, row)
+
+
+def of_person(tx: Transaction, person_id: int) -> list[Link]:
+    """Every link of a person, by account."""
+    rows = tx.execute(select(link).where(link.c.person_id == person_id).order_by(link.c.account)).all()
+    return [_link(tx, row) for row in rows]
+
+
+def persons(tx: Transaction, account: str, remote_id: str) -> list[int]:
+    """Who is linked to this contact, the person known longest first; more than one after a merge over there."""
+    rows = tx.execute(
+        select(link.c.person_id)
+        .where(link.c.account == account, link.c.remote_id == remote_id, link.c.state == LinkState.LINKED.value)
+        .order_by(link.c.person_id)
+    ).all()
+    return [int(row.person_id) for row in rows]
+
+
+def save(tx: Transaction, person_id: int, made: Link) -> None:
+    """Remember a link, replacing what was known for that account."""
+    evidence: dict[str, Json] = {
+        "decided_by": made.evidence.decided_by,
+        "compared": list(made.evidence.compared),
+        "losers": list(made.evidence.losers),
+    }
+    tx.upsert(
+        link,
+        {
+            "person_id": person_id,
+            "account": made.account,
+            "state": made.state.value,
+            "remote_id": made.remote_id,
+            "candidates": list(made.candidates),
+            "evidence": tx.seal(EVIDENCE, evidence),
+            "made_at": tx.now,
+        },
+        keys=["person_id", "account"],
+        update=["state", "remote_id", "candidates", "evidence", "made_at"],
+    )
+
+
+def repoint(tx: Transaction, account: str, remote_id: str, survivor: str) -> list[int]:
+    """The contact was merged away: its links follow to the survivor. Returns the persons that moved."""
+    moved = persons(tx, account, remote_id)
+    tx.execute(
+        update(link)
+        .where(link.c.account == account, link.c.remote_id == remote_id)
+        .values(remote_id=survivor, made_at=tx.now)
+    )
+    return moved
+
+
+def unlink(tx: Transaction, account: str, remote_id: str, reason: str) -> list[int]:
+    """The contact was deleted: who was linked to it is no longer. Returns the persons concerned."""
+    concerned = persons(tx, account, remote_id)
+    for person_id in concerned:
+        save(
+            tx,
+            person_id,
+            Link(account=account, state=LinkState.UNLINKED, remote_id=None, evidence=Evidence(decided_by=reason)),
+        )
+    return concerned
+
+
+def move(tx: Transaction, loser: int, winner: int) -> None:
+    """Give one person's links to another; where both have one, a made link beats an open question."""
+    for mine in of_person(tx, loser):
+        theirs = get(tx, winner, mine.account)
+        if theirs is None or (mine.state is LinkState.LINKED and theirs.state is not LinkState.LINKED):
+            save(tx, winner, mine)
+    tx.execute(delete(link).where(link.c.person_id == loser))
+
+
+def _link(tx: Transaction, row: Row[Any]) -> Link:
+    data = tx.unseal(EVIDENCE, row.evidence)
+    assert isinstance(data, dict)
+    compared, losers = data["compared"], data["losers"]
+    assert isinstance(compared, list)
+    assert isinstance(losers, list)
+    return Link(
+        account=row.account,
+        state=LinkState(row.state),
+        remote_id=row.remote_id,
+        evidence=Evidence(
+            decided_by=str(data["decided_by"]),
+            compared=tuple(str(line) for line in compared),
+            losers=tuple(str(line) for line in losers),
+        ),
+        candidates=tuple(row.candidates),
+    )

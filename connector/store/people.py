@@ -1,0 +1,121 @@
+"""Persons: our record of the humans who answered, found again by exact keys of which only keyed digests are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import or_, select, update
+
+from connector.domain.model.person import KeyKind
+from connector.domain.model.response import Respondent
+from connector.store import links, recoveries, responses, scores
+from connector.store.canonical import respondent_from_json, respondent_to_json
+from connector.store.schema import person, person_key
+from connector.store.transaction import Transaction
+
+SEALED = "person.sealed"
+
+
+def blind(tx: Transaction, kind: KeyKind, value: str) -> str:
+    """The keyed digest of an already normalised key value."""
+    return tx.blind(kind.value, value)
+
+
+def find(tx: Transaction, kind: KeyKind, value: str) -> int | None:
+    """The person seen with this key, after merges; None when nobody was."""
+    wanted = select(person_key.c.person_id).where(
+        person_key.c.kind == kind.value, person_key.c.blind == blind(tx, kind, value)
+    )
+    found = tx.execute(wanted).scalar()
+    return None if found is None else survivor(tx, int(found))
+
+
+def survivor(tx: Transaction, person_id: int) -> int:
+    """Follow merges to the person that is left."""
+    current = person_id
+    while True:
+        into = tx.execute(select(person.c.merged_into).where(person.c.id == current)).scalar()
+        if into is None:
+            return current
+        current = int(into)
+
+
+def create(tx: Transaction) -> int:
+    """A new person nobody knows anything about yet."""
+    made = tx.execute(person.insert().values(created_at=tx.now))
+    key = made.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def learn(tx: Transaction, person_id: int, keys: Mapping[KeyKind, str], respondent: Respondent | None = None) -> None:
+    """Remember the keys a person was seen with and what they said of themselves; a blank never erases.
+
+    A key that already belongs to somebody else stays theirs.
+    """
+    for kind, value in keys.items():
+        tx.insert_ignore(person_key, {"kind": kind.value, "blind": blind(tx, kind, value), "person_id": person_id})
+    if respondent is None:
+        return
+    known = respondent_to_json(details(tx, person_id))
+    offered = respondent_to_json(respondent)
+    latest = {name: known[name] if offered[name] is None else offered[name] for name in known}
+    if latest != known:
+        sealed = tx.seal(SEALED, latest)
+        tx.execute(update(person).where(person.c.id == person_id).values(sealed=sealed))
+
+
+def details(tx: Transaction, person_id: int) -> Respondent:
+    """What the person last said of themselves; all fields None when nothing is known, or it was erased."""
+    sealed = tx.execute(select(person.c.sealed).where(person.c.id == person_id)).scalar()
+    return Respondent() if sealed is None else respondent_from_json(tx.unseal(SEALED, sealed))
+
+
+def merge(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:
+    """Two persons turned out to be one: everything of `loser` becomes the winner's.
+
+    Returns pairs (older, younger) of recoveries of the same playbook that were both open; the younger one is closed.
+    """
+    known = respondent_to_json(details(tx, winner))
+    older = respondent_to_json(details(tx, loser))
+    both = {name: value if value is not None else older[name] for name, value in known.items()}
+    tx.execute(update(person).where(person.c.id == winner).values(sealed=tx.seal(SEALED, both), scored_at=None))
+    tx.execute(update(person_key).where(person_key.c.person_id == loser).values(person_id=winner))
+    links.move(tx, loser, winner)
+    scores.move(tx, loser, winner)
+    responses.move(tx, loser, winner)
+    pairs = recoveries.move(tx, loser, winner)
+    tx.execute(update(person).where(person.c.id == loser).values(merged_into=winner, sealed=None))
+    return pairs
+
+
+def scored(tx: Transaction, person_id: int, at: datetime) -> None:
+    """Remember when a person's score was last computed."""
+    tx.execute(update(person).where(person.c.id == person_id).values(scored_at=at))
+
+
+def due_for_score(tx: Transaction, *, before: datetime, limit: int) -> Sequence[int]:
+    """Persons whose score was computed before `before`, or never, longest ago first."""
+    rows = tx.execute(
+        select(person.c.id)
+        .where(or_(person.c.scored_at.is_(None), person.c.scored_at < before), person.c.merged_into.is_(None))
+        .order_by(person.c.scored_at.is_not(None), person.c.scored_at, person.c.id)
+        .limit(limit)
+    ).all()
+    return [int(row.id) for row in rows]
+
+
+def next_score_due(tx: Transaction) -> datetime | None:
+    """When the score computed longest ago was computed; None without any scored person."""
+    return tx.execute(
+        select(person.c.scored_at)
+        .where(person.c.merged_into.is_(None), person.c.scored_at.is_not(None))
+        .order_by(person.c.scored_at)
+        .limit(1)
+    ).scalar()
+
+
+def rescore_all(tx: Transaction) -> None:
+    """Make every person due: the scoring configuration changed."""
+    tx.execute(update(person).values(scored_at=None))

@@ -1,0 +1,176 @@
+"""Recoveries: opened once per person and playbook, joined by later answers, closed with a cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+
+from connector.domain.model.recovery import Recovery, RecoveryState, Severity
+from connector.store.schema import recovery, recovery_response
+from connector.store.transaction import Transaction
+
+MERGED = "merged into an older recovery of the same person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What `open_or_join` did: opened a recovery, joined a running one, or found the answer already in it."""
+
+    recovery: Recovery
+    opened: bool
+    joined: bool
+    raised: bool
+
+
+def open_or_join(
+    tx: Transaction,
+    *,
+    person_id: int,
+    playbook: str,
+    severity: Severity,
+    response_id: int,
+    response_key: str,
+    at: datetime,
+) -> Opening:
+    """Open the person's recovery under `playbook`, or join the one that is open; severity only rises."""
+    running = open_one(tx, person_id, playbook)
+    if running is None:
+        made = tx.execute(
+            recovery.insert().values(
+                person_id=person_id,
+                playbook=playbook,
+                state=RecoveryState.OPEN.value,
+                severity=severity.value,
+                opened_by=response_key,
+                opened_at=at,
+                generation=1,
+            )
+        )
+        key = made.inserted_primary_key
+        assert key is not None
+        _add_answer(tx, int(key[0]), response_id)
+        opened = get(tx, int(key[0]))
+        assert opened is not None
+        return Opening(recovery=opened, opened=True, joined=False, raised=False)
+    raised = severity.rank > running.severity.rank
+    if raised:
+        tx.execute(update(recovery).where(recovery.c.id == running.id).values(severity=severity.value))
+    joined = _add_answer(tx, running.id, response_id)
+    after = get(tx, running.id)
+    assert after is not None
+    return Opening(recovery=after, opened=False, joined=joined, raised=raised)
+
+
+def _add_answer(tx: Transaction, recovery_id: int, response_id: int) -> bool:
+    return tx.insert_ignore(
+        recovery_response, {"recovery_id": recovery_id, "response_id": response_id, "joined_at": tx.now}
+    )
+
+
+def open_one(tx: Transaction, person_id: int, playbook: str) -> Recovery | None:
+    """The person's open recovery under this playbook; there is at most one."""
+    row = tx.execute(
+        select(recovery).where(
+            recovery.c.person_id == person_id,
+            recovery.c.playbook == playbook,
+            recovery.c.state == RecoveryState.OPEN.value,
+        )
+    ).first()
+    return None if row is None else _recovery(row)
+
+
+def get(tx: Transaction, recovery_id: int) -> Recovery | None:
+    """One recovery."""
+    row = tx.execute(select(recovery).where(recovery.c.id == recovery_id)).first()
+    return None if row is None else _recovery(row)
+
+
+def of_response(tx: Transaction, response_id: int) -> list[Recovery]:
+    """The recoveries an answer opened or joined, oldest first."""
+    rows = tx.execute(
+        select(recovery)
+        .join(recovery_response, recovery_response.c.recovery_id == recovery.c.id)
+        .where(recovery_response.c.response_id == response_id)
+        .order_by(recovery.c.id)
+    ).all()
+    return [_recovery(row) for row in rows]
+
+
+def answers(tx: Transaction, recovery_id: int) -> int:
+    """How many answers a recovery rests on."""
+    number = tx.execute(
+        select(func.count()).select_from(recovery_response).where(recovery_response.c.recovery_id == recovery_id)
+    ).scalar_one()
+    return int(number)
+
+
+def close(tx: Transaction, recovery_id: int, cause: str, at: datetime) -> bool:
+    """Close an open recovery; False when it was closed already, whose cause then stands."""
+    done = tx.execute(
+        update(recovery)
+        .where(recovery.c.id == recovery_id, recovery.c.state == RecoveryState.OPEN.value)
+        .values(state=RecoveryState.CLOSED.value, closed_at=at, cause=cause)
+    )
+    return bool(done.rowcount)
+
+
+def generation(tx: Transaction, recovery_id: int) -> int:
+    """The number of the recovery's current ticket, from 1; each follow-up ticket raises it."""
+    return int(tx.execute(select(recovery.c.generation).where(recovery.c.id == recovery_id)).scalar_one())
+
+
+def next_generation(tx: Transaction, recovery_id: int) -> int:
+    """Make room for a follow-up ticket and return its number."""
+    tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(generation=recovery.c.generation + 1))
+    return generation(tx, recovery_id)
+
+
+def move(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:
+    """Give one person's recoveries to another. Returns (older, younger) where both had one open under a playbook.
+
+    The older survives and takes the higher severity and the younger one's answers; the younger is closed.
+    """
+    pairs = []
+    rows = tx.execute(select(recovery).where(recovery.c.person_id == loser).order_by(recovery.c.id)).all()
+    for mine in [_recovery(row) for row in rows]:
+        rival = open_one(tx, winner, mine.playbook)
+        if mine.state is RecoveryState.OPEN and rival is not None:
+            older, younger = sorted((mine, rival), key=lambda item: (item.opened_at, item.id))
+            close(tx, younger.id, MERGED, tx.now)
+            _absorb(tx, older, younger)
+            pairs.append((older.id, younger.id))
+        tx.execute(update(recovery).where(recovery.c.id == mine.id).values(person_id=winner))
+    return pairs
+
+
+def _absorb(tx: Transaction, older: Recovery, younger: Recovery) -> None:
+    if younger.severity.rank > older.severity.rank:
+        tx.execute(update(recovery).where(recovery.c.id == older.id).values(severity=younger.severity.value))
+    rows = tx.execute(
+        select(recovery_response.c.response_id).where(recovery_response.c.recovery_id == younger.id)
+    ).all()
+    for row in rows:
+        _add_answer(tx, older.id, row.response_id)
+
+
+def counts(tx: Transaction) -> dict[str, int]:
+    """How many recoveries are open and closed."""
+    rows = tx.execute(select(recovery.c.state, func.count()).group_by(recovery.c.state)).all()
+    return {str(state): int(number) for state, number in rows}
+
+
+def _recovery(row: Row[Any]) -> Recovery:
+    return Recovery(
+        id=row.id,
+        person_id=row.person_id,
+        playbook=row.playbook,
+        state=RecoveryState(row.state),
+        severity=Severity(row.severity),
+        opened_by=row.opened_by,
+        opened_at=row.opened_at,
+        closed_at=row.closed_at,
+        cause=row.cause,
+    )

@@ -1,0 +1,253 @@
+"""Answers and their versions: recorded once each, decided once each, the newest by event time wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, case, func, select, update
+
+from connector.domain.model.response import Response, Understanding
+from connector.store.canonical import (
+    content,
+    response_from_json,
+    response_to_json,
+    understanding_from_json,
+    understanding_to_json,
+)
+from connector.store.schema import response, response_version, tombstone
+from connector.store.transaction import Transaction
+
+SEALED = "response_version.sealed"
+UNDERSTANDING = "response_version.understanding"
+
+
+class VersionState(StrEnum):
+    """Where one version of an answer stands. Only `pending` is ever left."""
+
+    PENDING = "pending"
+    DECIDED = "decided"
+    STALE = "stale"
+    QUARANTINED = "quarantined"
+    ERASED = "erased"
+
+
+class Outcome(StrEnum):
+    """What recording an answer came to."""
+
+    RECORDED = "recorded"
+    STALE = "stale"
+    DUPLICATE = "duplicate"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What `record` did. `response_id` is None only for an erased answer, of which nothing was kept."""
+
+    outcome: Outcome
+    response_id: int | None
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of an answer, opened. `satisfaction` (0–100, worst rating) and `unhappy` are set when decided."""
+
+    id: int
+    response_id: int
+    number: int
+    state: VersionState
+    response: Response
+    understanding: Understanding
+    event_at: datetime
+    person_id: int | None
+    satisfaction: float | None
+    unhappy: bool | None
+    reason: str | None
+    decided_at: datetime | None
+
+
+def is_erased(tx: Transaction, blinds: Sequence[str]) -> bool:
+    """Whether any of these blind keys belongs to someone, or something, that was erased."""
+    found = tx.execute(select(tombstone.c.blind).where(tombstone.c.blind.in_(blinds)).limit(1))
+    return found.first() is not None
+
+
+def record(tx: Transaction, answer: Response, understanding: Understanding, *, blinds: Sequence[str] = ()) -> Recorded:
+    """Record one mapped answer.
+
+    The same content again is a duplicate. A version whose event is older than one already known is kept as `stale` and
+    never decided; a newer one makes undecided older ones stale. `blinds` are the respondent's blind keys: when one of
+    them, or the answer's own, has a tombstone, nothing is recorded.
+    """
+    if is_erased(tx, [tx.blind("response", answer.key), *blinds]):
+        return Recorded(outcome=Outcome.ERASED, response_id=None, version=None)
+    response_id = _row_of(tx, answer)
+    digest = tx.blind("content", content(answer))
+    known = tx.execute(
+        select(response_version.c.version, response_version.c.event_at, response_version.c.content).where(
+            response_version.c.response_id == response_id
+        )
+    ).all()
+    for row in known:
+        if row.content == digest:
+            return Recorded(outcome=Outcome.DUPLICATE, response_id=response_id, version=row.version)
+    number = 1 + max((row.version for row in known), default=0)
+    stale = any(row.event_at > answer.event_at for row in known)
+    if not stale:
+        _overtake(tx, response_id)
+        tx.execute(update(response).where(response.c.id == response_id).values(latest_version=number))
+    tx.execute(
+        response_version.insert().values(
+            response_id=response_id,
+            version=number,
+            state=(VersionState.STALE if stale else VersionState.PENDING).value,
+            reason="a newer version of this answer is already known" if stale else None,
+            event_at=answer.event_at,
+            submitted_at=answer.submitted_at,
+            received_at=answer.received_at,
+            content=digest,
+            sealed=tx.seal(SEALED, response_to_json(answer)),
+            understanding=tx.seal(UNDERSTANDING, understanding_to_json(understanding)),
+        )
+    )
+    return Recorded(outcome=Outcome.STALE if stale else Outcome.RECORDED, response_id=response_id, version=number)
+
+
+def _row_of(tx: Transaction, answer: Response) -> int:
+    tx.insert_ignore(response, {"key": answer.key, "survey": answer.survey, "latest_version": 0})
+    found = tx.execute(select(response.c.id).where(response.c.key == answer.key)).scalar_one()
+    return int(found)
+
+
+def _overtake(tx: Transaction, response_id: int) -> None:
+    """A newer version arrived before the older one was decided: only the newer one counts."""
+    tx.execute(
+        update(response_version)
+        .where(response_version.c.response_id == response_id, response_version.c.state == VersionState.PENDING.value)
+        .values(state=VersionState.STALE.value, reason="a newer version arrived before this one was decided")
+    )
+
+
+def pending(tx: Transaction, *, limit: int, fresh_since: datetime) -> list[Version]:
+    """Versions to decide: those since `fresh_since` first, so that no recovery waits behind a backfill; by event time."""
+    backfill = case((response_version.c.event_at >= fresh_since, 0), else_=1)
+    rows = tx.execute(
+        _opened()
+        .where(response_version.c.state == VersionState.PENDING.value)
+        .order_by(backfill, response_version.c.event_at, response_version.c.id)
+        .limit(limit)
+    ).all()
+    return [_version(tx, row) for row in rows]
+
+
+def get(tx: Transaction, response_id: int, number: int | None = None) -> Version | None:
+    """One version of an answer, the latest by default; None when it is not there or was erased."""
+    wanted = response.c.latest_version if number is None else number
+    row = tx.execute(
+        _opened().where(response_version.c.response_id == response_id, response_version.c.version == wanted)
+    ).first()
+    return None if row is None else _version(tx, row)
+
+
+def find(tx: Transaction, key: str) -> int | None:
+    """The id of the answer with this key."""
+    return tx.execute(select(response.c.id).where(response.c.key == key)).scalar()
+
+
+def last_decided(tx: Transaction, response_id: int) -> Version | None:
+    """The newest version of an answer that was decided."""
+    row = tx.execute(
+        _opened()
+        .where(response_version.c.response_id == response_id, response_version.c.state == VersionState.DECIDED.value)
+        .order_by(response_version.c.version.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _version(tx, row)
+
+
+def recent(tx: Transaction, person_id: int, *, before: datetime, but: int, limit: int = 3) -> list[Version]:
+    """The person's latest decided answers that happened before `before`, newest first, without the answer `but`."""
+    rows = tx.execute(
+        _opened()
+        .where(
+            response.c.person_id == person_id,
+            response.c.id != but,
+            response_version.c.version == response.c.latest_version,
+            response_version.c.state == VersionState.DECIDED.value,
+            response_version.c.event_at <= before,
+        )
+        .order_by(response_version.c.event_at.desc(), response.c.key)
+        .limit(limit)
+    ).all()
+    return [_version(tx, row) for row in rows]
+
+
+def mark_decided(
+    tx: Transaction, version: Version, *, person_id: int | None, satisfaction: float | None, unhappy: bool
+) -> bool:
+    """Mark a version decided, in the transaction that plans its intents; False when it was not pending any more."""
+    done = tx.execute(
+        update(response_version)
+        .where(response_version.c.id == version.id, response_version.c.state == VersionState.PENDING.value)
+        .values(
+            state=VersionState.DECIDED.value,
+            decided_at=tx.now,
+            satisfaction=satisfaction,
+            unhappy=unhappy,
+        )
+    )
+    tx.execute(update(response).where(response.c.id == version.response_id).values(person_id=person_id))
+    return bool(done.rowcount)
+
+
+def quarantine(tx: Transaction, version: Version, reason: str) -> None:
+    """Set one version aside because deciding it failed; `reason` holds no personal data."""
+    tx.execute(
+        update(response_version)
+        .where(response_version.c.id == version.id)
+        .values(state=VersionState.QUARANTINED.value, reason=reason)
+    )
+
+
+def move(tx: Transaction, loser: int, winner: int) -> None:
+    """Give one person's answers to another: they turned out to be one human."""
+    tx.execute(update(response).where(response.c.person_id == loser).values(person_id=winner))
+
+
+def counts(tx: Transaction) -> dict[str, int]:
+    """How many versions are in each state; every version is in exactly one."""
+    rows = tx.execute(select(response_version.c.state, func.count()).group_by(response_version.c.state)).all()
+    return {str(state): int(number) for state, number in rows}
+
+
+def _opened() -> Any:  # SQLAlchemy's Select of two tables has no short name
+    return (
+        select(response_version, response.c.person_id)
+        .join(response, response.c.id == response_version.c.response_id)
+        .where(response_version.c.sealed.is_not(None))
+    )
+
+
+def _version(tx: Transaction, row: Row[Any]) -> Version:
+    understood = Understanding()
+    if row.understanding is not None:
+        understood = understanding_from_json(tx.unseal(UNDERSTANDING, row.understanding))
+    return Version(
+        id=row.id,
+        response_id=row.response_id,
+        number=row.version,
+        state=VersionState(row.state),
+        response=response_from_json(tx.unseal(SEALED, row.sealed)),
+        understanding=understood,
+        event_at=row.event_at,
+        person_id=row.person_id,
+        satisfaction=row.satisfaction,
+        unhappy=row.unhappy,
+        reason=row.reason,
+        decided_at=row.decided_at,
+    )

@@ -1,0 +1,107 @@
+"""Facts a health score rests on, and the history of the scores computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import Row, delete, select, update
+
+from connector.domain.model.score import Contribution, Fact, Score
+from connector.store.schema import fact, score
+from connector.store.transaction import Transaction
+
+
+def facts(tx: Transaction, person_id: int) -> list[Fact]:
+    """Every fact of a person, in event order; ties in the order of their sources."""
+    rows = tx.execute(
+        select(fact).where(fact.c.person_id == person_id).order_by(fact.c.at, fact.c.source, fact.c.component)
+    ).all()
+    return [Fact(component=row.component, value=row.value, at=row.at, source=row.source) for row in rows]
+
+
+def replace_facts(tx: Transaction, person_id: int, prefix: str, new: Sequence[Fact]) -> bool:
+    """Let `new` stand for all facts whose source begins with `prefix`; True when that changed anything."""
+    mine = [known for known in facts(tx, person_id) if known.source.startswith(prefix)]
+    if sorted(mine, key=_order) == sorted(new, key=_order):
+        return False
+    tx.execute(delete(fact).where(fact.c.person_id == person_id, fact.c.source.startswith(prefix, autoescape=True)))
+    for item in new:
+        tx.execute(
+            fact.insert().values(
+                person_id=person_id, component=item.component, source=item.source, value=item.value, at=item.at
+            )
+        )
+    return True
+
+
+def _order(item: Fact) -> tuple[str, str]:
+    return item.component, item.source
+
+
+def add(tx: Transaction, person_id: int, computed: Score, config: str) -> None:
+    """Append a score to the person's history; `config` is the digest of the scoring configuration."""
+    tx.execute(
+        score.insert().values(
+            person_id=person_id,
+            as_of=computed.as_of,
+            computed_at=tx.now,
+            hundredths=computed.hundredths,
+            coverage=computed.coverage,
+            band=computed.band,
+            answers=computed.answers,
+            trend=computed.trend,
+            contributions=[_contribution_to_json(item) for item in computed.contributions],
+            config=config,
+        )
+    )
+
+
+def latest(tx: Transaction, person_id: int) -> Score | None:
+    """The score computed last."""
+    rows = history(tx, person_id, limit=1)
+    return rows[0] if rows else None
+
+
+def history(tx: Transaction, person_id: int, *, limit: int) -> list[Score]:
+    """The person's scores, the one computed last first."""
+    rows = tx.execute(
+        select(score).where(score.c.person_id == person_id).order_by(score.c.id.desc()).limit(limit)
+    ).all()
+    return [_score(row) for row in rows]
+
+
+def move(tx: Transaction, loser: int, winner: int) -> None:
+    """Give one person's facts to another. The loser's score history stays where it was made."""
+    theirs = {(item.component, item.source) for item in facts(tx, winner)}
+    for item in facts(tx, loser):
+        if (item.component, item.source) not in theirs:
+            tx.execute(
+                update(fact)
+                .where(fact.c.person_id == loser, fact.c.component == item.component, fact.c.source == item.source)
+                .values(person_id=winner)
+            )
+    tx.execute(delete(fact).where(fact.c.person_id == loser))
+
+
+def _contribution_to_json(item: Contribution) -> dict[str, object]:
+    return {
+        "component": item.component,
+        "value": item.value,
+        "weight": item.weight,
+        "points": item.points,
+        "answers": item.answers,
+    }
+
+
+def _score(row: Row[Any]) -> Score:
+    parts = cast("list[dict[str, Any]]", row.contributions)
+    return Score(
+        hundredths=row.hundredths,
+        coverage=row.coverage,
+        contributions=tuple(Contribution(**part) for part in parts),
+        as_of=row.as_of,
+        band=row.band,
+        answers=row.answers,
+        trend=row.trend,
+    )
