@@ -219,7 +219,7 @@ class TokenStore(Protocol):
         ...
 
     def save(self, grant: str, token: Token) -> bool:
-        """Keep `token` durably and end the reservation. False, keeping nothing, unless it follows the stored one by 1."""
+        """Keep `token` durably and end the reservation. False, keeping nothing, unless it is the next generation."""
         ...
 
     def release(self, grant: str, generation: int) -> None:

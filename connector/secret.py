@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
+import json
+import re
+import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+HIDDEN = "…"
+SHORTEST = 6
+"""Shorter secrets are not looked for in texts: replacing every `abc` would destroy the text and tell the secret."""
+
+# Every live secret of the process, so that a token fetched a minute ago is hidden from logs without being announced.
+# Weak references by identity: equal secrets are separate entries, and a dropped token is forgotten with its object.
+_live: dict[int, weakref.ref[Secret]] = {}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, weakref_slot=True)
 class Secret:
-    """A credential. `repr`, `str`, formatting and pickling never show it; `reveal()` is the one way out."""
+    """A credential. `repr`, `str`, formatting and pickling never show it; `reveal()` is the one way out.
+
+    In a pydantic model a string becomes a Secret, and a Secret is dumped as `…`.
+    """
 
     _value: str
+
+    def __post_init__(self) -> None:
+        identity = id(self)
+        _live[identity] = weakref.ref(self, lambda _: _live.pop(identity, None))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> CoreSchema:
+        # Imported here because only config and adapters use pydantic; nothing else pays for it.
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls._validate,
+            json_schema_input_schema=core_schema.str_schema(min_length=1),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema()),
+        )
+
+    @classmethod
+    def _validate(cls, value: object) -> Secret:
+        """A Secret from a string. The error names no value, since it would be the secret."""
+        if isinstance(value, Secret):
+            return value
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError("a secret is a text that is not empty")
+        return cls(value)
 
     def reveal(self) -> str:
         """The secret itself. Call it where the request or the signature is made, nowhere else."""
@@ -31,3 +77,79 @@ class Secret:
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a Secret cannot be pickled")
+
+
+# Wherever `@` or `+` may have been escaped by a URL, by JSON or by HTML.
+_AT = r"(?:@|%40|\\u0040|&#64;)"
+_MAIL = re.compile(rf"[\w.!#$%&'*+/=?^`{{|}}~-]+{_AT}[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"\b(?:eyJ[\w-]+\.[\w-]+\.[\w-]*|xox[a-z]-[\w-]+|00D\w{12,15}![\w.]+|pat-[\w-]{20,})"
+    r"|\b(?:Bearer|Basic|Zoho-oauthtoken)\s+[\w.~+/!-]+=*",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    r"((?:access_|refresh_|api_|client_|webhook_)?(?:token|secret|password|apikey|api_key|signature)"
+    r"(?:[\"']?\s*[:=]\s*[\"']?))([^\s\"'&,;}]{4,})",
+    re.IGNORECASE,
+)
+# Nine digits or more, as people write phone, card and account numbers; never inside a word, a UUID or a date.
+_DIGITS = re.compile(
+    r"(?<![\w.])(?<![0-9a-fA-F]-)(?!\d{4}-\d\d-\d\d)(?:\+|%2B)?\(?\d(?:[ ()./-]{0,2}\d){8,}(?!\w)", re.ASCII
+)
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
+
+
+def redact(text: str) -> str:
+    """`text` without any secret of this process, e-mail address, token, or phone-like number, escaped or not.
+
+    Names and free text have no shape and cannot be found here: they are kept out of logs by not being logged.
+    """
+    for form in sorted(_forms(), key=len, reverse=True):
+        text = text.replace(form, HIDDEN)
+    text = _TOKEN.sub(HIDDEN, text)
+    text = _NAMED.sub(rf"\1{HIDDEN}", text)
+    text = _MAIL.sub(HIDDEN, text)
+    text = _CODED.sub(_hide_coded, text)
+    return _DIGITS.sub(HIDDEN, text)
+
+
+def _forms() -> Iterator[str]:
+    """Every live secret as it looks plain, URL-escaped, JSON-escaped and inside base64."""
+    for reference in list(_live.values()):
+        secret = reference()
+        if secret is None:
+            continue
+        value = secret.reveal()
+        if len(value) < SHORTEST:
+            continue
+        yield from {
+            value,
+            quote(value, safe=""),
+            quote(value),
+            quote_plus(value),
+            json.dumps(value)[1:-1],
+            json.dumps(value, ensure_ascii=False)[1:-1],
+            repr(value)[1:-1],
+        }
+        yield from _coded(value.encode())
+
+
+def _coded(value: bytes) -> Iterator[str]:
+    """The characters `value` always has in base64, for each of its three positions in a longer text."""
+    for shift in range(3):
+        text = base64.b64encode(b"\0" * shift + value).rstrip(b"=").decode()
+        # The first characters mix with what precedes, the last with what follows.
+        inner = text[(0, 2, 3)[shift] : len(text) - (1 if (shift + len(value)) % 3 else 0)]
+        if len(inner) >= SHORTEST:
+            yield inner
+            yield inner.translate(str.maketrans("+/", "-_"))
+
+
+def _hide_coded(match: re.Match[str]) -> str:
+    """Hide a base64 run that holds an e-mail address."""
+    run = match.group().rstrip("=").translate(str.maketrans("-_", "+/"))
+    try:
+        plain = base64.b64decode(run[: len(run) - (len(run) % 4 == 1)] + "=" * (-len(run) % 4))
+    except binascii.Error:
+        return match.group()
+    return HIDDEN if _MAIL.search(plain.decode("latin-1")) else match.group()
