@@ -1,0 +1,239 @@
+"""The inbox: every delivery byte for byte as it arrived, each ending in exactly one state.
+
+    received → mapped | duplicate | ignored | quarantined;  quarantined → received (replay);  any → erased
+
+A delivery is recognised by the keyed digest of its adapter kind and its bytes, never by the connection's name, so that
+renaming a connection or re-importing a file stores nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func, select, update
+
+from connector.store import tombstones
+from connector.store.schema import inbox
+from connector.store.transaction import Transaction
+
+LANE = "understand"
+"""The lane new deliveries wake."""
+
+LIVE, BACKFILL = 0, 1
+"""Priorities: a live delivery never waits behind a backfill."""
+
+_PAYLOAD = "inbox.payload"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    RECEIVED = "received"
+    MAPPED = "mapped"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    QUARANTINED = "quarantined"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A delivery about to be stored. `kind` is the adapter kind.
+
+    With a `reason` it is quarantined at once, `field` naming the place that failed: its body could not be told apart
+    into records.
+    """
+
+    connection: str
+    kind: str
+    payload: bytes
+    received_at: datetime
+    priority: int = LIVE
+    field: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """How many arrivals were new, and how many the inbox had already (or had erased)."""
+
+    new: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A stored delivery to be understood."""
+
+    id: int
+    connection: str
+    kind: str
+    payload: bytes
+    received_at: datetime
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A delivery that waits for a person: what failed and why, without its contents."""
+
+    id: int
+    connection: str
+    kind: str
+    received_at: datetime
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxCounts:
+    """Deliveries by state, and how often one that is there arrived again."""
+
+    states: dict[DeliveryState, int]
+    duplicates: int
+
+
+def add(tx: Transaction, arrivals: Sequence[Arrival]) -> Added:
+    """Store what is new and count what is not; wakes the understand lane."""
+    digests = [digest(tx, arrival.kind, arrival.payload) for arrival in arrivals]
+    erased = tombstones.among(tx, digests)
+    new = sum(
+        _store(tx, arrival, dedupe) for arrival, dedupe in zip(arrivals, digests, strict=True) if dedupe not in erased
+    )
+    if new:
+        tx.wake(LANE)
+    return Added(new=new, duplicates=len(arrivals) - new)
+
+
+def digest(tx: Transaction, kind: str, payload: bytes) -> str:
+    """What a delivery is recognised by."""
+    return tx.blind_bytes(f"delivery/{kind}", payload)
+
+
+def due(tx: Transaction, limit: int) -> list[Delivery]:
+    """The next deliveries to understand: live ones before backfill, then in order of arrival."""
+    rows = tx.execute(
+        select(inbox)
+        .where(inbox.c.state == DeliveryState.RECEIVED.value, inbox.c.payload.is_not(None))
+        .order_by(inbox.c.priority, inbox.c.id)
+        .limit(limit)
+    )
+    return [
+        Delivery(
+            id=row.id,
+            connection=row.connection,
+            kind=row.source,
+            payload=tx.unseal_bytes(_PAYLOAD, row.payload),
+            received_at=row.received_at,
+            priority=row.priority,
+        )
+        for row in rows
+    ]
+
+
+def mark_mapped(tx: Transaction, delivery_id: int, response_id: int) -> None:
+    """It became a new version of a response."""
+    _settle(tx, delivery_id, DeliveryState.MAPPED, response_id=response_id)
+
+
+def mark_duplicate(tx: Transaction, delivery_id: int, response_id: int) -> None:
+    """Other bytes, but a version of the response that is known already."""
+    _settle(tx, delivery_id, DeliveryState.DUPLICATE, response_id=response_id)
+
+
+def mark_ignored(tx: Transaction, delivery_id: int, reason: str) -> None:
+    """Authentic, but no answer we want: a test ping, a form nobody configured."""
+    _settle(tx, delivery_id, DeliveryState.IGNORED, reason=reason)
+
+
+def mark_quarantined(tx: Transaction, delivery_id: int, *, field: str, reason: str) -> None:
+    """It could not be mapped; it waits for `replay`. `reason` holds no personal data."""
+    _settle(tx, delivery_id, DeliveryState.QUARANTINED, field=field, reason=reason)
+
+
+def mark_erased(tx: Transaction, delivery_id: int) -> None:
+    """Its person was erased: the bytes go, the digest stays so that it is recognised."""
+    _settle(tx, delivery_id, DeliveryState.ERASED)
+    tx.execute(update(inbox).where(inbox.c.id == delivery_id).values(payload=None))
+
+
+def list_quarantined(tx: Transaction, limit: int = 100) -> list[Quarantined]:
+    """Quarantined deliveries, oldest first."""
+    rows = tx.execute(
+        select(inbox).where(inbox.c.state == DeliveryState.QUARANTINED.value).order_by(inbox.c.id).limit(limit)
+    )
+    return [
+        Quarantined(
+            id=row.id,
+            connection=row.connection,
+            kind=row.source,
+            received_at=row.received_at,
+            field=row.field or "",
+            reason=row.reason or "",
+        )
+        for row in rows
+    ]
+
+
+def replay(tx: Transaction, ids: Sequence[int] | None = None) -> int:
+    """Put quarantined deliveries (all of them, or these) back to received; returns how many. Wakes the lane."""
+    which = inbox.c.state == DeliveryState.QUARANTINED.value
+    if ids is not None:
+        which &= inbox.c.id.in_(ids)
+    back = tx.execute(
+        update(inbox).where(which).values(state=DeliveryState.RECEIVED.value, field=None, reason=None)
+    ).rowcount
+    if back:
+        tx.wake(LANE)
+    return back
+
+
+def counts(tx: Transaction) -> InboxCounts:
+    """Deliveries by state; every state is named. Their sum and `duplicates` together are what was accepted."""
+    rows = tx.execute(select(inbox.c.state, func.count(), func.sum(inbox.c.duplicates)).group_by(inbox.c.state)).all()
+    by_state = {state: count for state, count, _ in rows}
+    return InboxCounts(
+        states={state: by_state.get(state.value, 0) for state in DeliveryState},
+        duplicates=sum(int(again) for _, _, again in rows),
+    )
+
+
+def _store(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:
+    state = DeliveryState.RECEIVED if arrival.reason is None else DeliveryState.QUARANTINED
+    insert = tx.insert_for(inbox).values(
+        connection=arrival.connection,
+        source=arrival.kind,
+        dedupe=dedupe,
+        state=state.value,
+        priority=arrival.priority,
+        received_at=arrival.received_at,
+        duplicates=0,
+        payload=tx.seal_bytes(_PAYLOAD, arrival.payload),
+        field=arrival.field,
+        reason=arrival.reason,
+    )
+    stored = tx.execute(
+        insert.on_conflict_do_update(index_elements=["dedupe"], set_={"duplicates": inbox.c.duplicates + 1}).returning(
+            inbox.c.duplicates
+        )
+    )
+    return bool(stored.scalar_one() == 0)
+
+
+def _settle(
+    tx: Transaction,
+    delivery_id: int,
+    state: DeliveryState,
+    *,
+    response_id: int | None = None,
+    field: str | None = None,
+    reason: str | None = None,
+) -> None:
+    tx.execute(
+        update(inbox)
+        .where(inbox.c.id == delivery_id)
+        .values(state=state.value, response_id=response_id, field=field, reason=reason)
+    )
