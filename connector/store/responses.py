@@ -134,7 +134,7 @@ def _overtake(tx: Transaction, response_id: int) -> None:
 
 
 def pending(tx: Transaction, *, limit: int, fresh_since: datetime) -> list[Version]:
-    """Versions to decide, by event time: those since `fresh_since` first, so that no recovery waits behind a backfill."""
+    """Versions to decide, by event time; those since `fresh_since` first: no recovery waits behind a backfill."""
     backfill = case((response_version.c.event_at >= fresh_since, 0), else_=1)
     rows = tx.execute(
         _opened()

@@ -1,0 +1,56 @@
+"""Invented answers and an empty store, for the tests of recording and deciding."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from connector.clock import VirtualClock
+from connector.domain.model.response import (
+    Interaction,
+    Metric,
+    Rating,
+    Respondent,
+    Response,
+    Scale,
+    Understanding,
+)
+from connector.secret import Secret
+from connector.store.database import Database
+from connector.store.keyring import KeyRing
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ONE_TO_FIVE = Scale.parse("1-5")
+PLAIN = Understanding(language="en")
+
+
+def empty_store(folder: Path, clock: VirtualClock) -> Database:
+    ring = KeyRing([Secret(base64.urlsafe_b64encode(bytes(range(32))).decode())])
+    return Database(f"sqlite:///{folder / 'store.db'}", ring, clock).create()
+
+
+def answer(
+    number: str = "1",
+    *,
+    stars: float = 2,
+    email: str | None = "ada@example.org",
+    comment: str | None = "Brakes squeak again",
+    at: datetime = NOON - timedelta(minutes=5),
+    received_at: datetime | None = None,
+    respondent: Respondent | None = None,
+    interaction: Interaction | None = None,
+    segments: dict[str, str] | None = None,
+) -> Response:
+    return Response(
+        key=f"typeform/aB3dE9/{number}",
+        survey="service",
+        form="aB3dE9",
+        submitted_at=at,
+        received_at=received_at or at + timedelta(seconds=2),
+        ratings=(Rating(metric=Metric.CSAT, value=stars, scale=ONE_TO_FIVE),),
+        comment=comment,
+        respondent=respondent or Respondent(email=email, name="Ada Example" if email else None),
+        interaction=interaction or Interaction(id="R-1", kind="repair_order", service="brakes"),
+        segments=segments or {"service": "brakes"},
+    )
