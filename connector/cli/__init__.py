@@ -1,1 +1,61 @@
-"""One module a command."""
+"""The command line: one module a command.
+
+Exit codes: 0 done · 1 the answer is no (a demo that differs, a check that found something) · 2 the configuration is
+wrong · 3 the store cannot be used · 4 another system did not do what was asked · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from connector.cli import check, demo, explain, init, outbox, replay, run, simulator, status
+from connector.errors import ConfigError, ConnectorError, RemoteError, StoreError
+
+EXIT_NO = 1
+EXIT_CONFIG = 2
+EXIT_STORE = 3
+EXIT_REMOTE = 4
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="connector",
+    help="Turns survey answers into health scores, tickets and tasks in the systems you already run on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("run")(run.run)
+app.command("demo")(demo.demo)
+app.command("simulator")(simulator.simulator)
+app.command("status")(status.status)
+app.command("explain")(explain.explain)
+app.command("replay")(replay.replay)
+app.add_typer(outbox.app, name="outbox")
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's gets a sentence and an exit code, never a traceback."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app()
+    except ConfigError as error:
+        for problem in error.problems:
+            errors.print(str(problem), markup=False)
+        errors.print(f"{len(error.problems)} problem(s) in the configuration; nothing was started.")
+        sys.exit(EXIT_CONFIG)
+    except StoreError as error:
+        errors.print(f"The store cannot be used: {error}", markup=False)
+        sys.exit(EXIT_STORE)
+    except RemoteError as error:
+        errors.print(str(error), markup=False)
+        sys.exit(EXIT_REMOTE)
+    except ConnectorError as error:
+        errors.print(str(error), markup=False)
+        sys.exit(EXIT_NO)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)

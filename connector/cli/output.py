@@ -1,0 +1,53 @@
+"""How commands print: tables for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+ConfigPath = Annotated[
+    str,
+    typer.Option("--config", "-c", envvar="CONNECTOR_CONFIG", help="The YAML file that configures the connector."),
+]
+
+
+def console() -> Console:
+    """The console results go to; logs go to stderr."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout; instants in ISO 8601."""
+    typer.echo(json.dumps(document, default=_encode, ensure_ascii=False, indent=2))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A plain table; cells are data, never markup."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else _show(cell)) for cell in row))
+    console().print(table)
+
+
+def print_pairs(title: str, pairs: Mapping[str, object]) -> None:
+    """Names and values, one a line."""
+    print_table(title, ["", ""], list(pairs.items()))
+
+
+def _show(cell: object) -> str:
+    return cell.strftime("%Y-%m-%d %H:%M:%S %Z") if isinstance(cell, datetime) else str(cell)
+
+
+def _encode(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
