@@ -266,7 +266,29 @@ intent = Table(
     Column("person_id", ForeignKey("person.id"), index=True),
     Column("recovery_id", ForeignKey("recovery.id"), index=True),
     Column("settled_at", Instant),
+    Column("record", Text, nullable=False, comment="marker the created record carries there"),
+    Column("erasing", Boolean, nullable=False, default=False, comment="erased as soon as its open write is settled"),
     Index(None, "account", "state", "not_before"),
+)
+
+dependency = Table(
+    "dependency",
+    metadata,
+    Column("intent_id", ForeignKey("intent.id"), primary_key=True),
+    Column("object", Text, primary_key=True, index=True),
+    comment="objects a blocked intent waits for",
+)
+
+remote = Table(
+    "remote",
+    metadata,
+    Column("object", Text, primary_key=True, comment="our name of it"),
+    Column("account", Text, nullable=False),
+    Column("remote_id", Text, nullable=False),
+    Column("url", Text),
+    Column("at", Instant, nullable=False),
+    Index(None, "account", "remote_id"),
+    comment="what our object names stand for over there now: from receipts, links and followed merges",
 )
 
 receipt = Table(
@@ -293,6 +315,7 @@ confirmed = Table(
     Column("value", LargeBinary, comment="sealed JSON"),
     Column("event_at", Instant, nullable=False, comment="event time of the value; older ones never overwrite it"),
     Column("theirs", Boolean, nullable=False, default=False, comment="a person changed it after our last write"),
+    Column("at", Instant, nullable=False, comment="when a receipt or a read last set it"),
 )
 
 lane = Table(
@@ -323,7 +346,8 @@ quota = Table(
     Column("window_start", Instant, nullable=False),
     Column("used", Integer, nullable=False),
     Column("blocked_until", Instant),
-    Column("remaining", Integer, comment="as the vendor last said"),
+    Column("remaining", Integer, comment="as the vendor last said, less what was spent since"),
+    Column("capacity", Integer, comment="of the vendor's whole window, where it says so"),
     Column("resets_at", Instant, comment="as the vendor last said"),
 )
 

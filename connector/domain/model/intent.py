@@ -35,7 +35,10 @@ class WriteKind(StrEnum):
 
 
 class IntentState(StrEnum):
-    """Where an intent stands. `confirmed`, `rejected`, `superseded`, `given_up` and `erased` are final."""
+    """Where an intent stands. `confirmed`, `rejected`, `superseded`, `given_up` and `erased` are final.
+
+    `connector.domain.model.transitions` says what leads from one to the other.
+    """
 
     PLANNED = "planned"
     BLOCKED = "blocked"
@@ -51,7 +54,7 @@ class IntentState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """True for the states nothing leaves."""
+        """True for the states nothing leaves by itself; an operator may retry, an erasure wipes."""
         return self in FINAL_STATES
 
 
@@ -90,7 +93,9 @@ class Intent:
     the object whose remote id this intent updates (None: it creates `object`). `after` lists objects that must exist
     first. `cause_at` is the event time of the answer behind it; `not_before` implements linger and quiet hours,
     `give_up_at` is when it stops trying, loudly. `fold` is True when newer intents for the same object and kind replace
-    or join this one while neither was sent.
+    or join this one while neither was sent. `ours` are fields written even where a person changed them since, `if_blank`
+    fields written only where the object has nothing. `record` is the marker the created record carries there when several
+    intents replace one record (versions of one activity); None: this intent's key.
     """
 
     key: str
@@ -109,6 +114,9 @@ class Intent:
     version: int | None = None
     person_id: int | None = None
     recovery_id: int | None = None
+    ours: frozenset[str] = frozenset()
+    if_blank: frozenset[str] = frozenset()
+    record: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,13 +201,15 @@ class Promise:
 class Item:
     """One record of a write as an adapter sees it: references resolved, several folded intents in one.
 
-    `key` is stable for the record's whole life. `target` is the remote id to update, None for a create.
+    `key` is stable for the record's whole life. `target` is the remote id to update, None for a create. `revision` rises
+    when an ask showed that an earlier request did not create it; an idempotency key is derived from both.
     """
 
     key: str
     target: str | None
     fields: Mapping[str, Json]
     cause_at: datetime
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
