@@ -1,0 +1,60 @@
+"""What the words of an English comment say; silence for everything else.
+
+What to expect (measured on public sets, see the design notes): where it speaks it is right on 81–89 % of clear English
+sentences; on real feedback it misses about half of the negative ones, and irony always. Applied to other languages it
+is no better than chance, so it is not. Hence: it never overrides a rating, it only adds urgency to an unhappy one.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from connector.domain.model.response import Sentiment
+
+CLEAR_COMPOUND = 0.05
+"""A compound nearer to zero than this says nothing; the authors of VADER draw the line there too."""
+
+LONGEST_TEXT = 5_000
+"""Characters read of one comment: the scorer's running time grows with the square of the number of words."""
+
+
+class _Scorer(Protocol):
+    """The part of vaderSentiment that is used."""
+
+    def polarity_scores(self, text: str) -> dict[str, float]:
+        """`compound` in [-1, 1], besides the shares of negative, neutral and positive words."""
+        ...
+
+
+class EnglishSentiment:
+    """VADER's lexicon, for English only. Thread-safe.
+
+    It is read on first use, once, so that building the connector opens no file of a library.
+    """
+
+    def __init__(self) -> None:
+        self._scorer: _Scorer | None = None
+        self._loading = threading.Lock()
+
+    def judge(self, text: str, language: str) -> tuple[Sentiment, float | None]:
+        """Sentiment and compound of `text`; (UNKNOWN, None) when it abstains: not English, or no clear words."""
+        if language != "en":
+            return Sentiment.UNKNOWN, None
+        compound = self._load().polarity_scores(text[:LONGEST_TEXT])["compound"]
+        if abs(compound) < CLEAR_COMPOUND:
+            return Sentiment.UNKNOWN, None
+        return (Sentiment.POSITIVE if compound > 0 else Sentiment.NEGATIVE), compound
+
+    def _load(self) -> _Scorer:
+        with self._loading:
+            if self._scorer is None:
+                self._scorer = _read_lexicon()
+            return self._scorer
+
+
+def _read_lexicon() -> _Scorer:
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # its constructor reads two files
+
+    analyzer: _Scorer = SentimentIntensityAnalyzer()
+    return analyzer
