@@ -5,7 +5,8 @@ A kind is the name of its module here and of the `kind` in the YAML. The module 
 - `Options`: a frozen pydantic model that refuses unknown keys;
 - `ROLES`: any of source, crm, helpdesk, notifier;
 - the class, called with `(name, options, kit)`, whose `kind` is the kind;
-- where it writes, `PROMISES` by kind of write, and `KNOWN_FIELDS` and `CUSTOM_FIELD` where fields can be checked offline.
+- where it writes, `PROMISES` by kind of write, and `KNOWN_FIELDS` and `CUSTOM_FIELD` where fields can be
+  checked offline.
 
 Other people's adapters join through the entry point group `csat_connector.adapters`, in the same `module:Class` form.
 """

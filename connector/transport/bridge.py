@@ -62,6 +62,8 @@ class Bridge(BaseAdapter):
             endpoint_class=self._endpoint_class,
             write=self._is_write(method, path),
         )
+        if reply.body and "json" in reply.headers.get("content-type", ""):
+            reply.json()  # a torn reply fails here, as ours, before the SDK's parser makes an error of its own
         return _response(request, reply)
 
     def close(self) -> None:

@@ -1,0 +1,169 @@
+"""Salesforce: contacts, the answers on their timeline, tasks with a deadline, and the feed of contacts.
+
+Writes go through sObject Collections, 200 records a call. simple-salesforce quotes SOQL, queries and describes; its
+requests travel over our own client, so its missing time-outs and endless re-login (issue 804) cannot happen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from simple_salesforce.api import Salesforce as Sdk
+
+from connector.adapters.salesforce import contacts, questions, readiness, writes
+from connector.adapters.salesforce.names import (
+    API,
+    API_VERSION,
+    CUSTOM_FIELD,
+    KEY_FIELD,
+    KEYED,
+    KNOWN_FIELDS,
+    MARKED,
+    PERSON_FIELD,
+    PROMISES,
+    TASKS,
+    TOKEN_PATH,
+    remote_key,
+)
+from connector.adapters.salesforce.options import Options
+from connector.adapters.salesforce.replies import reply_table, usage
+from connector.domain.model.intent import Found, Item, Promise, Request, WriteKind
+from connector.domain.model.person import Contact
+from connector.errors import Gone, RemoteError, Transient
+from connector.ports import Failed, Finding, Job, Outcome, Page
+from connector.transport import bridge
+from connector.transport.grants import ClientCredentials
+from connector.transport.kit import Kit
+
+__all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "ROLES", "Options", "Salesforce"]
+
+ROLES = frozenset({"crm"})
+
+
+class Salesforce:
+    """One org: a Writer of contacts, activities and tasks, Contacts, Describable and Preparing."""
+
+    kind = "salesforce"
+
+    def __init__(self, name: str, options: Options, kit: Kit) -> None:
+        self.account = options.account
+        self.promises: Mapping[WriteKind, Promise] = PROMISES
+        self._clock = kit.clock
+        self._url = options.url
+        self._read = options.read
+        auth = ClientCredentials(
+            token_url=options.url + TOKEN_PATH,
+            client_id=options.client_id,
+            client_secret=options.client_secret,
+            style="basic",
+        )
+        self._api = kit.api(name, options.url, auth, options.timeout, reply_table(kit.clock), usage)
+        self._sdk = Sdk(
+            session_id="carried by our own client",
+            instance_url=options.url,
+            version=API_VERSION,
+            session=bridge.session(self._api, endpoint_class=API),
+            object_pairs_hook=dict,
+        )
+        self._keyed: bool | None = None  # does Task have our key? None: not asked yet
+
+    def prepare(self) -> None:
+        """Learn, once, whether tasks can be upserted by our key here; the promises follow."""
+        if self._keyed is None:
+            self._learn(self._fields("Task"))
+
+    def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
+        """One sObject Collections call. An item's target is the contact: the record itself, or a task's WhoId."""
+        return writes.render(kind, items, keyed=self._keyed is not False)
+
+    def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome]:
+        """Send it. A contact that lost a merge comes back as Gone with its successor, where the org can say."""
+        if kind in TASKS:
+            self.prepare()
+            if request.path == writes.UPSERT_TASKS and not self._keyed:
+                raise Transient(f"{KEY_FIELD} is not on Task here; the write has to be rendered anew, with a marker")
+        reply = self._api.call(
+            request.method,
+            request.path,
+            body=request.body,
+            endpoint_class=self.promises[kind].endpoint_class,
+            write=True,
+        )
+        outcomes = writes.outcomes(reply, request, count, self._url, self._clock.now())
+        return self._follow(request, outcomes)
+
+    def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
+        """No write is accepted as a job here. Raises Gone."""
+        raise Gone("Salesforce has no such job")
+
+    def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
+        """Find contacts by key, else e-mail; tasks by key, else marker. Field updates are absolute: nothing to find."""
+        if kind is WriteKind.CONTACT:
+            return self._ask_contacts(items)
+        if kind in TASKS:
+            self.prepare()
+            return self._ask_tasks(items)
+        return [Found(receipts=()) for _ in items]
+
+    def contacts_since(self, cursor: str | None) -> Page[Contact]:
+        """A page of at most 2,000 changes, merged and deleted contacts among them."""
+        rows = self._query(contacts.query(cursor, self._read), deleted=True)
+        return contacts.page(rows, cursor, self._read, self.account, self._url)
+
+    def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
+        """Look for missing and read-only fields and for our two keys."""
+        described = {name: self._fields(name) for name in ("Contact", "Task")}
+        self._learn(described["Task"])
+        return list(readiness.findings(fields, described))
+
+    def _ask_contacts(self, items: Sequence[Item]) -> Sequence[Found]:
+        answers: list[Found] = []
+        words = [f"{remote_key(item.key, PERSON_FIELD)}{questions.email_of(item)}" for item in items]
+        for piece in questions.batches(items, words):
+            rows = self._query(questions.contacts_by_key_or_email(piece))
+            answers += questions.contacts_found(piece, rows, self._url)
+        return answers
+
+    def _ask_tasks(self, items: Sequence[Item]) -> Sequence[Found]:
+        answers: list[Found] = []
+        if self._keyed:
+            for piece in questions.batches(items, [remote_key(item.key, KEY_FIELD) for item in items]):
+                answers += questions.tasks_found(piece, self._query(questions.tasks_by_key(piece)), self._url)
+            return answers
+        for piece in questions.batches(items, [questions.who_of(item) for item in items]):
+            rows = self._query(questions.tasks_by_contact(piece)) if any(map(questions.who_of, piece)) else []
+            answers += questions.marked_tasks_found(piece, rows, self._url)
+        return answers
+
+    def _follow(self, request: Request, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Give each Gone outcome the id of the contact that survived the merge."""
+        targets = [writes.contact_of(record) for record in writes.records(request)]
+        lost = [
+            target
+            for target, outcome in zip(targets, outcomes, strict=True)
+            if target and isinstance(outcome, Failed) and isinstance(outcome.error, Gone)
+        ]
+        moved: dict[str, str] = {}
+        if lost:
+            # The write is over: a failing look-up must not hide its outcomes, and the feed will bring the merge.
+            with suppress(RemoteError):
+                rows = self._query(questions.successors(lost), deleted=True)
+                moved = {row["Id"]: row["MasterRecordId"] for row in rows if row.get("MasterRecordId")}
+        for target, outcome in zip(targets, outcomes, strict=True):
+            if isinstance(outcome, Failed) and isinstance(outcome.error, Gone):
+                outcome.error.moved_to = moved.get(target)
+        return outcomes
+
+    def _learn(self, task: readiness.Fields) -> None:
+        self._keyed = readiness.is_key(task.get(KEY_FIELD))
+        promise = KEYED if self._keyed else MARKED
+        self.promises = {**self.promises, **dict.fromkeys(TASKS, promise)}
+
+    def _fields(self, name: str) -> readiness.Fields:
+        return readiness.fields_of(getattr(self._sdk, name).describe())
+
+    def _query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
+        """Every row, following the links to further pages."""
+        return list(self._sdk.query_all_iter(soql, include_deleted=deleted))

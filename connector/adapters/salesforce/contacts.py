@@ -1,0 +1,75 @@
+"""The change feed of contacts: queries, the cursor, and rows read into contacts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from simple_salesforce.format import format_soql
+
+from connector.adapters.salesforce.questions import Row, instant
+from connector.domain.model.person import Contact
+from connector.ports import Page
+
+PAGE = 2000
+OVERLAP = timedelta(minutes=5)
+"""A transaction may become visible after a later one: its stamp is when it wrote, not when it committed."""
+_IDENTITY = ("Id", "Name", "Email", "Phone", "OwnerId", "SystemModstamp", "IsDeleted", "MasterRecordId")
+
+
+def query(cursor: str | None, read: Sequence[str]) -> str:
+    """SOQL for the page after `cursor`, in the order of stamps and ids. It sees deleted rows when sent to queryAll.
+
+    A cursor is `<stamp>|<id>`; the id is there while a sweep has further pages and empty when it ended.
+    """
+    names = dict.fromkeys((*_IDENTITY, *read))
+    return format_soql(
+        "SELECT {names:literal} FROM Contact{where:literal} ORDER BY SystemModstamp, Id LIMIT {page}",
+        names=", ".join(names),
+        where=_where(cursor),
+        page=PAGE,
+    )
+
+
+def page(rows: Sequence[Row], cursor: str | None, read: Sequence[str], account: str, agent_url: str) -> Page[Contact]:
+    """The rows as contacts, and where to go on. A short page ends the sweep; the next one overlaps it."""
+    more = len(rows) >= PAGE
+    if rows:
+        stamp = instant(_moment(rows[-1]["SystemModstamp"]))
+        cursor = f"{stamp}|{rows[-1]['Id'] if more else ''}"
+    elif cursor is not None:
+        cursor = f"{cursor.partition('|')[0]}|"
+    return Page(records=[_contact(row, read, account, agent_url) for row in rows], cursor=cursor or "|", more=more)
+
+
+def _where(cursor: str | None) -> str:
+    stamp, _, last = (cursor or "").partition("|")
+    if not stamp:
+        return ""
+    if last:
+        return format_soql(
+            " WHERE SystemModstamp > {at:literal} OR (SystemModstamp = {at:literal} AND Id > {last})",
+            at=stamp,
+            last=last,
+        )
+    return format_soql(" WHERE SystemModstamp >= {:literal}", instant(_moment(stamp) - OVERLAP))
+
+
+def _contact(row: Row, read: Sequence[str], account: str, agent_url: str) -> Contact:
+    return Contact(
+        account=account,
+        id=row["Id"],
+        name=row.get("Name"),
+        email=row.get("Email"),
+        phone=row.get("Phone"),
+        owner=row.get("OwnerId"),
+        url=f"{agent_url}/{row['Id']}",
+        modified_at=_moment(row["SystemModstamp"]),
+        deleted=bool(row.get("IsDeleted")),
+        merged_into=row.get("MasterRecordId"),
+        values={name: row.get(name) for name in read},
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

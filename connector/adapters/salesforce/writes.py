@@ -1,0 +1,106 @@
+"""Requests to Salesforce and what its answers to them mean. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from connector.adapters.salesforce.names import (
+    DATA,
+    KEY_FIELD,
+    OBJECTS,
+    PERSON_FIELD,
+    TASKS,
+    marker,
+    remote_key,
+)
+from connector.adapters.salesforce.replies import meaning
+from connector.domain.model.intent import Item, Json, Receipt, Request, WriteKind
+from connector.errors import InDoubt
+from connector.ports import Failed, Outcome
+from connector.transport.client import Reply
+
+COLLECTIONS = f"{DATA}/composite/sobjects"
+UPSERT_CONTACTS = f"{COLLECTIONS}/Contact/{PERSON_FIELD}"
+UPSERT_TASKS = f"{COLLECTIONS}/Task/{KEY_FIELD}"
+# Fields of a record in a request that are addresses, not values.
+_ADDRESSES = frozenset({"attributes", "id", PERSON_FIELD, KEY_FIELD})
+
+
+def render(kind: WriteKind, items: Sequence[Item], *, keyed: bool) -> Request:
+    """The sObject Collections call that writes `items`. `keyed`: tasks are upserted by our key, else created marked.
+
+    A None value goes out as null, which clears the field.
+    """
+    if kind is WriteKind.CONTACT:
+        return _request("PATCH", UPSERT_CONTACTS, [_contact(item) for item in items])
+    if kind is WriteKind.CONTACT_FIELDS:
+        return _request("PATCH", COLLECTIONS, [_record(kind, item, id=item.target) for item in items])
+    if keyed:
+        return _request("PATCH", UPSERT_TASKS, [_task(kind, item) for item in items])
+    return _request("POST", COLLECTIONS, [_marked_task(kind, item) for item in items])
+
+
+def outcomes(reply: Reply, request: Request, count: int, agent_url: str, now: datetime) -> Sequence[Outcome]:
+    """One outcome per record of `request`, in order. Raises InDoubt when the answer does not cover them."""
+    rows = reply.json()
+    if not isinstance(rows, list) or len(rows) != count:
+        raise InDoubt(f"the answer does not cover the {count} records sent", **reply.context())
+    return [_outcome(row, record, agent_url, reply, now) for row, record in zip(rows, records(request), strict=True)]
+
+
+def records(request: Request) -> list[dict[str, Json]]:
+    """The records in the body of `request`."""
+    found: list[dict[str, Json]] = json.loads(request.body)["records"]
+    return found
+
+
+def contact_of(record: dict[str, Json]) -> str:
+    """The contact a record is, or belongs to; empty where it names none."""
+    return str(record.get("id") or record.get("WhoId") or "")
+
+
+def _outcome(row: Any, record: dict[str, Json], agent_url: str, reply: Reply, now: datetime) -> Outcome:
+    if row.get("success"):
+        return Receipt(
+            remote_id=str(row["id"]),
+            url=f"{agent_url}/{row['id']}",
+            created=row.get("created"),
+            request_id=reply.request_id,
+            values={name: value for name, value in record.items() if name not in _ADDRESSES},
+        )
+    error = meaning((row.get("errors") or [{}])[0], now)
+    error.connection = reply.connection
+    error.operation = reply.operation
+    error.status = reply.status
+    error.request_id = reply.request_id
+    return Failed(error=error)
+
+
+def _contact(item: Item) -> dict[str, Json]:
+    return _record(WriteKind.CONTACT, item, **{PERSON_FIELD: remote_key(item.key, PERSON_FIELD)})
+
+
+def _task(kind: WriteKind, item: Item) -> dict[str, Json]:
+    return _record(kind, item, **{KEY_FIELD: remote_key(item.key, KEY_FIELD)})
+
+
+def _marked_task(kind: WriteKind, item: Item) -> dict[str, Json]:
+    text = item.fields.get("Description")
+    record = _record(kind, item)
+    record["Description"] = f"{text}\n\n{marker(item.key)}" if text else marker(item.key)
+    return record
+
+
+def _record(kind: WriteKind, item: Item, **address: Json) -> dict[str, Json]:
+    record: dict[str, Json] = {"attributes": {"type": OBJECTS[kind]}, **address}
+    if kind in TASKS and item.target is not None:
+        record["WhoId"] = item.target
+    return {**record, **item.fields}
+
+
+def _request(method: str, path: str, rows: Sequence[dict[str, Json]]) -> Request:
+    body = {"allOrNone": False, "records": list(rows)}
+    return Request(method=method, path=path, body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
