@@ -1,0 +1,129 @@
+"""The names expressions may use, declared once: for rules, texts and field mappings, and for survey mappings.
+
+A context is a mapping from the first part of a name to its value; deeper parts are keys of mappings or fields of the
+frozen values of this package. What has no value right now is absent or None; both count as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
+
+from connector.domain.model.nearest import nearest
+from connector.errors import ExpressionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """A tree of names: `parts` maps each name to what it holds, None for a plain value.
+
+    `open`: any further name is possible (answers of a form are only known there).
+    """
+
+    parts: Mapping[str, Names | None] = field(default_factory=dict)
+    open: bool = False
+
+    def paths(self, prefix: str = "") -> tuple[str, ...]:
+        """Every full dotted name below here, in the order declared; an open tree ends in `*`."""
+        found: list[str] = [f"{prefix}*"] if self.open else []
+        for name, below in self.parts.items():
+            found.extend([prefix + name] if below is None else below.paths(f"{prefix}{name}."))
+        return tuple(found)
+
+    def check(self, path: Sequence[str]) -> None:
+        """Check a name against the tree. Raises ExpressionError with the nearest right name."""
+        below: Names | None = self
+        for position, part in enumerate(path):
+            if below is None:
+                raise ExpressionError(f"{'.'.join(path[:position])!r} has no parts")
+            if part not in below.parts:
+                if below.open:
+                    return
+                meant = self._meant(path, position, below)
+                raise ExpressionError(f"there is no {'.'.join(path)!r}", suggestion=meant)
+            below = below.parts[part]
+        if below is not None:
+            raise ExpressionError(f"{'.'.join(path)!r} is a group: say which part of it")
+
+    def _meant(self, path: Sequence[str], position: int, below: Names) -> str | None:
+        """`email` means `respondent.email`; `respondent.emial` does, too."""
+        if position == 0:
+            same_end = [known for known in self.paths() if known.rpartition(".")[2] == path[-1]]
+            if len(same_end) == 1:
+                return same_end[0]
+        found = nearest(path[position], below.parts)
+        return None if found is None else ".".join((*path[:position], found, *path[position + 1 :]))
+
+
+def look_up(values: Mapping[str, object], path: Sequence[str]) -> object:
+    """The value at `path`, None when any part of it is missing. Whole floats become integers, so 2.0 prints as 2."""
+    value: object = values
+    for part in path:
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif is_dataclass(value) and not part.startswith("_"):
+            value = getattr(value, part, None)
+        else:
+            return None
+    if callable(value):
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def plain(*names: str) -> Names:
+    """A closed group of plain values."""
+    return Names(parts=dict.fromkeys(names))
+
+
+def rule_names(segments: Iterable[str]) -> Names:
+    """What rules, texts and field mappings may say. `segments` are the configured ones."""
+    values = (
+        "unhappy",
+        "rating",
+        "metric",
+        "satisfaction",
+        "ratings",
+        "comment",
+        "language",
+        "sentiment",
+        "themes",
+        "survey",
+        "form",
+        "version",
+        "edited",
+        "consent",
+        "submitted_at",
+        "age_hours",
+        "recent",
+        "links",
+        "key",
+    )
+    groups: dict[str, Names | None] = {
+        "scale": plain("min", "max", "best"),
+        "respondent": plain("name", "first_name", "last_name", "email", "phone", "company", "crm_id", "invitation"),
+        "interaction": plain("id", "kind", "occurred_at", "service", "location", "staff", "channel"),
+        "segments": plain(*segments),
+        "match": plain("state", "by", "text"),
+        "contact": plain("id", "name", "owner", "url"),
+        "score": plain("points", "band", "trend", "reason", "coverage", "as_of", "answers"),
+        "recovery": plain("id", "severity", "playbook", "opened_at", "answers"),
+        "step": plain("name", "due_at", "due_text"),
+        "ticket": plain("id", "url"),
+        "task": plain("id", "url"),
+    }
+    return Names(parts=dict.fromkeys(values) | groups)
+
+
+def survey_names() -> Names:
+    """What survey mappings may say: the record as the survey tool sent it."""
+    anything = Names(open=True)
+    return Names(
+        parts={
+            "answers": anything,
+            "hidden": anything,
+            "metadata": anything,
+            "form": None,
+            "id": None,
+            "submitted_at": None,
+        }
+    )
