@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from connector.clock import Clock
 from connector.errors import StoreError
@@ -25,6 +25,7 @@ __all__ = ["Database", "Transaction"]
 
 _CHECK = "key_check"
 _KEY_IDS = "key_ids"
+_PROBE = "probe"
 
 
 class Database:
@@ -59,7 +60,7 @@ class Database:
             StoreError: the store was written by a newer version, or with other keys.
         """
         engine.touch(self._url)
-        with _advised(self._url.get_backend_name()), self._writer.begin() as connection:
+        with _advised(), self._writer.begin() as connection:
             migrations.upgrade(connection)
         self._open()
         return self
@@ -74,6 +75,9 @@ class Database:
         """One writing transaction: committed when the block ends, undone when it raises. Not to be nested.
 
         After the commit the bells of the woken lanes ring.
+
+        Raises:
+            StoreError: the store did not take it (disk full, no write permission, another process holds it too long).
         """
         self._open()
         with self._transaction(self._writer, exclusive=True) as tx:
@@ -87,6 +91,11 @@ class Database:
         self._open()
         with self._transaction(self._reader, exclusive=False) as tx:
             yield tx
+
+    def probe(self) -> None:
+        """Prove that a commit reaches the disk. Raises StoreError when it does not."""
+        with self.write() as tx:
+            tx.upsert(meta, {"name": _PROBE, "value": tx.now.isoformat()}, keys=["name"], update=["value"])
 
     def bell(self, lane: str) -> threading.Event:
         """The event that is set after a commit of this process woke `lane`; whoever waits for it clears it."""
@@ -109,7 +118,7 @@ class Database:
             if queued:
                 self._turn.acquire()
             try:
-                with pool.begin() as connection:
+                with _advised(), pool.begin() as connection:
                     # The clock is read once the transaction has begun: who had to wait sees the time after that.
                     yield Transaction(connection, self.keyring, self.clock.now())
             finally:
@@ -126,14 +135,13 @@ class Database:
                 return
             if not engine.exists(self._url):
                 raise StoreError(f"there is no store at {self._url.database}: run `connector init` first")
-            with _advised(self._url.get_backend_name()):
-                with self._reader.connect() as connection:
-                    migrations.check(connection)
-                with self._transaction(self._reader, exclusive=False) as tx:
-                    is_known = _keys_fit(tx, self.keyring)
-                if not is_known:
-                    with self._transaction(self._writer, exclusive=True) as tx:
-                        _remember_keys(tx, self.keyring)
+            with _advised(), self._reader.connect() as connection:
+                migrations.check(connection)
+            with self._transaction(self._reader, exclusive=False) as tx:
+                is_known = _keys_fit(tx, self.keyring)
+            if not is_known:
+                with self._transaction(self._writer, exclusive=True) as tx:
+                    _remember_keys(tx, self.keyring)
             self._opened.set()
 
 
@@ -167,10 +175,14 @@ def _remember_keys(tx: Transaction, keyring: KeyRing) -> None:
 
 
 @contextmanager
-def _advised(backend: str) -> Iterator[None]:
-    """Turn the driver's complaint that the store cannot be opened into advice, without its words (they hold URLs)."""
+def _advised() -> Iterator[None]:
+    """Turn what a driver says about a store it cannot use into advice; its own words may hold the URL's password."""
     try:
         yield
-    except OperationalError as error:
-        where = "the file and its directory are writable" if backend == "sqlite" else "the server is reachable"
-        raise StoreError(f"the store cannot be opened: check that {where}") from error
+    except DatabaseError as error:
+        if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+            raise  # a constraint or a wrong statement: our mistake, not the store's state
+        message = (
+            "the store cannot be used: check that it can be reached and written, is whole, and its disk is not full"
+        )
+        raise StoreError(message) from error

@@ -1,0 +1,67 @@
+"""The web application: webhooks, health and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from connector.clock import Clock
+from connector.errors import StoreError
+from connector.store.database import Database
+from connector.sync.collect import Intake
+from connector.web.hooks import MAX_BODY, Doors, Receiver
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Media type of the Prometheus text format."""
+
+
+def build_app(
+    *,
+    db: Database,
+    intake: Intake,
+    clock: Clock,
+    doors: Callable[[], Doors | None],
+    metrics: Callable[[], bytes],
+    on_answer: Callable[[str, str], None],
+    max_body: int = MAX_BODY,
+) -> FastAPI:
+    """The application of one daemon.
+
+    Args:
+        db: for `/readyz`, which commits a row to prove that it can.
+        intake: where deliveries go.
+        clock: stamps deliveries.
+        doors: the connections that receive webhooks; None while there is no usable configuration.
+        metrics: renders the Prometheus text of `/metrics`.
+        on_answer: called with connection and outcome of every hook request (`accepted`, `forged`, `oversized`,
+            `unknown`, `starting`, `busy`, `failed`, `unfinished`); the connection is empty where it is not one of ours.
+        max_body: bytes of the largest body taken.
+    """
+    app = FastAPI(title="CSAT Connector", openapi_url=None)
+    receiver = Receiver(intake=intake, clock=clock, doors=doors, on_answer=on_answer, max_body=max_body)
+    app.include_router(receiver.router())
+
+    def healthz() -> Response:
+        """The process answers."""
+        return JSONResponse({"status": "ok"})
+
+    def readyz() -> Response:
+        """Deliveries would be accepted: a configuration is loaded and a commit reaches the disk."""
+        if doors() is None:
+            return JSONResponse({"status": "starting"}, status_code=503)
+        try:
+            db.probe()
+        except StoreError as error:
+            return JSONResponse({"status": "cannot persist", "reason": str(error)}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    def show_metrics() -> Response:
+        """Counters and gauges for Prometheus."""
+        return PlainTextResponse(metrics(), media_type=METRICS_TYPE)
+
+    app.add_api_route("/healthz", healthz)
+    app.add_api_route("/readyz", readyz)
+    app.add_api_route("/metrics", show_metrics)
+    return app

@@ -1,0 +1,159 @@
+"""The webhook receiver. What each request is answered, and what of it is kept:
+
+| request | answer | kept |
+|---|---|---|
+| authentic | 200 after the commit | its deliveries |
+| authentic, cannot be told apart into records | 200 after the commit | one quarantined delivery |
+| signature missing, wrong or stale | 401 | a count |
+| body larger than the limit | 413 | a count |
+| unknown path, or the daemon is starting | 503 | – (a 404 or 410 makes Typeform switch the hook off) |
+| too many waiting, or the disk refuses | 503 with Retry-After | – |
+| a helpdesk's own hook | 200 after the commit | a wake-up of the lane that reads its tickets |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from connector.clock import Clock
+from connector.errors import Forged, MappingError
+from connector.ports import Hook, Source, Tickets
+from connector.sync.collect import Full, Intake, accept
+
+MAX_BODY = 2 * 2**20
+"""Bytes of the largest body taken; Typeform's deliveries stay below a tenth of it."""
+
+_READ_SECONDS = 20
+_COMMIT_SECONDS = 25  # shorter than the 30 s after which Typeform gives a delivery up and repeats it
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Who may knock: the connections that receive webhooks, by the name the YAML gives them."""
+
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    tickets: Mapping[str, Tickets] = field(default_factory=dict)
+
+
+class Receiver:
+    """Answers hooks. `doors` is asked at every request; it returns None while there is no usable configuration."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        clock: Clock,
+        doors: Callable[[], Doors | None],
+        on_answer: Callable[[str, str], None],
+        max_body: int = MAX_BODY,
+    ) -> None:
+        self._intake = intake
+        self._clock = clock
+        self._doors = doors
+        self._on_answer = on_answer
+        self._max_body = max_body
+
+    def router(self) -> APIRouter:
+        """The routes below `/hooks/`."""
+        router = APIRouter()
+        router.add_api_route("/hooks/{connection:path}", self.receive, methods=["POST"])
+        router.add_api_route("/hooks/{connection:path}", self.greet, methods=["GET", "HEAD"])
+        return router
+
+    async def greet(self, connection: str) -> Response:
+        """Tell a vendor's validation call, or a curious person, whether the hook is there."""
+        doors = self._doors()
+        if doors is None or (connection not in doors.sources and connection not in doors.tickets):
+            return self._closed(connection, "unknown")
+        return JSONResponse({"hook": connection})
+
+    async def receive(self, connection: str, request: Request) -> Response:
+        """One delivery from a survey tool or a helpdesk."""
+        doors = self._doors()
+        if doors is None:
+            return self._closed("", "starting")
+        source, tickets = doors.sources.get(connection), doors.tickets.get(connection)
+        if source is None and tickets is None:
+            return self._closed("", "unknown")
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                body = await _read(request, self._max_body)
+        except (ClientDisconnect, TimeoutError):
+            return self._refuse(connection, 408, "unfinished")
+        if body is None:
+            self._intake.count("oversized")
+            return self._refuse(connection, 413, "oversized")
+        hook = self._hook(request, body)
+        if source is not None:
+            return await self._keep(connection, lambda: self._deliver(connection, source, hook))
+        assert tickets is not None
+        return await self._keep(connection, lambda: self._hint(tickets, hook))
+
+    async def _keep(self, connection: str, store: Callable[[], Future[None]]) -> Response:
+        """Answer 200 once what `store` submits is committed. It verifies and parses, so it runs off the event loop."""
+        try:
+            committed = await run_in_threadpool(store)
+            # The commit is shared with other requests: a client that hangs up must not cancel it for them.
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(committed)), _COMMIT_SECONDS)
+        except Forged:
+            self._intake.count("forged")
+            return self._refuse(connection, 401, "forged")
+        except Full:
+            return self._refuse(connection, 503, "busy", retry_after=2)
+        except Exception as error:  # noqa: BLE001  # the web edge: whatever went wrong, the sender must repeat it
+            _log.error("hook_not_stored connection=%s error=%s", connection, type(error).__name__)
+            return self._refuse(connection, 503, "failed", retry_after=10)
+        self._on_answer(connection, "accepted")
+        return JSONResponse({"status": "accepted"})
+
+    def _deliver(self, connection: str, source: Source, hook: Hook) -> Future[None]:
+        return self._intake.submit(accept(connection, source, hook))
+
+    def _hint(self, tickets: Tickets, hook: Hook) -> Future[None]:
+        tickets.verify(hook)
+        try:
+            tickets.read_hook(hook.body)
+        except MappingError:
+            self._intake.count("unreadable_hint")  # it is a hint: reading the tickets a little early never hurts
+        return self._intake.wake(f"poll/{tickets.account}/tickets")
+
+    def _hook(self, request: Request, body: bytes) -> Hook:
+        return Hook(
+            method=request.method,
+            path=request.url.path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+            received_at=self._clock.now(),
+        )
+
+    def _closed(self, connection: str, why: str) -> Response:
+        return self._refuse(connection, 503, why, retry_after=30)
+
+    def _refuse(self, connection: str, status: int, why: str, retry_after: int | None = None) -> Response:
+        self._on_answer(connection, why)
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        return JSONResponse({"status": why}, status_code=status, headers=headers)
+
+
+async def _read(request: Request, limit: int) -> bytes | None:
+    """The body, or None as soon as it is known to exceed `limit`; never holds more than that."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        if len(body) + len(chunk) > limit:
+            return None
+        body += chunk
+    return bytes(body)
