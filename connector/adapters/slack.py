@@ -1,0 +1,240 @@
+"""Slack: messages to people, updated rather than repeated. See docs/vendors/slack.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connector.domain.model.intent import Found, Item, Json, Promise, Receipt, Request, WriteKind
+from connector.errors import Gone, InDoubt, Rejected, RemoteError, Throttled, Transient, Unauthorized
+from connector.ports import Job, Outcome
+from connector.secret import Secret
+from connector.transport import replies
+from connector.transport.client import Reply
+from connector.transport.grants import StaticBearer
+from connector.transport.kit import Kit
+
+ROLES = frozenset({"notifier"})
+
+POST, UPDATE = "/api/chat.postMessage", "/api/chat.update"
+HISTORY, CHANNELS = "/api/conversations.history", "/api/conversations.list"
+JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
+EVENT_TYPE = "csat_connector_alert"
+PAGE = 200  # what Slack recommends at most for a page
+LONGEST = 3000  # characters; Slack advises 4,000 and cuts or refuses at 40,000
+SKEW = timedelta(minutes=5)  # how far Slack's clock and ours may be apart
+
+# What `"error"` in a reply of HTTP 200 means. Anything not named here will never work as sent.
+CREDENTIALS = frozenset(
+    {
+        "access_denied",
+        "account_inactive",
+        "ekm_access_denied",
+        "invalid_auth",
+        "missing_scope",
+        "no_permission",
+        "not_allowed_token_type",
+        "not_authed",
+        "org_login_required",
+        "token_expired",
+        "token_revoked",
+        "two_factor_setup_required",
+    }
+)
+TOO_FAST = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
+# Slack failed after it had the request; nothing says whether the message is there.
+MAYBE_DONE = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
+VANISHED = frozenset({"message_not_found"})
+FIELDS = {
+    "channel_not_found": "channel",
+    "not_in_channel": "channel",
+    "is_archived": "channel",
+    "msg_too_long": "text",
+    "no_text": "text",
+}
+
+PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
+    {
+        WriteKind.ALERT: Promise(
+            native=False,
+            can_ask=True,
+            batch=1,
+            endpoint_class="chat",
+            settle=timedelta(seconds=30),
+            lookup_lag=timedelta(seconds=5),
+            residual=(
+                "Slack takes no idempotency key: a message whose answer was lost is looked for in the channel's "
+                "history, so it can appear twice when someone deleted it, or when the app may not read that history "
+                "and an operator sends it again by hand."
+            ),
+        )
+    }
+)
+
+
+class Options(BaseModel):
+    """What the YAML says about a Slack connection."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token: Secret = Field(description="The app's bot token (xoxb-…).")
+    workspace: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        description="`acme` of acme.slack.com: makes links to messages, and tells two workspaces apart.",
+    )
+    base_url: str = Field(default="https://slack.com", description="Where the API is; another one for a simulator.")
+    timeout: float = Field(default=20, gt=0, le=120, description="Seconds to wait for an answer.")
+
+
+class Slack:
+    """One Slack workspace. `Item.fields` of an alert are `channel` (name or id) and `text`; ids are `channel:ts`."""
+
+    kind = "slack"
+    promises = PROMISES
+
+    def __init__(self, name: str, options: Options, kit: Kit) -> None:
+        self.account = f"slack:{options.workspace or 'default'}"
+        self._workspace = options.workspace
+        self._clock = kit.clock
+        self._api = kit.api(name, options.base_url, StaticBearer(options.token), options.timeout)
+        self._channels: dict[str, str] = {}
+
+    def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:  # alerts are all it writes
+        """Post the message, or update the one that `target` names."""
+        (item,) = items
+        message: dict[str, Json] = {
+            "channel": item.fields["channel"],
+            "text": escape(str(item.fields["text"])),
+            "unfurl_links": False,
+            "unfurl_media": False,
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": item.key}},
+        }
+        if item.target is not None:
+            channel, _, ts = item.target.partition(":")
+            message = {**message, "channel": channel, "ts": ts}
+            # chat.update knows neither: what was unfurled stays, what was not is left alone.
+            del message["unfurl_links"], message["unfurl_media"]
+        return Request(
+            method="POST",
+            path=POST if item.target is None else UPDATE,
+            body=json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode(),
+        )
+
+    def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome] | Job:
+        """Send the one message. Raises RemoteError."""
+        reply = self._api.call(
+            request.method, request.path, body=request.body, headers=JSON_TYPE, endpoint_class="chat", write=True
+        )
+        found = self._ok(reply)
+        return (
+            self._receipt(
+                str(found["channel"]), str(found["ts"]), created=request.path == POST, request_id=reply.request_id
+            ),
+        )
+
+    def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
+        """Slack has no jobs."""
+        raise Gone("Slack has no jobs")
+
+    def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
+        """Look through the channels' histories, back to the oldest cause, for messages that carry the items' keys."""
+        found: dict[str, list[Receipt]] = {item.key: [] for item in items}
+        for name in {str(item.fields["channel"]) for item in items}:
+            oldest = min(item.cause_at for item in items if item.fields["channel"] == name)
+            channel = self._channel(name)
+            for key, ts in self._messages(channel, oldest - SKEW):
+                if key in found:
+                    found[key].append(self._receipt(channel, ts, created=None))
+        return [Found(receipts=found[item.key]) for item in items]
+
+    def _messages(self, channel: str, oldest: datetime) -> Iterator[tuple[str, str]]:
+        """Key and timestamp of each of our messages since `oldest`, newest first."""
+        query: dict[str, str | int] = {
+            "channel": channel,
+            "oldest": f"{oldest.timestamp():.6f}",
+            "include_all_metadata": "true",
+            "limit": PAGE,
+        }
+        for page in self._pages(HISTORY, query):
+            for message in _objects(page.get("messages")):
+                metadata = message.get("metadata")
+                if isinstance(metadata, dict) and metadata.get("event_type") == EVENT_TYPE:
+                    payload = metadata.get("event_payload")
+                    yield str(payload.get("key") if isinstance(payload, dict) else None), str(message["ts"])
+
+    def _channel(self, name: str) -> str:
+        """The id of a channel. Posting takes names, reading the history does not. Raises Rejected."""
+        if not name.startswith("#"):
+            return name
+        if name not in self._channels:
+            query: dict[str, str | int] = {
+                "types": "public_channel,private_channel",
+                "exclude_archived": "true",
+                "limit": PAGE,
+            }
+            for page in self._pages(CHANNELS, query):
+                self._channels |= {f"#{entry['name']}": str(entry["id"]) for entry in _objects(page.get("channels"))}
+        if name not in self._channels:
+            raise Rejected("the app sees no such channel; invite it there", field="channel")
+        return self._channels[name]
+
+    def _pages(self, path: str, query: Mapping[str, str | int]) -> Iterator[dict[str, Json]]:
+        cursor = ""
+        while True:
+            params = {**query, "cursor": cursor} if cursor else query
+            reply = self._api.call("GET", path, params=params, endpoint_class="lookup", write=False)
+            page = self._ok(reply)
+            yield page
+            metadata = page.get("response_metadata")
+            following = str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
+            if not following:
+                return
+            if following == cursor:
+                raise Transient("Slack gave the same page twice", **reply.context())
+            cursor = following
+
+    def _ok(self, reply: Reply) -> dict[str, Json]:
+        """The reply's object. Slack says 200 and `"ok": false` for nearly everything that went wrong."""
+        found = reply.json()
+        if isinstance(found, dict) and found.get("ok") is True:
+            return found
+        code = str(found.get("error")) if isinstance(found, dict) else "no object"
+        raise self._error(code, reply)
+
+    def _error(self, code: str, reply: Reply) -> RemoteError:
+        context = reply.context()
+        if code in CREDENTIALS:
+            return Unauthorized(f"Slack refused the token ({code})", **context)
+        if code in TOO_FAST:
+            when = replies.retry_at(reply.headers, self._clock.now())
+            return Throttled("too many messages", retry_at=when, **context)
+        if code in MAYBE_DONE:
+            return (InDoubt if reply.write else Transient)(f"Slack failed ({code})", **context)
+        if code in VANISHED:
+            return Gone("the message is gone", **context)
+        return Rejected(f"Slack refused it ({code})", field=FIELDS.get(code), **context)
+
+    def _receipt(self, channel: str, ts: str, *, created: bool | None, request_id: str = "") -> Receipt:
+        # The form of Slack's own permalinks.
+        place = f"https://{self._workspace}.slack.com/archives/{channel}/p{ts.replace('.', '')}"
+        return Receipt(
+            remote_id=f"{channel}:{ts}",
+            url=place if self._workspace else None,
+            created=created,
+            request_id=request_id,
+        )
+
+
+def escape(text: str) -> str:
+    """Text as Slack shows it literally, so that a customer's `<!channel>` calls nobody; cut where it gets too long."""
+    cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _objects(listed: Json) -> list[dict[str, Json]]:
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
