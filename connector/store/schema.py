@@ -21,6 +21,7 @@ from sqlalchemy import (
     text,
 )
 
+from connector.store.columns import EPOCH as EPOCH  # noqa: PLC0414  # belongs to the columns, is looked for here
 from connector.store.columns import Id, Instant
 
 metadata = MetaData(
