@@ -93,9 +93,9 @@ class Intent:
     the object whose remote id this intent updates (None: it creates `object`). `after` lists objects that must exist
     first. `cause_at` is the event time of the answer behind it; `not_before` implements linger and quiet hours,
     `give_up_at` is when it stops trying, loudly. `fold` is True when newer intents for the same object and kind replace
-    or join this one while neither was sent. `ours` are fields written even where a person changed them since, `if_blank`
-    fields written only where the object has nothing. `record` is the marker the created record carries there when several
-    intents replace one record (versions of one activity); None: this intent's key.
+    or join this one while neither was sent. `ours` are fields written even where a person changed them since,
+    `if_blank` fields written only where the object has nothing. `record` is the marker the created record carries there
+    when several intents replace one record (versions of one activity); None: this intent's key.
     """
 
     key: str
@@ -201,8 +201,8 @@ class Promise:
 class Item:
     """One record of a write as an adapter sees it: references resolved, several folded intents in one.
 
-    `key` is stable for the record's whole life. `target` is the remote id to update, None for a create. `revision` rises
-    when an ask showed that an earlier request did not create it; an idempotency key is derived from both.
+    `key` is stable for the record's whole life. `target` is the remote id to update, None for a create. `revision`
+    rises when an ask showed that an earlier request did not create it; an idempotency key is derived from both.
     """
 
     key: str

@@ -1,0 +1,132 @@
+"""Confirmed values: per object and field, what the other system last confirmed to hold.
+
+`known` is false while a write of the field is open. An unknown value never suppresses a write, and only a receipt or a
+read makes it known again. `theirs` marks a value a person set after our last confirmed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+
+from connector.domain.model.intent import Json
+from connector.store import intents
+from connector.store.columns import EPOCH
+from connector.store.schema import confirmed
+from connector.store.transaction import Transaction
+
+VALUE = "confirmed.value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """One field. `value` means something only while `known`; `event_at` is the event time of our last receipt."""
+
+    value: Json
+    known: bool
+    event_at: datetime
+    theirs: bool
+    at: datetime
+
+
+def of(tx: Transaction, account: str, object_name: str) -> dict[str, Confirmed]:
+    """What is known about an object's fields, by field."""
+    rows = tx.execute(select(confirmed).where(confirmed.c.account == account, confirmed.c.object == object_name))
+    return {
+        row.field: Confirmed(
+            value=None if row.value is None else tx.unseal(VALUE, row.value),
+            known=row.known,
+            event_at=row.event_at,
+            theirs=row.theirs,
+            at=row.at,
+        )
+        for row in rows
+    }
+
+
+def lose(tx: Transaction, account: str, object_name: str, fields: Mapping[str, Json]) -> None:
+    """A write of `fields` is about to leave: from now on nobody knows what they hold."""
+    for name in fields:
+        # A field without a receipt has no event time: should this write be refused, an older fact must still pass.
+        values = {**_key(account, object_name, name), "known": False, "event_at": EPOCH, "theirs": False, "at": tx.now}
+        tx.upsert(confirmed, values, keys=["account", "object", "field"], update=["known"])
+
+
+def confirm(
+    tx: Transaction, account: str, object_name: str, values: Mapping[str, Json], event_at: Mapping[str, datetime]
+) -> None:
+    """A receipt says that these fields hold these values; `event_at` has the event time of each."""
+    for name, value in values.items():
+        tx.upsert(
+            confirmed,
+            {
+                **_key(account, object_name, name),
+                "known": True,
+                "value": tx.seal(VALUE, value),
+                "event_at": event_at[name],
+                "theirs": False,
+                "at": tx.now,
+            },
+            keys=["account", "object", "field"],
+            update=["known", "value", "event_at", "theirs", "at"],
+        )
+
+
+def still_holds(tx: Transaction, account: str, object_name: str, event_at: Mapping[str, datetime]) -> None:
+    """A newer fact wants the value a field already has: older facts must not overwrite it either."""
+    for name, at in event_at.items():
+        tx.execute(
+            update(confirmed)
+            .where(
+                confirmed.c.account == account,
+                confirmed.c.object == object_name,
+                confirmed.c.field == name,
+                confirmed.c.event_at < at,
+            )
+            .values(event_at=at)
+        )
+
+
+def observe(
+    tx: Transaction, account: str, object_name: str, values: Mapping[str, Json], *, read_at: datetime
+) -> frozenset[str]:
+    """Take in what a read saw; returns the fields a person changed since our last confirmed value.
+
+    An empty answer means the read saw our own writes coming back. Reads that began (`read_at`) before the last receipt
+    of a field, or while a write of the object is open, say nothing: they may have seen the time before it.
+    """
+    if intents.has_open_write(tx, account, object_name):
+        return frozenset()
+    known = of(tx, account, object_name)
+    changed: set[str] = set()
+    for name, value in values.items():
+        before = known.get(name)
+        if before is not None and before.at > read_at:
+            continue
+        edited = before is not None and before.known and before.value != value
+        if before is not None and before.known and not edited:
+            continue
+        if edited:
+            changed.add(name)
+        row = {
+            **_key(account, object_name, name),
+            "known": True,
+            "value": tx.seal(VALUE, value),
+            "event_at": EPOCH if before is None else before.event_at,
+            "theirs": edited or (before is not None and before.theirs),
+            "at": tx.now,
+        }
+        tx.upsert(confirmed, row, keys=["account", "object", "field"], update=["known", "value", "theirs", "at"])
+    return frozenset(changed)
+
+
+def forget(tx: Transaction, account: str, object_name: str) -> None:
+    """Drop everything known about an object."""
+    tx.execute(delete(confirmed).where(confirmed.c.account == account, confirmed.c.object == object_name))
+
+
+def _key(account: str, object_name: str, name: str) -> dict[str, object]:
+    return {"account": account, "object": object_name, "field": name}

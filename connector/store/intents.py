@@ -1,0 +1,243 @@
+"""Intent rows: reading them as values, and the one function that moves them, along arrows of the table only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+
+from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Receipt, WriteKind
+from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
+from connector.store.schema import intent
+from connector.store.transaction import Transaction
+
+FIELDS = "intent.fields"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentRow:
+    """An intent as it stands. `fields` is empty once erased; `priority` 0 goes first.
+
+    `record` is the marker a created record carries. `candidates` is only filled in what `on_settled` is told about a
+    contact that was found several times.
+    """
+
+    id: int
+    key: str
+    account: str
+    kind: WriteKind
+    object: str
+    target: str | None
+    after: tuple[str, ...]
+    fields: Mapping[str, Json]
+    ours: frozenset[str]
+    if_blank: frozenset[str]
+    record: str
+    state: IntentState
+    reason: str | None
+    priority: int
+    fold: bool
+    cause_at: datetime
+    planned_at: datetime
+    not_before: datetime
+    give_up_at: datetime
+    attempts: int
+    revision: int
+    batch_limit: int | None
+    ask_first: bool
+    write_id: int | None
+    position: int | None
+    response_id: int | None
+    version: int | None
+    person_id: int | None
+    recovery_id: int | None
+    settled_at: datetime | None
+    erasing: bool
+    candidates: tuple[Receipt, ...] = field(default=())
+
+    @property
+    def touches(self) -> frozenset[str]:
+        """The objects no other write may have open at the same time."""
+        return frozenset({self.object} if self.target is None else {self.object, self.target})
+
+    @property
+    def about(self) -> str:
+        """The object whose fields it sets."""
+        return self.target or self.object
+
+    @property
+    def adds(self) -> bool:
+        """True when sending it twice would leave two: a create, or a note, which adds to its ticket."""
+        return self.target is None or self.kind is WriteKind.NOTE
+
+
+def seal_fields(
+    tx: Transaction, fields: Mapping[str, Json], ours: Iterable[str] = (), if_blank: Iterable[str] = ()
+) -> bytes:
+    """What `intent.fields` holds."""
+    return tx.seal(FIELDS, {"fields": dict(fields), "ours": [*sorted(ours)], "if_blank": [*sorted(if_blank)]})
+
+
+def from_row(tx: Transaction, row: Row[Any]) -> IntentRow:
+    """A row of the table as a value."""
+    sealed = {"fields": {}, "ours": [], "if_blank": []} if row.fields is None else tx.unseal(FIELDS, row.fields)
+    assert isinstance(sealed, dict)
+    values = dict(zip(row._fields, row, strict=True))
+    values["fields"] = sealed["fields"]
+    return IntentRow(
+        **{
+            **values,
+            "kind": WriteKind(row.kind),
+            "state": IntentState(row.state),
+            "after": tuple(row.after),
+            "ours": frozenset(_names(sealed["ours"])),
+            "if_blank": frozenset(_names(sealed["if_blank"])),
+        }
+    )
+
+
+def get(tx: Transaction, intent_id: int) -> IntentRow:
+    """One intent. Raises KeyError."""
+    found = where(tx, intent.c.id == intent_id)
+    if not found:
+        raise KeyError(intent_id)
+    return found[0]
+
+
+def by_key(tx: Transaction, key: str) -> IntentRow | None:
+    """The intent with this key."""
+    found = where(tx, intent.c.key == key)
+    return found[0] if found else None
+
+
+def where(tx: Transaction, condition: ColumnElement[bool], limit: int | None = None) -> list[IntentRow]:
+    """Intents that satisfy `condition`, most urgent first, then oldest."""
+    query = select(intent).where(condition).order_by(intent.c.priority, intent.c.id).limit(limit)
+    return [from_row(tx, row) for row in tx.execute(query)]
+
+
+def due(tx: Transaction, account: str, until: datetime, limit: int) -> list[IntentRow]:
+    """Planned intents of an account whose time comes before `until`."""
+    return where(
+        tx,
+        and_(
+            intent.c.account == account,
+            intent.c.state == IntentState.PLANNED.value,
+            intent.c.not_before <= until,
+        ),
+        limit,
+    )
+
+
+def of_write(tx: Transaction, write_id: int, state: IntentState) -> list[IntentRow]:
+    """The members of a write that are in `state`."""
+    return where(tx, and_(intent.c.write_id == write_id, intent.c.state == state.value))
+
+
+def unsent_on(tx: Transaction, account: str, objects: Iterable[str]) -> list[IntentRow]:
+    """Intents on these objects that no request ever carried."""
+    return where(tx, and_(_on(account, objects), intent.c.state.in_([state.value for state in UNSENT])))
+
+
+def open_objects(tx: Transaction, account: str) -> frozenset[str]:
+    """The objects that have an open write."""
+    query = select(intent.c.object, intent.c.target).where(
+        intent.c.account == account, intent.c.state.in_([state.value for state in OPEN])
+    )
+    return frozenset(name for row in tx.execute(query) for name in row if name is not None)
+
+
+def has_open_write(tx: Transaction, account: str, object_name: str) -> bool:
+    """Whether a request about this object was sent and not settled."""
+    condition = and_(_on(account, [object_name]), intent.c.state.in_([state.value for state in OPEN]))
+    return bool(tx.execute(select(func.count()).select_from(intent).where(condition)).scalar_one())
+
+
+def first_record(tx: Transaction, account: str, kind: WriteKind, object_name: str) -> str | None:
+    """The marker under which this object was first to be created."""
+    marker: str | None = tx.execute(
+        select(intent.c.record)
+        .where(
+            intent.c.account == account,
+            intent.c.kind == kind.value,
+            intent.c.object == object_name,
+            intent.c.target.is_(None),
+        )
+        .order_by(intent.c.id)
+        .limit(1)
+    ).scalar_one_or_none()
+    return marker
+
+
+def earliest(tx: Transaction, account: str) -> datetime | None:
+    """The next instant at which a planned intent of the account comes due."""
+    query = select(func.min(intent.c.not_before)).where(
+        intent.c.account == account, intent.c.state == IntentState.PLANNED.value
+    )
+    at: datetime | None = tx.execute(query).scalar_one()
+    return at
+
+
+def earliest_end(tx: Transaction, account: str) -> datetime | None:
+    """The next instant at which an intent that is not final grows too old."""
+    query = select(func.min(intent.c.give_up_at)).where(
+        intent.c.account == account, intent.c.state.not_in([state.value for state in FINAL_STATES])
+    )
+    at: datetime | None = tx.execute(query).scalar_one()
+    return at
+
+
+def move(tx: Transaction, row: IntentRow, event: Event, reason: str | None = None, **changes: Any) -> IntentRow:
+    """Take `row` along the arrow `event` and set `changes` with it; `reason` replaces the old one.
+
+    An intent whose person was erased meanwhile ends erased as soon as the arrow leads out of an open write.
+
+    Raises:
+        RuntimeError: the table of transitions has no such arrow from where the intent stands now.
+    """
+    to = ARROWS.get((row.state, event))
+    if to is None:
+        raise RuntimeError(f"intent {row.id} is {row.state}: {event.name} leads nowhere from there")
+    if row.erasing and to not in OPEN and to is not IntentState.ERASED:
+        changes = {name: changes[name] for name in ("write_id", "attempts") if name in changes}
+        moved = _store(tx, row, {"state": to, "reason": reason, **changes})
+        return move(tx, moved, Event.ERASED)
+    if to is IntentState.ERASED:
+        changes = {**changes, "fields": None}
+    if to in FINAL_STATES:
+        changes = {"settled_at": tx.now, **changes}
+    return _store(tx, row, {"state": to, "reason": reason, **changes})
+
+
+def set_aside(tx: Transaction, row: IntentRow, **changes: Any) -> IntentRow:
+    """Change an intent without moving it."""
+    return _store(tx, row, {"state": row.state, **changes})
+
+
+def _store(tx: Transaction, row: IntentRow, values: Mapping[str, Any]) -> IntentRow:
+    changed = tx.execute(
+        update(intent)
+        .where(intent.c.id == row.id, intent.c.state == row.state.value)
+        .values({**values, "state": values["state"].value})
+    )
+    if changed.rowcount != 1:
+        raise RuntimeError(f"intent {row.id} is no longer {row.state}")
+    known = dict(values)
+    if "fields" in known and known["fields"] is None:
+        known["fields"] = {}
+    elif "fields" in known:
+        known = {name: value for name, value in known.items() if name != "fields"}
+    return replace(row, **known)
+
+
+def _on(account: str, objects: Iterable[str]) -> ColumnElement[bool]:
+    names = sorted(objects)
+    return and_(intent.c.account == account, or_(intent.c.object.in_(names), intent.c.target.in_(names)))
+
+
+def _names(value: Json) -> Sequence[str]:
+    assert isinstance(value, list)
+    return [str(name) for name in value]

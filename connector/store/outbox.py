@@ -1,0 +1,246 @@
+"""The outbox: planning intents idempotently, calling them off, and looking at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, select, true
+
+from connector.domain.model.intent import (
+    Intent,
+    IntentState,
+    Receipt,
+    WriteKind,
+    references,
+)
+from connector.domain.model.transitions import UNSENT, Event
+from connector.store import intents, writing
+from connector.store import receipts as remotes
+from connector.store.intents import IntentRow
+from connector.store.receipts import lane_of
+from connector.store.schema import intent, response
+from connector.store.transaction import Transaction
+
+UNCHANGED = "unchanged"
+
+
+def plan(tx: Transaction, wanted: Sequence[Intent]) -> list[int]:
+    """Take in intents; returns the ids of those that are new and have something to do.
+
+    An intent whose key exists is left alone. Fields that already hold the value, that a person changed, or about which
+    something newer is known are not written; an intent with nothing left ends superseded. Unsent intents that a newer
+    one covers are superseded by it. What refers to objects without a receipt waits, blocked.
+    """
+    return [made for one in wanted if (made := _plan_one(tx, one)) is not None]
+
+
+def _plan_one(tx: Transaction, wanted: Intent) -> int | None:
+    unsent = intents.unsent_on(tx, wanted.account, _touched(wanted))
+    covered = [row for row in unsent if _covers(wanted, row)]
+    row = _insert(tx, wanted, covered)
+    if row is None:
+        return None
+    for old in covered:
+        remotes.stop_waiting(tx, old)
+        intents.move(tx, old, Event.NEWER, f"replaced by {row.key}")
+    others = [old for old in unsent if old not in covered]
+    missing = _missing(tx, row)
+    # While another intent for the object is still to be sent, "equal to the confirmed value" says nothing about what
+    # the object will hold by then; the lane looks again when it sends.
+    if not others and not missing:
+        left = writing.worth_writing(tx, row)
+        if not left.fields:
+            intents.move(tx, row, Event.UNCHANGED, left.reason)
+            return None
+    if missing:
+        remotes.wait_for(tx, row, missing)
+        intents.move(tx, row, Event.PARENT_UNCONFIRMED, f"waits for {', '.join(sorted(missing))}")
+    tx.wake(lane_of(row.account), row.not_before)
+    return row.id
+
+
+def _touched(wanted: Intent) -> frozenset[str]:
+    return frozenset({wanted.object, wanted.target or wanted.object})
+
+
+def _covers(wanted: Intent, row: IntentRow) -> bool:
+    """Whether `wanted` makes `row` pointless: same object and kind, every field of it, and no older."""
+    return (
+        wanted.fold
+        and row.fold
+        and (wanted.object, wanted.kind) == (row.object, row.kind)
+        and wanted.target in {row.target, row.object}
+        and row.fields.keys() <= wanted.fields.keys()
+        and row.cause_at <= wanted.cause_at
+        and row.state in {IntentState.PLANNED, IntentState.BLOCKED}
+    )
+
+
+def _insert(tx: Transaction, wanted: Intent, covered: Sequence[IntentRow]) -> IntentRow | None:
+    target = wanted.target
+    if target == wanted.object and any(row.target is None for row in covered):
+        target = None  # the create it replaces was never sent: this one creates
+    marker = wanted.record or intents.first_record(tx, wanted.account, wanted.kind, wanted.object) or wanted.key
+    inserted = tx.insert_ignore(
+        intent,
+        {
+            "key": wanted.key,
+            "account": wanted.account,
+            "kind": wanted.kind.value,
+            "object": wanted.object,
+            "target": target,
+            "after": list(wanted.after),
+            "fields": intents.seal_fields(tx, wanted.fields, wanted.ours, wanted.if_blank),
+            "record": marker,
+            "state": IntentState.PLANNED.value,
+            "priority": min([wanted.priority.rank, *(row.priority for row in covered)]),
+            "fold": wanted.fold,
+            "cause_at": wanted.cause_at,
+            "planned_at": tx.now,
+            "not_before": min([wanted.not_before, *(row.not_before for row in covered)]),
+            "give_up_at": wanted.give_up_at,
+            "attempts": 0,
+            "revision": max([0, *(row.revision for row in covered)]),
+            "ask_first": any(row.ask_first for row in covered),
+            "erasing": False,
+            "response_id": _response_id(tx, wanted.response_key),
+            "version": wanted.version,
+            "person_id": wanted.person_id,
+            "recovery_id": wanted.recovery_id,
+        },
+    )
+    return intents.by_key(tx, wanted.key) if inserted else None
+
+
+def _response_id(tx: Transaction, key: str | None) -> int | None:
+    if key is None:
+        return None
+    found: int | None = tx.execute(select(response.c.id).where(response.c.key == key)).scalar_one_or_none()
+    return found
+
+
+def _missing(tx: Transaction, row: IntentRow) -> frozenset[str]:
+    needed = set(row.after)
+    for value in row.fields.values():
+        needed |= references(value)
+    if row.target is not None:
+        needed.add(row.target)
+    return frozenset(needed - remotes.of_objects(tx, needed).keys())
+
+
+def cancel(tx: Transaction, object_name: str, reason: str) -> bool:
+    """Call off what would create or touch `object_name`, if none of it was ever sent; True when something was."""
+    unsent = intents.where(
+        tx, and_(intent.c.object == object_name, intent.c.state.in_([state.value for state in UNSENT]))
+    )
+    cancelled = [row for row in unsent if row.write_id is None]
+    for row in cancelled:
+        _call_off(tx, row, reason)
+    return bool(cancelled)
+
+
+def _call_off(tx: Transaction, row: IntentRow, reason: str) -> None:
+    remotes.stop_waiting(tx, row)
+    intents.move(tx, row, Event.CANCELLED, reason)
+    if row.target is None and not remotes.of_objects(tx, [row.object]):
+        remotes.fail_dependants(tx, row.object, "called off")
+
+
+def adopt(tx: Transaction, account: str, object_name: str, remote_id: str, url: str | None = None) -> None:
+    """An object of ours is one that exists there already, found by matching or chosen by a person.
+
+    Whatever waited for it goes on; an unsent intent to create it is called off.
+    """
+    remotes.point(tx, account, object_name, remote_id, url)
+    for row in intents.unsent_on(tx, account, [object_name]):
+        if row.object == object_name and row.target is None and row.kind is WriteKind.CONTACT:
+            remotes.stop_waiting(tx, row)
+            intents.move(tx, row, Event.CANCELLED, "it exists already")
+
+
+def receipts(tx: Transaction, objects: Iterable[str]) -> dict[str, Receipt]:
+    """What each of the objects is called over there; those without a receipt are absent."""
+    return remotes.of_objects(tx, objects)
+
+
+def for_response(tx: Transaction, response_id: int) -> list[IntentRow]:
+    """Everything one answer led to."""
+    return intents.where(tx, intent.c.response_id == response_id)
+
+
+def listed(
+    tx: Transaction, *, account: str | None = None, state: IntentState | None = None, limit: int = 100
+) -> list[IntentRow]:
+    """Intents for a person to look at, most urgent first."""
+    condition: ColumnElement[bool] = true()
+    if account is not None:
+        condition = and_(condition, intent.c.account == account)
+    if state is not None:
+        condition = and_(condition, intent.c.state == state.value)
+    return intents.where(tx, condition, limit)
+
+
+def retry(tx: Transaction, intent_id: int, *, for_another: timedelta = timedelta(days=1)) -> bool:
+    """An operator wants it tried now; False when it is being sent, waits for another, or is done.
+
+    What was rejected or given up asks first, because nobody knows what happened there meanwhile.
+    """
+    row = intents.get(tx, intent_id)
+    due = {"not_before": tx.now, "attempts": 0, "batch_limit": None}
+    if row.state in {IntentState.REJECTED, IntentState.GIVEN_UP}:
+        give_up_at = max(row.give_up_at, tx.now + for_another)
+        changes = {**due, "ask_first": True, "give_up_at": give_up_at, "settled_at": None, "write_id": None}
+        row = intents.move(tx, row, Event.RETRIED, "retried by an operator", **changes)
+        if missing := _missing(tx, row):
+            remotes.wait_for(tx, row, missing)
+            intents.move(tx, row, Event.PARENT_UNCONFIRMED, f"waits for {', '.join(sorted(missing))}")
+    elif row.state is IntentState.HELD:
+        intents.move(tx, row, Event.RELEASED, "released by an operator", **due)
+    elif row.state is IntentState.PLANNED:
+        intents.set_aside(tx, row, **due)
+    else:
+        return False
+    tx.wake(lane_of(row.account))
+    return True
+
+
+def drop(tx: Transaction, intent_id: int, reason: str = "dropped by an operator") -> bool:
+    """An operator does not want it; False when a request of it may be under way or it is done."""
+    row = intents.get(tx, intent_id)
+    if row.state not in UNSENT:
+        return False
+    _call_off(tx, row, reason)
+    return True
+
+
+def counts(tx: Transaction) -> Mapping[IntentState, int]:
+    """How many intents stand where; every state is named, so that the sums can be checked."""
+    rows = tx.execute(select(intent.c.state, func.count()).group_by(intent.c.state)).tuples()
+    known = {IntentState(state): number for state, number in rows}
+    return {state: known.get(state, 0) for state in IntentState}
+
+
+def erase(tx: Transaction, person_id: int) -> bool:
+    """Erase a person's intents; True when none is left that still has an open write.
+
+    Open writes are settled first: what they did there has to be known to be erased there.
+    """
+    is_done = True
+    for row in intents.where(tx, and_(intent.c.person_id == person_id, intent.c.state != IntentState.ERASED.value)):
+        if row.state in {IntentState.SENDING, IntentState.SUBMITTED, IntentState.IN_DOUBT}:
+            intents.set_aside(tx, row, erasing=True)
+            is_done = False
+            continue
+        remotes.stop_waiting(tx, row)
+        intents.move(tx, row, Event.ERASED)
+    return is_done
+
+
+def oldest_due(tx: Transaction, account: str) -> datetime | None:
+    """When the oldest intent that could be sent now was planned: the lag of the account's lane."""
+    query = select(func.min(intent.c.planned_at)).where(
+        intent.c.account == account, intent.c.state == IntentState.PLANNED.value, intent.c.not_before <= tx.now
+    )
+    at: datetime | None = tx.execute(query).scalar_one()
+    return at

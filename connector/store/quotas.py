@@ -1,0 +1,92 @@
+"""Budgets per vendor account and endpoint class: what was spent, what the vendor said is left, until when it is closed.
+
+Polling, look-ups, `check --live` and other processes spend the same budget, so it lives in the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import case, select, update
+
+from connector.store.schema import quota
+from connector.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """One budget. `remaining` and `capacity` are calls; each is None where the vendor does not say."""
+
+    endpoint_class: str
+    used: int
+    window_start: datetime
+    blocked_until: datetime | None
+    remaining: int | None
+    capacity: int | None
+    resets_at: datetime | None
+
+
+def of(tx: Transaction, account: str) -> dict[str, Quota]:
+    """Every budget of an account, by endpoint class."""
+    return {
+        row.endpoint_class: Quota(
+            endpoint_class=row.endpoint_class,
+            used=row.used,
+            window_start=row.window_start,
+            blocked_until=row.blocked_until,
+            remaining=row.remaining,
+            capacity=row.capacity,
+            resets_at=row.resets_at,
+        )
+        for row in tx.execute(select(quota).where(quota.c.account == account))
+    }
+
+
+def spend(tx: Transaction, account: str, endpoint_class: str, calls: int = 1) -> None:
+    """Calls are about to be made."""
+    _make(tx, account, endpoint_class)
+    tx.execute(
+        update(quota)
+        .where(quota.c.account == account, quota.c.endpoint_class == endpoint_class)
+        .values(
+            used=quota.c.used + calls,
+            remaining=case((quota.c.remaining >= calls, quota.c.remaining - calls), else_=quota.c.remaining * 0),
+        )
+    )
+
+
+def block(tx: Transaction, account: str, endpoint_class: str, until: datetime) -> None:
+    """The vendor does not want to hear from us before `until`; an earlier end never replaces a later one."""
+    _make(tx, account, endpoint_class)
+    tx.execute(
+        update(quota)
+        .where(
+            quota.c.account == account,
+            quota.c.endpoint_class == endpoint_class,
+            quota.c.blocked_until.is_(None) | (quota.c.blocked_until < until),
+        )
+        .values(blocked_until=until)
+    )
+
+
+def read(
+    tx: Transaction,
+    account: str,
+    endpoint_class: str,
+    *,
+    remaining: int | None,
+    capacity: int | None,
+    resets_at: datetime | None,
+) -> None:
+    """The vendor said how much is left."""
+    _make(tx, account, endpoint_class)
+    tx.execute(
+        update(quota)
+        .where(quota.c.account == account, quota.c.endpoint_class == endpoint_class)
+        .values(remaining=remaining, capacity=capacity, resets_at=resets_at)
+    )
+
+
+def _make(tx: Transaction, account: str, endpoint_class: str) -> None:
+    tx.insert_ignore(quota, {"account": account, "endpoint_class": endpoint_class, "window_start": tx.now, "used": 0})

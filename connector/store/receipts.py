@@ -1,0 +1,111 @@
+"""Receipts, and what our object names stand for in the other systems now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, select, update
+
+from connector.domain.model.intent import IntentState, Receipt, WriteKind
+from connector.domain.model.transitions import Event
+from connector.store import intents
+from connector.store.intents import IntentRow
+from connector.store.schema import dependency, intent, receipt, remote
+from connector.store.transaction import Transaction
+
+
+def lane_of(account: str) -> str:
+    """The lane that writes to an account."""
+    return f"write/{account}"
+
+
+def add(tx: Transaction, row: IntentRow, answer: Receipt) -> None:
+    """Keep what the other system answered for an intent and let go whatever waited for its object."""
+    tx.insert_ignore(
+        receipt,
+        {
+            "intent_id": row.id,
+            "account": row.account,
+            "object": row.object,
+            "remote_id": answer.remote_id,
+            "url": answer.url,
+            "created": answer.created,
+            "request_id": answer.request_id,
+            "at": tx.now,
+        },
+    )
+    # A note's id is the comment's: it must not become the id of the ticket it was written on.
+    if row.kind is not WriteKind.NOTE or row.object != row.target:
+        point(tx, row.account, row.object, answer.remote_id, answer.url)
+
+
+def of_intent(tx: Transaction, intent_id: int) -> Receipt | None:
+    """The answer one intent got."""
+    row = tx.execute(select(receipt).where(receipt.c.intent_id == intent_id)).one_or_none()
+    if row is None:
+        return None
+    return Receipt(remote_id=row.remote_id, url=row.url, created=row.created, request_id=row.request_id)
+
+
+def of_objects(tx: Transaction, objects: Iterable[str]) -> dict[str, Receipt]:
+    """What each of the objects is called over there; those without a receipt are absent."""
+    rows = tx.execute(select(remote).where(remote.c.object.in_(sorted(objects))))
+    return {row.object: Receipt(remote_id=row.remote_id, url=row.url) for row in rows}
+
+
+def named(tx: Transaction, account: str, remote_id: str) -> list[str]:
+    """Our names of an object over there, for example to find what a ticket's webhook is about."""
+    query = select(remote.c.object).where(remote.c.account == account, remote.c.remote_id == remote_id)
+    return list(tx.execute(query.order_by(remote.c.object)).scalars())
+
+
+def point(tx: Transaction, account: str, object_name: str, remote_id: str, url: str | None) -> None:
+    """Let `object_name` stand for `remote_id` from now on, and let go whatever waited for it."""
+    known = tx.execute(select(remote.c.url).where(remote.c.object == object_name)).scalar_one_or_none()
+    values = {"object": object_name, "account": account, "remote_id": remote_id, "url": url or known, "at": tx.now}
+    tx.upsert(remote, values, keys=["object"], update=["account", "remote_id", "url", "at"])
+    _release(tx, object_name)
+
+
+def unpoint(tx: Transaction, object_name: str) -> None:
+    """The object is gone over there: references to it wait until it exists again."""
+    tx.execute(delete(remote).where(remote.c.object == object_name))
+
+
+def wait_for(tx: Transaction, row: IntentRow, objects: Iterable[str]) -> None:
+    """Remember what a blocked intent waits for."""
+    for name in sorted(objects):
+        tx.insert_ignore(dependency, {"intent_id": row.id, "object": name})
+
+
+def stop_waiting(tx: Transaction, row: IntentRow) -> None:
+    """Forget what an intent waits for."""
+    tx.execute(delete(dependency).where(dependency.c.intent_id == row.id))
+
+
+def fail_dependants(tx: Transaction, object_name: str, why: str) -> None:
+    """Say at each intent that waits for this object why it will not come."""
+    waiting = select(dependency.c.intent_id).where(dependency.c.object == object_name)
+    for row in intents.where(tx, intent.c.id.in_(waiting) & (intent.c.state == IntentState.BLOCKED.value)):
+        intents.move(tx, row, Event.PARENT_FAILED, f"waits for {object_name}, which was {why}")
+
+
+def _release(tx: Transaction, object_name: str) -> None:
+    waiting = list(tx.execute(select(dependency.c.intent_id).where(dependency.c.object == object_name)).scalars())
+    if not waiting:
+        return
+    tx.execute(delete(dependency).where(dependency.c.object == object_name))
+    still = select(dependency.c.intent_id).where(dependency.c.intent_id == intent.c.id)
+    free = intents.where(tx, intent.c.id.in_(waiting) & (intent.c.state == IntentState.BLOCKED.value) & ~still.exists())
+    for row in free:
+        intents.move(tx, row, Event.PARENTS_CONFIRMED)
+        tx.wake(lane_of(row.account), row.not_before)
+
+
+def follow(tx: Transaction, account: str, old_id: str, new_id: str) -> None:
+    """An object was merged over there: every name of ours that stood for `old_id` stands for `new_id`."""
+    tx.execute(
+        update(remote)
+        .where(remote.c.account == account, remote.c.remote_id == old_id)
+        .values(remote_id=new_id, url=None, at=tx.now)
+    )

@@ -1,0 +1,94 @@
+"""Which fields of an intent are worth writing, given what the other system is known to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.domain.model.intent import Json, WriteKind
+from connector.store import confirmed
+from connector.store.confirmed import Confirmed
+from connector.store.intents import IntentRow
+from connector.store.transaction import Transaction
+
+# A list in such a field is added to what is there, so equal values are not "unchanged" and lists join when folded.
+ADDED = "add_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A field somebody wants set, and the event time of the fact behind it."""
+
+    value: Json
+    event_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What is left to write; `reason` says in words why nothing is. `unchanged` are fields that hold it already."""
+
+    fields: Mapping[str, Wanted]
+    unchanged: Mapping[str, datetime]
+    reason: str
+
+
+def worth_writing(tx: Transaction, row: IntentRow) -> Left:
+    """`trim` for one intent alone."""
+    fields = {name: Wanted(value=value, event_at=row.cause_at) for name, value in row.fields.items()}
+    return trim(
+        fields,
+        confirmed.of(tx, row.account, row.about),
+        kind=row.kind,
+        updates=row.target is not None,
+        ours=row.ours,
+        if_blank=row.if_blank,
+    )
+
+
+def trim(
+    fields: Mapping[str, Wanted],
+    known: Mapping[str, Confirmed],
+    *,
+    kind: WriteKind,
+    updates: bool,
+    ours: frozenset[str],
+    if_blank: frozenset[str],
+) -> Left:
+    """Leave out what holds already, what a person changed, and what something newer is known about.
+
+    A note says what it says: nothing is left out of it. A record that is created or replaced as a whole
+    (`updates` False) goes out whole unless everything in it holds already: a part of it could not create it.
+    """
+    if kind is WriteKind.NOTE:
+        return Left(fields=fields, unchanged={}, reason="")
+    why = {
+        name: _against(name, want, known.get(name), updates=updates, ours=ours, if_blank=if_blank)
+        for name, want in fields.items()
+    }
+    unchanged = {name: fields[name].event_at for name, reason in why.items() if reason == "unchanged"}
+    whole = not updates and None in why.values()
+    left = {name: want for name, want in fields.items() if why[name] is None or (whole and why[name] == "unchanged")}
+    reason = "; ".join(sorted({reason for reason in why.values() if reason is not None}))
+    return Left(fields=left, unchanged=unchanged, reason="" if left else reason or "unchanged")
+
+
+def _against(
+    name: str, want: Wanted, known: Confirmed | None, *, updates: bool, ours: frozenset[str], if_blank: frozenset[str]
+) -> str | None:
+    """Why a field is not written; None when it is. A value that is unknown never speaks against writing."""
+    if name.startswith(ADDED):
+        return None
+    if known is None:
+        return "never read, and only to be filled when blank" if name in if_blank and updates else None
+    if known.event_at > want.event_at:
+        return "something newer is known"
+    if not known.known:
+        return None
+    if known.value == want.value:
+        return "unchanged"
+    if known.theirs and name not in ours:
+        return "a person changed it"
+    if name in if_blank and known.value not in (None, ""):
+        return "not blank"
+    return None
