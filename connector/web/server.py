@@ -1,0 +1,52 @@
+"""Serving the application from a thread of the daemon."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import uvicorn
+from fastapi import FastAPI
+
+_STOP_SECONDS = 10
+
+
+class Server:
+    """An HTTP server on `host`:`port` (0: any free one), running `app`.
+
+    The socket is bound here, so that an occupied port is an error before anything else starts.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=1024)
+        config = uvicorn.Config(
+            app,
+            log_config=None,  # the daemon's own logging; access lines would repeat what the metrics say
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def start(self) -> None:
+        """Start answering. Connections made since the constructor wait in the backlog and are answered too."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the requests under way, for at most ten seconds, and close."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS + 2)
+        self._socket.close()
