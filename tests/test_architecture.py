@@ -41,7 +41,7 @@ HOMES = {
     "starlette": {"web"},
     "uvicorn": {"web"},
     "jinja2": {"domain"},
-    "vaderSentiment": {"domain"},
+    "vaderSentiment": {"domain", "simulator"},
     "py3langid": {"domain"},
     "phonenumbers": {"domain"},
     "cryptography": {"store"},
