@@ -1,0 +1,173 @@
+"""Zendesk Support: tickets with a private first comment, notes, changes, the feed of tickets, the signed webhook.
+
+Tickets are created under an idempotency key, which Zendesk remembers for two hours, and carry our key as external_id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from connector.adapters.zendesk import feed, writes
+from connector.adapters.zendesk.directory import Directory, read_directory
+from connector.adapters.zendesk.names import (
+    ACCOUNT,
+    CUSTOM_FIELD,
+    KNOWN_FIELDS,
+    PROMISES,
+    SCOPE,
+    TICKETS,
+    TOKEN_PATH,
+    external_id,
+)
+from connector.adapters.zendesk.options import Options
+from connector.adapters.zendesk.readiness import findings
+from connector.adapters.zendesk.replies import quota_reader, read
+from connector.domain.model.intent import Found, Item, Request, WriteKind
+from connector.errors import Gone, Transient
+from connector.ports import Finding, Hook, Job, Outcome, Page, Ticket
+from connector.transport.client import Reply
+from connector.transport.grants import ClientCredentials
+from connector.transport.kit import Kit
+from connector.transport.signatures import check_fresh, verify_hmac
+
+__all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "ROLES", "Options", "Zendesk"]
+
+ROLES = frozenset({"helpdesk"})
+
+_SHOW = 100  # ids in one show_many
+_NAMES_LIVE = timedelta(hours=1)  # how long ids of groups and statuses are believed
+
+
+class Zendesk:
+    """One account: a Writer of tickets, notes and changes, Tickets, Describable and Preparing."""
+
+    kind = "zendesk"
+
+    def __init__(self, name: str, options: Options, kit: Kit) -> None:
+        self.account = options.account
+        self.promises = PROMISES
+        self._clock = kit.clock
+        self._secrets = options.webhook_secret
+        self._agent_url = f"{options.url}/agent/tickets"
+        auth = ClientCredentials(
+            token_url=options.url + TOKEN_PATH,
+            client_id=options.client_id,
+            client_secret=options.client_secret,
+            scope=SCOPE,
+            style="json",
+        )
+        self._api = kit.api(name, options.url, auth, options.timeout, read, quota_reader(kit.clock))
+        self._directory = Directory()
+        self._learned_at: float | None = None
+
+    def prepare(self) -> None:
+        """Learn the ids of groups and custom statuses; again after an hour. Until then names become tags."""
+        now = self._clock.monotonic()
+        if self._learned_at is not None and now - self._learned_at < _NAMES_LIVE.total_seconds():
+            return
+        statuses: list[dict[str, Any]] = []
+        with suppress(Gone):  # accounts without custom statuses may not have the endpoint
+            statuses = self._list("/api/v2/custom_statuses", "custom_statuses")
+        self._directory = read_directory(self._list("/api/v2/groups", "groups"), statuses)
+        self._learned_at = now
+
+    def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
+        """One create, one change, or a job of up to 100 changes. Notes are private and end in their marker."""
+        return writes.render(kind, items, self._directory)
+
+    def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome] | Job:
+        """Send it. An update of a closed ticket ends in a Conflict that says so."""
+        headers = {"Idempotency-Key": request.idempotency_key} if request.idempotency_key else None
+        reply = self._api.call(
+            request.method,
+            request.path,
+            body=request.body,
+            headers=headers,
+            endpoint_class=self.promises[kind].endpoint_class,
+            write=True,
+        )
+        if request.path == writes.UPDATE_MANY:
+            return writes.job_of(reply)
+        return [writes.written(reply, self._directory, self._agent_url)]
+
+    def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
+        """How the job stands. Raises Gone when Zendesk has forgotten it."""
+        reply = self._get(f"/api/v2/job_statuses/{job}")
+        return writes.job_outcomes(reply, job, count, self._agent_url)
+
+    def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
+        """Find tickets by external_id, which the list answers without the lag of search; notes by marker."""
+        if kind is WriteKind.TICKET:
+            return [self._tickets_with(item.key) for item in items]
+        if kind is WriteKind.NOTE:
+            return self._ask_notes(items)
+        return [Found(receipts=()) for _ in items]
+
+    def tickets_since(self, cursor: str | None) -> Page[Ticket]:
+        """A page of the incremental export; it leaves out the most recent minute, and repeats tickets."""
+        self.prepare()
+        now = self._clock.now()
+        reply = self._get("/api/v2/incremental/tickets/cursor", **feed.where(cursor, now))
+        return feed.page(reply, cursor, now, self.account, self._agent_url, self._directory)
+
+    def read_tickets(self, ids: Sequence[str]) -> Mapping[str, Ticket]:
+        """Current state by id, 100 a call; a deleted ticket is absent."""
+        self.prepare()
+        found: dict[str, Ticket] = {}
+        for start in range(0, len(ids), _SHOW):
+            reply = self._get(f"{TICKETS}/show_many", ids=",".join(ids[start : start + _SHOW]), include="users")
+            tickets = feed.tickets(reply.json(), self.account, self._agent_url, self._directory)
+            found |= {ticket.id: ticket for ticket in tickets if ticket.status != "deleted"}
+        return found
+
+    def verify(self, hook: Hook) -> None:
+        """Check the webhook's HMAC over timestamp and raw body, not older than five minutes. Raises Forged."""
+        stamp = hook.headers.get("x-zendesk-webhook-signature-timestamp", "")
+        given = hook.headers.get("x-zendesk-webhook-signature", "")
+        verify_hmac(self._secrets, stamp.encode() + hook.body, given, encoding="base64")
+        check_fresh(stamp, hook.received_at)
+
+    def read_hook(self, body: bytes) -> Sequence[str]:
+        """The ticket a webhook speaks of. Raises MappingError."""
+        return feed.hook_ids(body)
+
+    def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
+        """Look for mapped ticket fields the account lacks, and whether our user may read the export."""
+        me = self._get("/api/v2/users/me").json()
+        ticket_fields = self._list("/api/v2/ticket_fields", "ticket_fields")
+        return list(findings(fields, me.get("user") if isinstance(me, dict) else None, ticket_fields))
+
+    def _tickets_with(self, key: str) -> Found:
+        answer = self._get(TICKETS, external_id=external_id(key)).json()
+        tickets: Any = answer.get("tickets") if isinstance(answer, dict) else None
+        return writes.tickets_found(tickets or [], self._directory, self._agent_url)
+
+    def _ask_notes(self, items: Sequence[Item]) -> Sequence[Found]:
+        newest = {
+            target: self._comments(target) for target in dict.fromkeys(item.target for item in items if item.target)
+        }
+        return [writes.note_found(item, newest.get(item.target or "", []), self._agent_url) for item in items]
+
+    def _comments(self, ticket: str) -> list[dict[str, Any]]:
+        """The newest 100 comments of a ticket."""
+        answer = self._get(f"{TICKETS}/{ticket}/comments", sort_order="desc", per_page=100).json()
+        comments: Any = answer.get("comments") if isinstance(answer, dict) else None
+        return comments or []
+
+    def _list(self, path: str, name: str) -> list[dict[str, Any]]:
+        """Every row of a short list, following `next_page`."""
+        rows: list[dict[str, Any]] = []
+        page: str | None = path
+        while page:
+            answer: Any = self._get(page).json()
+            if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
+                raise Transient(f"the reply is not a list of {name}", operation=f"GET {path}")
+            rows += answer[name]
+            page = answer.get("next_page")
+        return rows
+
+    def _get(self, path: str, **params: str | int) -> Reply:
+        return self._api.call("GET", path, params=params or None, endpoint_class=ACCOUNT, write=False)

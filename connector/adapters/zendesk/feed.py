@@ -1,0 +1,78 @@
+"""Tickets as others changed them: cursor of the incremental export, rows read as tickets, the webhook's hint. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connector.adapters.zendesk.directory import Directory
+from connector.adapters.zendesk.names import OWN_TAG
+from connector.domain.model.intent import Json
+from connector.errors import MappingError, Transient
+from connector.ports import Page, Ticket
+from connector.transport.client import Reply
+
+PAGE = 1000
+# The export leaves out the most recent minute and refuses to start inside it.
+_START = timedelta(minutes=2)
+
+
+def where(cursor: str | None, now: datetime) -> dict[str, str | int]:
+    """Parameters of the export's next page. A cursor is `<parameter>=<value>`; None starts just before now."""
+    name, _, value = (cursor or f"start_time={int((now - _START).timestamp())}").partition("=")
+    return {name: value, "per_page": PAGE, "include": "users"}
+
+
+def page(reply: Reply, cursor: str | None, now: datetime, account: str, url: str, directory: Directory) -> Page[Ticket]:
+    """The page's tickets, and where to go on. Raises Transient when the reply is no page."""
+    answer = reply.json()
+    if not isinstance(answer, dict) or not isinstance(answer.get("tickets"), list):
+        raise Transient("the reply is not a page of the export", **reply.context())
+    after = answer.get("after_cursor")
+    # An export that was empty so far has no cursor: start again from the same instant.
+    unmoved = cursor or f"start_time={where(None, now)['start_time']}"
+    return Page(
+        records=tickets(answer, account, url, directory),
+        cursor=f"cursor={after}" if after else unmoved,
+        more=answer.get("end_of_stream") is False,
+    )
+
+
+def tickets(answer: Json, account: str, url: str, directory: Directory) -> list[Ticket]:
+    """The tickets of an answer that has their users beside them."""
+    found: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
+    emails = {user["id"]: user.get("email") for user in found.get("users") or []}
+    return [_ticket(row, emails, account, url, directory) for row in found.get("tickets") or []]
+
+
+def hook_ids(body: bytes) -> Sequence[str]:
+    """The tickets a webhook speaks of: an event subscription's `detail.id`, or the `ticket_id` of a trigger's body."""
+    try:
+        event = json.loads(body)
+    except ValueError:
+        raise MappingError("it is not JSON", field="body") from None
+    if not isinstance(event, dict):
+        raise MappingError("it is not an object", field="body")
+    detail = event.get("detail")
+    known = event.get("ticket_id") or (detail.get("id") if isinstance(detail, dict) else None)
+    if not str(known or "").isdigit():
+        raise MappingError("it names no ticket", field="detail.id")
+    return [str(known)]
+
+
+def _ticket(
+    row: Mapping[str, Any], emails: Mapping[int, str | None], account: str, url: str, directory: Directory
+) -> Ticket:
+    tags = row.get("tags") or []
+    return Ticket(
+        account=account,
+        id=str(row["id"]),
+        status=str(row["status"]),
+        requester_email=emails.get(row.get("requester_id") or 0),
+        key=row.get("external_id") if OWN_TAG in tags else None,
+        url=f"{url}/{row['id']}",
+        updated_at=datetime.fromisoformat(row["updated_at"]).astimezone(UTC),
+        values=directory.describe(row),
+    )

@@ -1,0 +1,86 @@
+"""Ticket bodies, built with zenpy's models. The one module that imports zenpy (GPLv3, see docs/decisions/003).
+
+zenpy's models serialise what was set and nothing else. Its sessions, caches and retry loops are not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from zenpy.lib import api_objects as zenpy
+
+from connector.adapters.zendesk.directory import Directory
+from connector.adapters.zendesk.names import OWN_TAG, external_id, marker
+from connector.domain.model.intent import Item, Json
+
+# Written as they are; everything else in an item's fields means something else there than here.
+_PLAIN = ("subject", "priority", "due_at", "type")
+_CUSTOM = "custom_field_"
+
+
+def create(item: Item, directory: Directory) -> dict[str, Json]:
+    """A new ticket with a private first comment."""
+    fields = item.fields
+    values, tags = directory.change(fields)
+    ticket = _ticket({**_plain(fields), **values})
+    ticket.external_id = external_id(item.key)
+    ticket.comment = zenpy.Comment(body=str(fields.get("comment") or ""), public=False)
+    ticket.tags = sorted({OWN_TAG, *_texts(fields.get("tags")), *tags})
+    email = fields.get("requester_email")
+    if email:  # without an address Zendesk would make a new nameless user each time; our own user asks then
+        ticket.requester = zenpy.User(email=email, name=fields.get("requester_name") or email)
+    if fields.get("follow_up_of"):
+        ticket.via_followup_source_id = int(str(fields["follow_up_of"]))
+    return _body(ticket)
+
+
+def update(item: Item, directory: Directory) -> dict[str, Json]:
+    """A change of an existing ticket, with a private note where the item has a text; its `id` is part of it.
+
+    Tags are added, never set: Zendesk's `tags` replaces the whole list, other people's tags with it.
+    """
+    fields = item.fields
+    values, tags = directory.change(fields)
+    ticket = _ticket({**_plain(fields), **values})
+    ticket.id = int(item.target or 0)
+    added = sorted({*_texts(fields.get("add_tags")), *tags})
+    if added:
+        ticket.additional_tags = added
+    if "text" in fields:
+        ticket.comment = zenpy.Comment(body=f"{str(fields['text'] or '').strip()}\n\n{marker(item.key)}", public=False)
+    return _body(ticket)
+
+
+def _plain(fields: Mapping[str, Json]) -> dict[str, Json]:
+    values = {name: fields[name] for name in _PLAIN if name in fields}
+    if values.get("due_at"):
+        values.setdefault("type", "task")  # only tickets of this type have a due date
+    custom: list[Json] = [
+        {"id": int(name.removeprefix(_CUSTOM)), "value": value}
+        for name, value in fields.items()
+        if name.startswith(_CUSTOM)
+    ]
+    return {**values, "custom_fields": custom} if custom else values
+
+
+def _ticket(values: Mapping[str, Json]) -> Any:
+    ticket = zenpy.Ticket()
+    for name, value in values.items():
+        setattr(ticket, name, value)  # set one by one, so that a None is sent: it clears
+    return ticket
+
+
+def _body(ticket: Any) -> dict[str, Json]:
+    return cast("dict[str, Json]", _without_empty_ids(ticket.to_dict(serialize=True)))
+
+
+def _without_empty_ids(value: Any) -> Any:
+    """zenpy sends the id of everything, null for what has none yet."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_empty_ids(part) for name, part in value.items() if not (name == "id" and part is None)}
+
+
+def _texts(value: Json) -> list[str]:
+    return [str(part) for part in value] if isinstance(value, list) else []
