@@ -20,9 +20,43 @@ HIDDEN = "…"
 SHORTEST = 6
 """Shorter secrets are not looked for in texts: replacing every `abc` would destroy the text and tell the secret."""
 
-# Every live secret of the process, so that a token fetched a minute ago is hidden from logs without being announced.
-# Weak references by identity: equal secrets are separate entries, and a dropped token is forgotten with its object.
-_live: dict[int, weakref.ref[Secret]] = {}
+
+class _Known:
+    """Every live secret of the process, so that a token fetched a minute ago is hidden without being announced.
+
+    Weak references by identity: equal secrets are separate entries, and a dropped token is forgotten with its object.
+    No lock, since a reference may die anywhere, also while one is held; `_state` tells a stale pattern from a good one.
+    """
+
+    def __init__(self) -> None:
+        self._references: dict[int, weakref.ref[Secret]] = {}
+        self._state = object()
+        self._built: tuple[object, re.Pattern[str]] | None = None
+
+    def add(self, secret: Secret) -> None:
+        """Hide `secret` for as long as it lives."""
+        identity = id(secret)
+        self._references[identity] = weakref.ref(secret, lambda _: self._forget(identity))
+        self._state = object()
+
+    def pattern(self) -> re.Pattern[str]:
+        """Matches every form of every live secret, the longest first."""
+        state, built = self._state, self._built
+        if built is not None and built[0] is state:
+            return built[1]
+        alive = [secret for reference in list(self._references.values()) if (secret := reference()) is not None]
+        forms = {form for secret in alive if len(secret.reveal()) >= SHORTEST for form in _forms(secret.reveal())}
+        # `(?!)` matches nothing.
+        pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or "(?!)")
+        self._built = (state, pattern)
+        return pattern
+
+    def _forget(self, identity: int) -> None:
+        self._references.pop(identity, None)
+        self._state = object()
+
+
+_KNOWN = _Known()
 
 
 @dataclass(frozen=True, slots=True, repr=False, weakref_slot=True)
@@ -35,8 +69,7 @@ class Secret:
     _value: str
 
     def __post_init__(self) -> None:
-        identity = id(self)
-        _live[identity] = weakref.ref(self, lambda _: _live.pop(identity, None))
+        _KNOWN.add(self)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> CoreSchema:
@@ -104,8 +137,7 @@ def redact(text: str) -> str:
 
     Names and free text have no shape and cannot be found here: they are kept out of logs by not being logged.
     """
-    for form in sorted(_forms(), key=len, reverse=True):
-        text = text.replace(form, HIDDEN)
+    text = _KNOWN.pattern().sub(HIDDEN, text)
     text = _TOKEN.sub(HIDDEN, text)
     text = _NAMED.sub(rf"\1{HIDDEN}", text)
     text = _MAIL.sub(HIDDEN, text)
@@ -113,25 +145,18 @@ def redact(text: str) -> str:
     return _DIGITS.sub(HIDDEN, text)
 
 
-def _forms() -> Iterator[str]:
-    """Every live secret as it looks plain, URL-escaped, JSON-escaped and inside base64."""
-    for reference in list(_live.values()):
-        secret = reference()
-        if secret is None:
-            continue
-        value = secret.reveal()
-        if len(value) < SHORTEST:
-            continue
-        yield from {
-            value,
-            quote(value, safe=""),
-            quote(value),
-            quote_plus(value),
-            json.dumps(value)[1:-1],
-            json.dumps(value, ensure_ascii=False)[1:-1],
-            repr(value)[1:-1],
-        }
-        yield from _coded(value.encode())
+def _forms(value: str) -> Iterator[str]:
+    """A secret as it looks plain, URL-escaped, JSON-escaped, in a traceback and inside base64."""
+    yield from {
+        value,
+        quote(value, safe=""),
+        quote(value),
+        quote_plus(value),
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+    }
+    yield from _coded(value.encode())
 
 
 def _coded(value: bytes) -> Iterator[str]:

@@ -8,7 +8,6 @@ outbox alone. The single exception is the second try after a refused token, whic
 from __future__ import annotations
 
 import json as json_text
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from typing import NotRequired, TypedDict, TypeVar, cast
 import httpx
 import tenacity
 
-from connector import __version__
+from connector import __version__, observe
 from connector.clock import Clock
 from connector.domain.model.intent import Json
 from connector.errors import InDoubt, Rejected, RemoteError, Transient
@@ -379,14 +378,8 @@ def open_client(base_url: str) -> httpx.Client:
     Idle connections are dropped after 4 s, sooner than common servers (5 s and up) drop theirs: a write on a connection
     the server is just closing would be in doubt. Proxies from the environment are not used for this very machine.
     """
-    quiet()
+    observe.quiet()
     return httpx.Client(
         limits=httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=4.0),
         trust_env=not address.is_loopback(base_url),
     )
-
-
-def quiet() -> None:
-    """Keep the wire libraries from logging: at INFO httpx prints URLs, at DEBUG httpcore prints every header."""
-    for name in ("httpx", "httpcore", "urllib3", "requests"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)

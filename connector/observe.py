@@ -1,0 +1,241 @@
+"""What the connector lets people see of itself: log events as JSON lines, and metrics.
+
+Every event, ours or a library's, passes one processor that hides known secrets and the shapes of personal data, also in
+tracebacks. That is the second line of defence; the first is that payloads, names and comments are never logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol, TextIO, cast
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from connector.secret import redact
+
+WIRE_LOGGERS = ("httpx", "httpcore", "urllib3", "requests", "hpack")
+"""At INFO httpx prints URLs, at DEBUG httpcore prints every header: they stay silent whatever the level."""
+ADDRESS_LOGGERS = ("uvicorn.access",)
+"""Print the address of whoever called; the hooks are counted in metrics instead."""
+OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "sqlalchemy")
+
+# Made by the logging machinery itself; the digits of a time of day look like a phone number.
+_OURS = frozenset({"timestamp", "level", "logger"})
+_DEPTH = 6
+
+
+class Log(Protocol):
+    """What a room needs of a logger: an event's name in a few fixed words, and fields that hold no payload."""
+
+    def debug(self, event: str, **fields: object) -> object:
+        """For someone who looks for a bug."""
+        ...
+
+    def info(self, event: str, **fields: object) -> object:
+        """Something an operator may want to know happened."""
+        ...
+
+    def warning(self, event: str, **fields: object) -> object:
+        """Something an operator should look at some day."""
+        ...
+
+    def error(self, event: str, **fields: object) -> object:
+        """Something an operator should look at now."""
+        ...
+
+    def exception(self, event: str, **fields: object) -> object:
+        """An error together with the exception that is being handled."""
+        ...
+
+
+def log(room: str) -> Log:
+    """The logger of a room, `connector.<room>`. Redacts by itself, configured or not."""
+    made = structlog.wrap_logger(
+        logging.getLogger(f"connector.{room}"),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_prepare(),
+            hide,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    return cast("Log", made)
+
+
+def correlate(**fields: str | int) -> AbstractContextManager[None]:
+    """Within the block, every event of this thread carries `fields`, such as `response=17` or `lane="decide"`."""
+    return cast("AbstractContextManager[None]", structlog.contextvars.bound_contextvars(**fields))
+
+
+def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send every event of the process, libraries' included, as one JSON line to `stream` (stderr by default)."""
+    writer = logging.StreamHandler(stream or sys.stderr)
+    writer.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_prepare(),
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                hide,
+                structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [writer]
+    root.setLevel(level.upper())
+    for name in OWN_HANDLERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    for name in ADDRESS_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    quiet()
+
+
+def quiet() -> None:
+    """Silence the libraries that log URLs and headers."""
+    for name in WIRE_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The processor every event passes: secrets and personal data become `…`, wherever they stand in it."""
+    for name in [name for name in event if name not in _OURS and not name.startswith("_")]:
+        event[name] = _hidden(event[name], _DEPTH)
+    return event
+
+
+def _hidden(value: object, depth: int) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return redact(value)
+    if depth == 0:
+        return "…"
+    if isinstance(value, Mapping):
+        return {redact(str(name)): _hidden(part, depth - 1) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_hidden(part, depth - 1) for part in value]
+    return redact(str(value))
+
+
+def _prepare() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One metric as it is documented: its kind, its labels, and what it counts."""
+
+    kind: type[Counter] | type[Gauge] | type[Histogram]
+    labels: tuple[str, ...]
+    doc: str
+    buckets: tuple[float, ...] = ()
+
+
+PREFIX = "connector_"
+_FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+
+# Alerts and dashboards hold on to these names and labels: add, never rename. No label ever holds personal data.
+METRICS: Mapping[str, Shape] = MappingProxyType(
+    {
+        "deliveries_total": Shape(
+            kind=Counter,
+            labels=("source", "outcome"),
+            doc="Deliveries by connection and outcome: accepted, duplicate, forged, oversized, quarantined, empty.",
+        ),
+        "hook_seconds": Shape(
+            kind=Histogram,
+            labels=("source",),
+            doc="Seconds from a webhook's arrival to its answer, the commit included.",
+            buckets=_FAST,
+        ),
+        "responses_total": Shape(
+            kind=Counter, labels=("state",), doc="Response versions by the state they reached: understood, decided, …"
+        ),
+        "intents_total": Shape(
+            kind=Counter, labels=("kind", "state"), doc="Intents by kind of write and the state they reached."
+        ),
+        "write_seconds": Shape(
+            kind=Histogram,
+            labels=("kind",),
+            doc="Seconds from planning an intent to its receipt.",
+            buckets=_SLOW,
+        ),
+        "remote_calls_total": Shape(
+            kind=Counter,
+            labels=("connection", "endpoint", "outcome"),
+            doc="Requests sent, by connection, endpoint class and outcome: ok, http_<status>, or the error's name.",
+        ),
+        "remote_seconds": Shape(kind=Histogram, labels=("connection",), doc="Seconds a request took.", buckets=_FAST),
+        "quota_remaining": Shape(
+            kind=Gauge, labels=("connection", "endpoint"), doc="What the vendor last said is left of a quota."
+        ),
+        "lane_lag_seconds": Shape(
+            kind=Gauge, labels=("lane",), doc="Age of the oldest work that is due in a lane; 0 when it is idle."
+        ),
+        "lane_errors_total": Shape(
+            kind=Counter, labels=("lane",), doc="Drains that ended in an unexpected error; the lane goes on."
+        ),
+        "config_ok": Shape(
+            kind=Gauge, labels=(), doc="1 when the configuration in force is the one on disk, 0 after a refused reload."
+        ),
+    }
+)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own. The table above names them; others do not exist."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._made = {name: self._make(name, shape) for name, shape in METRICS.items()}
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter. Raises KeyError for a name, ValueError for labels that are not in the table."""
+        metric = self._child(name, labels)
+        assert isinstance(metric, Counter), f"{name} is no counter"
+        metric.inc(amount)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        metric = self._child(name, labels)
+        assert isinstance(metric, Gauge), f"{name} is no gauge"
+        metric.set(value)
+
+    def time(self, name: str, seconds: float, **labels: str) -> None:
+        """Record a duration in a histogram."""
+        metric = self._child(name, labels)
+        assert isinstance(metric, Histogram), f"{name} is no histogram"
+        metric.observe(seconds)
+
+    def exposition(self) -> bytes:
+        """Everything in the Prometheus text format 0.0.4, the content of `/metrics`."""
+        return generate_latest(self._registry)
+
+    def _make(self, name: str, shape: Shape) -> Counter | Gauge | Histogram:
+        if shape.buckets:
+            return Histogram(PREFIX + name, shape.doc, shape.labels, buckets=shape.buckets, registry=self._registry)
+        return shape.kind(PREFIX + name, shape.doc, shape.labels, registry=self._registry)
+
+    def _child(self, name: str, labels: Mapping[str, str]) -> Counter | Gauge | Histogram:
+        metric = self._made[name]
+        return metric.labels(**labels) if labels or METRICS[name].labels else metric
