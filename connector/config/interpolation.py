@@ -1,0 +1,65 @@
+"""`${NAME}`, `${NAME:-default}` and `${file:/path}` in the configuration; `$${` is a plain `${`.
+
+The result is a text; the model of the place it stands in gives it its type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from connector.config.document import Document, Path_
+from connector.domain.model.nearest import nearest
+
+_REFERENCE: Final = re.compile(r"\$(\$\{)|\$\{([^{}]*)\}")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Interpolation:
+    """Fills the references of one document from `environ` and from files beside it."""
+
+    def __init__(self, document: Document, environ: Mapping[str, str], folder: Path) -> None:
+        self._document = document
+        self._environ = environ
+        self._folder = folder
+        self.unfilled: set[Path_] = set()
+        """Where a reference had no value; whatever else is wrong there follows from that."""
+
+    def fill(self, value: Any, path: Path_ = ()) -> Any:
+        """`value` with every reference filled in. What cannot be filled is noted in the document."""
+        if isinstance(value, dict):
+            return {key: self.fill(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.fill(item, (*path, number)) for number, item in enumerate(value)]
+        if not isinstance(value, str) or "${" not in value:
+            return value
+        return _REFERENCE.sub(lambda match: match[1] or self._one(match[2], path), value)
+
+    def _one(self, reference: str, path: Path_) -> str:
+        if reference.startswith("file:"):
+            return self._file(reference.removeprefix("file:"), path)
+        name, dash, default = reference.partition(":-")
+        if not _NAME.fullmatch(name):
+            return self._unfilled(
+                path, f"${{{reference}}} is neither ${{NAME}}, ${{NAME:-default}} nor ${{file:/path}}"
+            )
+        found = self._environ.get(name)
+        if found or (found is not None and not dash):
+            return found
+        if dash:
+            return default
+        return self._unfilled(path, f"the environment variable {name} is not set", nearest(name, self._environ))
+
+    def _file(self, name: str, path: Path_) -> str:
+        try:
+            return (self._folder / name).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            return self._unfilled(path, f"the file {name} cannot be read: {reason}")
+
+    def _unfilled(self, path: Path_, message: str, suggestion: str | None = None) -> str:
+        self._document.report(self._document.place(path), message, suggestion)
+        self.unfilled.add(path)
+        return ""
