@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json as json_text
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -160,6 +161,8 @@ class Api:
         self._clock = clock
         self._timeout = timeout
         self._client = client or open_client(self.base_url)
+        # Whoever forgets an Api leaves no open socket behind.
+        self._closing = weakref.finalize(self, self._client.close if client is None else _leave_open)
         self._override = replies
         self._on_reply = on_reply
         self._on_call = on_call
@@ -215,8 +218,8 @@ class Api:
         return self._authorised(order)
 
     def close(self) -> None:
-        """Close the connection pool."""
-        self._client.close()
+        """Close the connection pool, unless it was brought along."""
+        self._closing()
 
     def _repeat(self, attempt: Callable[[], T], attempts: int) -> T:
         retrying = tenacity.Retrying(
@@ -370,6 +373,10 @@ class Api:
             return answer
 
         return self._repeat(attempt, TOKEN_ATTEMPTS)
+
+
+def _leave_open() -> None:
+    """A client that was brought along belongs to whoever made it."""
 
 
 def open_client(base_url: str) -> httpx.Client:
