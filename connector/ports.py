@@ -111,6 +111,19 @@ class Writer(Protocol):
         ...
 
 
+@runtime_checkable
+class Preparing(Protocol):
+    """A writer whose `render` must know something of the account: ids of named things, which of our keys it holds."""
+
+    def prepare(self) -> None:
+        """Learn it, by reading only, where it is unknown or old; `promises` may change by it.
+
+        The write lane calls it outside of any transaction before it asks or renders. Without it `render` uses what
+        every account understands. Raises RemoteError.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
     """A page of changes. `cursor` is stored with the records in one transaction; `more` asks for the next at once."""

@@ -91,7 +91,7 @@ class Salesforce:
             endpoint_class=self.promises[kind].endpoint_class,
             write=True,
         )
-        outcomes = writes.outcomes(reply, request, count, self._url, self._clock.now())
+        outcomes = writes.outcomes(kind, reply, request, count, self._url, self._clock.now())
         return self._follow(request, outcomes)
 
     def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from simple_salesforce.format import format_soql
 
+from connector.adapters.salesforce.names import record_url
 from connector.adapters.salesforce.questions import Row, instant
 from connector.domain.model.person import Contact
 from connector.ports import Page
@@ -31,7 +32,7 @@ def query(cursor: str | None, read: Sequence[str]) -> str:
     )
 
 
-def page(rows: Sequence[Row], cursor: str | None, read: Sequence[str], account: str, agent_url: str) -> Page[Contact]:
+def page(rows: Sequence[Row], cursor: str | None, read: Sequence[str], account: str, url: str) -> Page[Contact]:
     """The rows as contacts, and where to go on. A short page ends the sweep; the next one overlaps it."""
     more = len(rows) >= PAGE
     if rows:
@@ -39,7 +40,7 @@ def page(rows: Sequence[Row], cursor: str | None, read: Sequence[str], account: 
         cursor = f"{stamp}|{rows[-1]['Id'] if more else ''}"
     elif cursor is not None:
         cursor = f"{cursor.partition('|')[0]}|"
-    return Page(records=[_contact(row, read, account, agent_url) for row in rows], cursor=cursor or "|", more=more)
+    return Page(records=[_contact(row, read, account, url) for row in rows], cursor=cursor or "|", more=more)
 
 
 def _where(cursor: str | None) -> str:
@@ -55,7 +56,7 @@ def _where(cursor: str | None) -> str:
     return format_soql(" WHERE SystemModstamp >= {:literal}", instant(_moment(stamp) - OVERLAP))
 
 
-def _contact(row: Row, read: Sequence[str], account: str, agent_url: str) -> Contact:
+def _contact(row: Row, read: Sequence[str], account: str, url: str) -> Contact:
     return Contact(
         account=account,
         id=row["Id"],
@@ -63,7 +64,7 @@ def _contact(row: Row, read: Sequence[str], account: str, agent_url: str) -> Con
         email=row.get("Email"),
         phone=row.get("Phone"),
         owner=row.get("OwnerId"),
-        url=f"{agent_url}/{row['Id']}",
+        url=record_url(url, "Contact", row["Id"]),
         modified_at=_moment(row["SystemModstamp"]),
         deleted=bool(row.get("IsDeleted")),
         merged_into=row.get("MasterRecordId"),

@@ -108,6 +108,11 @@ def remote_key(key: str, field: str) -> str:
     return key if fits else hashlib.sha256(key.encode()).hexdigest()
 
 
+def record_url(url: str, name: str, record: object) -> str:
+    """Where a person opens a record; My Domain redirects it to the Lightning host."""
+    return f"{url}/lightning/r/{name}/{record}/view"
+
+
 def marker(key: str) -> str:
     """The line in a task's description by which we know it again."""
     return f"csat-connector {remote_key(key, KEY_FIELD)}"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from simple_salesforce.format import format_soql
 
-from connector.adapters.salesforce.names import KEY_FIELD, PERSON_FIELD, marker, remote_key
+from connector.adapters.salesforce.names import KEY_FIELD, PERSON_FIELD, marker, record_url, remote_key
 from connector.domain.model.intent import Found, Item, Receipt
 
 Row = Mapping[str, Any]
@@ -65,7 +65,7 @@ def tasks_by_contact(items: Sequence[Item]) -> str:
     )
 
 
-def contacts_found(items: Sequence[Item], rows: Sequence[Row], agent_url: str) -> list[Found]:
+def contacts_found(items: Sequence[Item], rows: Sequence[Row], url: str) -> list[Found]:
     """One answer per item: the contact with its key, else every contact with its e-mail address."""
     by_key = _group(rows, PERSON_FIELD)
     by_email = _group(rows, "Email")
@@ -73,23 +73,23 @@ def contacts_found(items: Sequence[Item], rows: Sequence[Row], agent_url: str) -
     for item in items:
         key = remote_key(item.key, PERSON_FIELD)
         email = email_of(item)
-        answers.append(_found(by_key.get(key) or (by_email.get(email, []) if email else []), agent_url))
+        answers.append(_found("Contact", by_key.get(key) or (by_email.get(email, []) if email else []), url))
     return answers
 
 
-def tasks_found(items: Sequence[Item], rows: Sequence[Row], agent_url: str) -> list[Found]:
+def tasks_found(items: Sequence[Item], rows: Sequence[Row], url: str) -> list[Found]:
     """One answer per item: the tasks with its key."""
     by_key = _group(rows, KEY_FIELD)
-    return [_found(by_key.get(remote_key(item.key, KEY_FIELD), []), agent_url) for item in items]
+    return [_found("Task", by_key.get(remote_key(item.key, KEY_FIELD), []), url) for item in items]
 
 
-def marked_tasks_found(items: Sequence[Item], rows: Sequence[Row], agent_url: str) -> list[Found]:
+def marked_tasks_found(items: Sequence[Item], rows: Sequence[Row], url: str) -> list[Found]:
     """One answer per item: the tasks whose description has its marker as a line of its own."""
     by_line: dict[str, list[Row]] = {}
     for row in rows:
         for line in {line.strip() for line in str(row.get("Description") or "").splitlines()}:
             by_line.setdefault(line, []).append(row)
-    return [_found(by_line.get(marker(item.key), []), agent_url) for item in items]
+    return [_found("Task", by_line.get(marker(item.key), []), url) for item in items]
 
 
 def successors(ids: Sequence[str]) -> str:
@@ -121,10 +121,10 @@ def _group(rows: Sequence[Row], field: str) -> dict[str, list[Row]]:
     return groups
 
 
-def _found(rows: Sequence[Row], agent_url: str) -> Found:
+def _found(name: str, rows: Sequence[Row], url: str) -> Found:
     return Found(
         receipts=tuple(
-            Receipt(remote_id=row["Id"], url=f"{agent_url}/{row['Id']}", created=False)
+            Receipt(remote_id=row["Id"], url=record_url(url, name, row["Id"]), created=False)
             for row in sorted(rows, key=lambda row: str(row["Id"]))
         )
     )

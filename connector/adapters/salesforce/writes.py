@@ -14,6 +14,7 @@ from connector.adapters.salesforce.names import (
     PERSON_FIELD,
     TASKS,
     marker,
+    record_url,
     remote_key,
 )
 from connector.adapters.salesforce.replies import meaning
@@ -43,12 +44,12 @@ def render(kind: WriteKind, items: Sequence[Item], *, keyed: bool) -> Request:
     return _request("POST", COLLECTIONS, [_marked_task(kind, item) for item in items])
 
 
-def outcomes(reply: Reply, request: Request, count: int, agent_url: str, now: datetime) -> Sequence[Outcome]:
+def outcomes(kind: WriteKind, reply: Reply, request: Request, count: int, url: str, now: datetime) -> Sequence[Outcome]:
     """One outcome per record of `request`, in order. Raises InDoubt when the answer does not cover them."""
     rows = reply.json()
     if not isinstance(rows, list) or len(rows) != count:
         raise InDoubt(f"the answer does not cover the {count} records sent", **reply.context())
-    return [_outcome(row, record, agent_url, reply, now) for row, record in zip(rows, records(request), strict=True)]
+    return [_outcome(kind, row, record, url, reply, now) for row, record in zip(rows, records(request), strict=True)]
 
 
 def records(request: Request) -> list[dict[str, Json]]:
@@ -62,11 +63,11 @@ def contact_of(record: dict[str, Json]) -> str:
     return str(record.get("id") or record.get("WhoId") or "")
 
 
-def _outcome(row: Any, record: dict[str, Json], agent_url: str, reply: Reply, now: datetime) -> Outcome:
+def _outcome(kind: WriteKind, row: Any, record: dict[str, Json], url: str, reply: Reply, now: datetime) -> Outcome:
     if row.get("success"):
         return Receipt(
             remote_id=str(row["id"]),
-            url=f"{agent_url}/{row['id']}",
+            url=record_url(url, OBJECTS[kind], row["id"]),
             created=row.get("created"),
             request_id=reply.request_id,
             values={name: value for name, value in record.items() if name not in _ADDRESSES},

@@ -60,7 +60,7 @@ class Directory:
 
 
 def read_directory(groups: Sequence[Mapping[str, Any]], statuses: Sequence[Mapping[str, Any]]) -> Directory:
-    """From the vendor's lists. Deleted groups and inactive statuses cannot be set; default statuses are the system's."""
+    """From the vendor's lists. Deleted groups and inactive statuses cannot be set; default statuses are system ones."""
     live = [group for group in groups if not group.get("deleted")]
     custom = [status for status in statuses if status.get("active", True) and not status.get("default")]
     return Directory(
