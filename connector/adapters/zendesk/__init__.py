@@ -5,6 +5,7 @@ Tickets are created under an idempotency key, which Zendesk remembers for two ho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -137,7 +138,8 @@ class Zendesk:
     def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
         """Look for mapped ticket fields the account lacks, and whether our user may read the export."""
         me = self._get("/api/v2/users/me").json()
-        ticket_fields = self._list("/api/v2/ticket_fields", "ticket_fields")
+        mapped = any(re.fullmatch(CUSTOM_FIELD, name) for names in fields.values() for name in names)
+        ticket_fields = self._list("/api/v2/ticket_fields", "ticket_fields") if mapped else []
         return list(findings(fields, me.get("user") if isinstance(me, dict) else None, ticket_fields))
 
     def _tickets_with(self, key: str) -> Found:
