@@ -169,6 +169,11 @@ def for_response(tx: Transaction, response_id: int) -> list[IntentRow]:
     return intents.where(tx, intent.c.response_id == response_id)
 
 
+def for_recovery(tx: Transaction, recovery_id: int) -> list[IntentRow]:
+    """Everything one recovery led to."""
+    return intents.where(tx, intent.c.recovery_id == recovery_id)
+
+
 def listed(
     tx: Transaction, *, account: str | None = None, state: IntentState | None = None, limit: int = 100
 ) -> list[IntentRow]:

@@ -31,6 +31,19 @@ def find(tx: Transaction, kind: KeyKind, value: str) -> int | None:
     return None if found is None else survivor(tx, int(found))
 
 
+def keys_of(tx: Transaction, person_id: int) -> dict[KeyKind, list[str]]:
+    """The blind keys a person was seen with, by kind."""
+    rows = tx.execute(
+        select(person_key.c.kind, person_key.c.blind)
+        .where(person_key.c.person_id == person_id)
+        .order_by(person_key.c.kind, person_key.c.blind)
+    ).all()
+    found: dict[KeyKind, list[str]] = {}
+    for row in rows:
+        found.setdefault(KeyKind(row.kind), []).append(str(row.blind))
+    return found
+
+
 def survivor(tx: Transaction, person_id: int) -> int:
     """Follow merges to the person that is left."""
     current = person_id

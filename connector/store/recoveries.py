@@ -99,6 +99,18 @@ def of_response(tx: Transaction, response_id: int) -> list[Recovery]:
     return [_recovery(row) for row in rows]
 
 
+def ordinal(tx: Transaction, recovery_id: int) -> int:
+    """The recovery's number, from 0, among those its answer opened: the same however often it is worked out."""
+    mine = get(tx, recovery_id)
+    assert mine is not None
+    earlier = tx.execute(
+        select(func.count())
+        .select_from(recovery)
+        .where(recovery.c.opened_by == mine.opened_by, recovery.c.id < recovery_id)
+    ).scalar_one()
+    return int(earlier)
+
+
 def answers(tx: Transaction, recovery_id: int) -> int:
     """How many answers a recovery rests on."""
     number = tx.execute(

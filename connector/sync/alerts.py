@@ -1,0 +1,121 @@
+"""Messages to people: those a rule asks for, and those that tell the operators something needs a person."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from connector.domain.model.intent import Intent, IntentState, Priority, WriteKind
+from connector.domain.recovery.act_on import may_notify
+from connector.store import history, outbox
+from connector.store.intents import IntentRow
+from connector.store.transaction import Transaction
+from connector.sync import names
+from connector.sync.context import Context, Matter
+from connector.sync.planning import Pace
+from connector.sync.settings import DecideSettings, SendAlert
+
+OPERATORS_PATIENCE: Final = timedelta(days=1)
+_GONE: Final = frozenset({IntentState.SUPERSEDED, IntentState.REJECTED, IntentState.GIVEN_UP, IntentState.ERASED})
+
+
+def alerts(
+    tx: Transaction,
+    matter: Matter,
+    wanted: Sequence[SendAlert],
+    context: Context,
+    settings: DecideSettings,
+    pace: Pace,
+    recovery_id: int | None,
+) -> list[Intent]:
+    """The messages about one answer; none about an answer too old to interrupt people for, which the history says.
+
+    An edited answer changes the message its earlier version sent to the same channel instead of sending another.
+    """
+    if not wanted:
+        return []
+    response = matter.version.response
+    if not may_notify(matter.version.event_at, tx.now, settings.notify_within):
+        history.append(
+            tx,
+            "alert_expired",
+            response_id=matter.version.response_id,
+            person_id=matter.person_id,
+            detail={"reason": "the answer is older than notify_within", "messages": len(wanted)},
+        )
+        return []
+    earlier = [row for row in outbox.for_response(tx, matter.version.response_id) if row.kind is WriteKind.ALERT]
+    taken: set[str] = set()
+    planned = []
+    for alert in wanted:
+        target = settings.targets[alert.connection]
+        channel, text = alert.channel.render(context).strip(), alert.text.render(context).strip()
+        known = _same_thread(earlier, target.account, channel, taken)
+        name = known or names.alert_object(response.key, _next_ordinal(earlier, taken))
+        ordinal = name.rpartition("/")[2]
+        taken.add(name)
+        planned.append(
+            Intent(
+                key=names.answer_key(target.account, response.key, f"alert/{ordinal}", matter.version.number),
+                account=target.account,
+                kind=WriteKind.ALERT,
+                object=name,
+                target=known,
+                fields={"channel": channel, "text": text},
+                cause_at=matter.version.event_at,
+                not_before=pace.not_before(target.linger),
+                give_up_at=max(matter.version.event_at + settings.notify_within, tx.now + timedelta(minutes=10)),
+                priority=pace.priority,
+                fold=True,
+                person_id=matter.person_id,
+                recovery_id=recovery_id,
+                response_key=response.key,
+                version=matter.version.number,
+            )
+        )
+    return planned
+
+
+def _same_thread(earlier: Sequence[IntentRow], account: str, channel: str, taken: set[str]) -> str | None:
+    for row in earlier:
+        if row.state in _GONE or row.account != account or row.object in taken:
+            continue
+        if row.target is None and row.fields.get("channel") == channel:
+            return row.object
+    return None
+
+
+def _next_ordinal(earlier: Sequence[IntentRow], taken: set[str]) -> int:
+    return len({row.object for row in earlier} | taken)
+
+
+def tell_operators(tx: Transaction, settings: DecideSettings, account: str, cause: str, text: str) -> None:
+    """Plan one message to the operators: at most one a day for each account and cause, however often it happens.
+
+    When it is the operators' own channel that is in trouble nothing is planned; `connector status` shows it.
+    """
+    if settings.operators is None:
+        return
+    target = settings.targets[settings.operators.connection]
+    if target.account == account:
+        return
+    day = tx.now.date().isoformat()
+    digest = hashlib.sha256(f"{account}/{cause}".encode()).hexdigest()[:16]
+    outbox.plan(
+        tx,
+        [
+            Intent(
+                key=f"{target.account}/operators/{digest}/{day}",
+                account=target.account,
+                kind=WriteKind.ALERT,
+                object=f"operators/{digest}/{day}",
+                fields={"channel": settings.operators.channel, "text": text},
+                cause_at=tx.now,
+                not_before=tx.now,
+                give_up_at=tx.now + OPERATORS_PATIENCE,
+                priority=Priority.NORMAL,
+            )
+        ],
+    )

@@ -1,0 +1,171 @@
+"""Who answered: the person by ordered exact keys, and their contact in each CRM by its mirror. Never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector.domain.matching.canonical import canonical_email, canonical_id, canonical_phone, keys_of
+from connector.domain.matching.ladder import (
+    ContactSighting,
+    LinkChoice,
+    Missing,
+    PersonChoice,
+    Sighting,
+    choose_contact,
+    choose_person,
+    explain_match,
+)
+from connector.domain.model.intent import Json
+from connector.domain.model.person import Contact, KeyKind, LinkState
+from connector.domain.model.response import Response
+from connector.store import contacts, history, intents, links, outbox, people
+from connector.store.transaction import Transaction
+from connector.sync.names import contact_object
+from connector.sync.settings import DecideSettings, Target
+
+FOLLOWED = (KeyKind.CRM_ID, KeyKind.EMAIL, KeyKind.PHONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who answered. `person_id` is None for an anonymous answer; `links` are the choices by account, crms in order.
+
+    `names_contact`: the answer brought a contact's id with it, so one will be found once the mirror has caught up.
+    """
+
+    person_id: int | None
+    choice: PersonChoice
+    links: Mapping[str, LinkChoice]
+    names_contact: bool = False
+
+    @property
+    def text(self) -> str:
+        """How sure we are, for a ticket."""
+        if self.person_id is None:
+            return "anonymous: no identity was offered"
+        return explain_match(next(iter(self.links.values()))) if self.links else "known by what they answered with"
+
+
+def keys_offered(response: Response) -> Mapping[KeyKind, str]:
+    """The canonical keys of an answer; none when it is anonymous: a visit alone identifies nobody."""
+    return {} if response.respondent.is_anonymous else keys_of(response.respondent, response.interaction)
+
+
+def blinds_of(tx: Transaction, response: Response) -> list[str]:
+    """The blind keys by which an erased person would be recognised."""
+    return [people.blind(tx, kind, value) for kind, value in keys_offered(response).items()]
+
+
+def identify(tx: Transaction, response: Response, settings: DecideSettings) -> Identity:
+    """Find or make the person behind an answer, and link them to their contacts."""
+    keys = keys_offered(response)
+    sightings = [Sighting(kind=kind, person_ids=_seen(tx, kind, value, settings)) for kind, value in keys.items()]
+    choice = choose_person(settings.match_keys, keys, sightings)
+    if choice.anonymous:
+        return Identity(person_id=None, choice=choice, links={})
+    person_id = choice.person_id if choice.person_id is not None else people.create(tx)
+    people.learn(tx, person_id, keys, response.respondent)
+    chosen = {target.account: link(tx, person_id, target, keys, settings) for target in settings.crms()}
+    return Identity(
+        person_id=people.survivor(tx, person_id),
+        choice=choice,
+        links=chosen,
+        names_contact=KeyKind.CRM_ID in keys and settings.missing is not Missing.IGNORE,
+    )
+
+
+def _seen(tx: Transaction, kind: KeyKind, value: str, settings: DecideSettings) -> tuple[int, ...]:
+    """Persons known by a key: seen with it, else linked to the one contact that has it."""
+    known = people.find(tx, kind, value)
+    if known is not None:
+        return (known,)
+    found: dict[int, None] = {}
+    for target in settings.crms():
+        matching = contacts.find(tx, target.account, kind, value)
+        if len(matching) == 1:
+            found |= dict.fromkeys(links.persons(tx, target.account, matching[0].id))
+    return tuple(found)
+
+
+def link(
+    tx: Transaction, person_id: int, target: Target, keys: Mapping[KeyKind, str], settings: DecideSettings
+) -> LinkChoice:
+    """Decide and remember which contact of a CRM a person is. A link made before is kept."""
+    account = target.account
+    remembered = links.get(tx, person_id, account)
+    sightings = [
+        ContactSighting(kind=kind, contact_ids=tuple(one.id for one in contacts.find(tx, account, kind, value)))
+        for kind, value in keys.items()
+        if kind in FOLLOWED
+    ]
+    choice = choose_contact(
+        account, settings.match_keys, keys, sightings, missing=settings.missing, remembered=remembered
+    )
+    if remembered is not None and remembered.state is LinkState.HELD and choice.link.state is LinkState.UNLINKED:
+        return LinkChoice(link=remembered)  # a question once asked is answered by a contact or a person, not by silence
+    if choice.link != remembered:
+        links.save(tx, person_id, choice.link)
+    if choice.link.remote_id is not None and choice.link.state is LinkState.LINKED:
+        settle_link(tx, person_id, account, choice.link.remote_id)
+    return choice
+
+
+def settle_link(tx: Transaction, person_id: int, account: str, remote_id: str) -> None:
+    """A link is certain: what waited for the contact goes on, and two persons with one contact are one."""
+    seen = contacts.get(tx, account, remote_id)
+    outbox.adopt(tx, account, contact_object(person_id, account), remote_id, None if seen is None else seen.url)
+    known: dict[KeyKind, str] = {KeyKind.CRM_ID: remote_id}
+    if seen is not None and _alone(tx, seen):
+        known |= contact_keys(seen)
+    people.learn(tx, person_id, known)
+    for other in links.persons(tx, account, remote_id):
+        if other != person_id:
+            join_persons(tx, other, person_id, f"both are {account} contact {remote_id}")
+
+
+def _alone(tx: Transaction, seen: Contact) -> bool:
+    """Whether nobody else in that CRM shares the contact's e-mail: a shared address identifies nobody."""
+    email = canonical_email(seen.email or "")
+    return email is None or len(contacts.find(tx, seen.account, KeyKind.EMAIL, email)) == 1
+
+
+def contact_keys(seen: Contact) -> dict[KeyKind, str]:
+    """The canonical keys a contact is found by."""
+    offered = {
+        KeyKind.CRM_ID: canonical_id(seen.id),
+        KeyKind.EMAIL: canonical_email(seen.email or ""),
+    }
+    return {kind: key for kind, key in offered.items() if key}
+
+
+def mirror(tx: Transaction, seen: Contact) -> contacts.Change:
+    """Record a contact under its canonical keys."""
+    return contacts.upsert(
+        tx, seen, email=canonical_email(seen.email or ""), phone=canonical_phone(seen.phone or "", None)
+    )
+
+
+def join_persons(tx: Transaction, one: int, other: int, why: str) -> tuple[int, list[tuple[int, int]]]:
+    """Two persons turned out to be one human: the one known longest stays. Returns it and the recoveries it united."""
+    winner, loser = min(one, other), max(one, other)
+    pairs = people.merge(tx, loser, winner)
+    _follow_objects(tx, loser, winner)
+    detail: dict[str, Json] = {"reason": why, "person": winner, "merged": loser, "recoveries": [list(p) for p in pairs]}
+    history.append(tx, "persons_joined", person_id=winner, detail=detail)
+    tx.wake("timers")
+    return winner, pairs
+
+
+def _follow_objects(tx: Transaction, loser: int, winner: int) -> None:
+    """What is still to be written to the loser's contact goes to the same contact as the winner's."""
+    for made in links.of_person(tx, winner):
+        if made.state is LinkState.LINKED and made.remote_id is not None:
+            for person_id in (loser, winner):
+                outbox.adopt(tx, made.account, contact_object(person_id, made.account), made.remote_id)
+
+
+def waits_for_contact(tx: Transaction, person_id: int, account: str) -> bool:
+    """Whether a contact is being made for the person, so that none has to be planned again."""
+    name = contact_object(person_id, account)
+    return any(row.object == name and row.target is None for row in intents.unsent_on(tx, account, [name]))

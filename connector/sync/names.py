@@ -1,0 +1,80 @@
+"""The names of objects and the keys of intents. Both are derived from what happened, never from names in the YAML.
+
+Objects live in our store and use its row ids. Keys leave it, as markers in other systems, and must be derived alike
+after a backup was restored and its row ids are given out again: they use the survey tool's own id of the answer.
+"""
+
+from __future__ import annotations
+
+from connector.domain.model.person import KeyKind
+from connector.store import people
+from connector.store.transaction import Transaction
+
+# The steadiest first: an address outlives an invitation. Whoever is known by several is keyed by the first.
+_STEADY = (KeyKind.EMAIL, KeyKind.PHONE, KeyKind.CRM_ID, KeyKind.INVITATION, KeyKind.INTERACTION)
+_DIGITS = 32
+
+
+def contact_object(person_id: int, account: str) -> str:
+    """The person's contact in a CRM."""
+    return f"person/{person_id}/contact@{account}"
+
+
+def ticket_object(recovery_id: int, generation: int) -> str:
+    """A recovery's ticket; follow-up tickets count up from 1."""
+    return f"recovery/{recovery_id}/ticket/{generation}"
+
+
+def task_object(recovery_id: int, step: int) -> str:
+    """The CRM task of a playbook's step."""
+    return f"recovery/{recovery_id}/task/{step}"
+
+
+def foreign_ticket(account: str, remote_id: str) -> str:
+    """A ticket that is not ours, which a survey was about."""
+    return f"ticket/{account}/{remote_id}"
+
+
+def activity_object(response_key: str, account: str) -> str:
+    """One answer on the contact's timeline."""
+    return f"response/{response_key}/activity@{account}"
+
+
+def note_object(response_key: str, version: int, account: str) -> str:
+    """What one version of an answer adds to a ticket."""
+    return f"response/{response_key}/note/{version}@{account}"
+
+
+def alert_object(response_key: str, ordinal: int) -> str:
+    """One message to people about an answer."""
+    return f"response/{response_key}/alert/{ordinal}"
+
+
+def person_key(tx: Transaction, person_id: int) -> str:
+    """A digest that is the same whenever and wherever this human is met again; it fits a field of 64 characters."""
+    known = people.keys_of(tx, person_id)
+    for kind in _STEADY:
+        if kind in known:
+            return tx.blind("person", f"{kind.value}/{min(known[kind])}")[:_DIGITS]
+    return tx.blind("person", f"row/{person_id}")[:_DIGITS]
+
+
+def contact_key(account: str, digest: str) -> str:
+    """Of the intent that makes sure of a contact."""
+    return f"{account}/person/{digest}"
+
+
+def score_key(account: str, digest: str, cause: str) -> str:
+    """Of one write of a health score; `cause` is the answer's version or the day that moved it."""
+    return f"{account}/person/{digest}/score/{cause}"
+
+
+def answer_key(account: str, response_key: str, kind: str, version: int | None = None) -> str:
+    """Of what one answer causes by itself; without a version it marks the record that all versions share."""
+    return f"{account}/{response_key}/{kind}" + ("" if version is None else f"/{version}")
+
+
+def step_key(account: str, opened_by: str, ordinal: int, step: int, kind: str, generation: int = 1) -> str:
+    """Of one step of a recovery. `opened_by` is the answer that opened it, `ordinal` tells its recoveries apart."""
+    tail = "" if generation == 1 else f"/{generation}"
+    return f"{account}/{opened_by}/recovery/{ordinal}/{step}/{kind}{tail}"

@@ -1,0 +1,218 @@
+"""A recovery's effects: the ticket and the task its playbook asks for, and what later answers add to the ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector.domain.mapping.fields import travelling
+from connector.domain.model.intent import Intent, Json, WriteKind
+from connector.domain.model.recovery import Recovery
+from connector.domain.recovery.due import due_at
+from connector.store import outbox, recoveries
+from connector.store.transaction import Transaction
+from connector.sync import names
+from connector.sync.context import Context, Matter, build, for_crm, with_step, with_ticket
+from connector.sync.planning import PATIENCE, AboutTicket, Pace, may_write, note, texts, ticket_about
+from connector.sync.settings import DecideSettings, Target, TaskStep, TicketStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One recovery being planned: for which answer, with which steps, at which pace."""
+
+    matter: Matter
+    recovery: Recovery
+    settings: DecideSettings
+    pace: Pace
+
+    @property
+    def steps(self) -> tuple[TicketStep | TaskStep, ...]:
+        """The playbook's steps; none when the YAML no longer has it."""
+        return self.settings.playbooks.get(self.recovery.playbook, ())
+
+    def ticket_step(self) -> tuple[int, TicketStep, Target] | None:
+        """The step that opens a ticket, with its number and helpdesk."""
+        for number, step in enumerate(self.steps):
+            if isinstance(step, TicketStep):
+                return number, step, self.settings.targets[step.connection]
+        return None
+
+
+def opened(tx: Transaction, work: Work) -> list[Intent]:
+    """Everything a recovery begins with, in the order of its steps."""
+    base = build(tx, work.matter, work.settings, work.recovery)
+    ticket = names.ticket_object(work.recovery.id, 1) if work.ticket_step() else None
+    intents: list[Intent] = []
+    for number, step in enumerate(work.steps):
+        name = f"step {number + 1}"
+        if isinstance(step, TicketStep):
+            deadline = None if step.due is None else due_at(tx.now, step.due)
+            context = with_step(base, name, deadline, work.settings.time_zone)
+            intents += _ticket(tx, work, number, step, context)
+        else:
+            context = with_step(base, name, due_at(tx.now, step.due), work.settings.time_zone)
+            intents += _task(tx, work, number, step, with_ticket(context, ticket), ticket)
+    return intents
+
+
+def ticket_of(tx: Transaction, work: Work) -> str | None:
+    """The object name of the recovery's current ticket; None when its playbook has none."""
+    if work.ticket_step() is None:
+        return None
+    return names.ticket_object(work.recovery.id, recoveries.generation(tx, work.recovery.id))
+
+
+def _ticket(tx: Transaction, work: Work, number: int, step: TicketStep, context: Context) -> list[Intent]:
+    target = work.settings.targets[step.connection]
+    section = target.sections.get("ticket")
+    if section is None:
+        return []
+    about = ticket_about(tx, work.matter, target)
+    fields = {**texts(section, context), **_handling(work, step, context)}
+    if about is not None:
+        return [_on_their_ticket(tx, work, number, target, about, fields)]
+    fields["tags"] = list(step.tags)
+    return [new_ticket(tx, work, number, target, fields, generation=1)]
+
+
+def _on_their_ticket(
+    tx: Transaction, work: Work, number: int, target: Target, about: AboutTicket, fields: dict[str, Json]
+) -> Intent:
+    """The survey was about a ticket: it is worked on there, so the same person reads about it in one place."""
+    step = work.steps[number]
+    assert isinstance(step, TicketStep)
+    outbox.adopt(tx, target.account, names.ticket_object(work.recovery.id, 1), about.remote_id)
+    changes = {name: fields[name] for name in ("status", "group", "priority", "due_at") if name in fields}
+    if step.tags:
+        changes["add_tags"] = list(step.tags)
+    return note(
+        work.matter,
+        target,
+        ticket=about.object,
+        fields={"text": fields.get("comment"), **changes},
+        pace=work.pace,
+        key=key_of(tx, work, number, target.account, "note"),
+        recovery_id=work.recovery.id,
+    )
+
+
+def new_ticket(
+    tx: Transaction, work: Work, number: int, target: Target, fields: Mapping[str, Json], *, generation: int
+) -> Intent:
+    """One new ticket of the recovery."""
+    matter = work.matter
+    return Intent(
+        key=key_of(tx, work, number, target.account, "ticket", generation),
+        account=target.account,
+        kind=WriteKind.TICKET,
+        object=names.ticket_object(work.recovery.id, generation),
+        fields={name: value for name, value in fields.items() if value is not None},
+        cause_at=matter.version.event_at,
+        not_before=work.pace.not_before(target.linger),
+        give_up_at=work.pace.now + PATIENCE,
+        priority=work.pace.priority,
+        person_id=matter.person_id,
+        recovery_id=work.recovery.id,
+        response_key=matter.version.response.key,
+        version=matter.version.number,
+    )
+
+
+def follow_up(tx: Transaction, work: Work, *, generation: int, of: str | None) -> Intent | None:
+    """A further ticket for a recovery whose last one is closed; `of` is that one's id, None when it was deleted."""
+    found = work.ticket_step()
+    if found is None:
+        return None
+    number, step, target = found
+    section = target.sections.get("ticket")
+    if section is None:
+        return None
+    deadline = None if step.due is None else due_at(tx.now, step.due)
+    base = build(tx, work.matter, work.settings, work.recovery)
+    context = with_step(base, f"step {number + 1}", deadline, work.settings.time_zone)
+    fields = {**texts(section, context), **_handling(work, step, context), "tags": list(step.tags)}
+    if of is not None:
+        fields["follow_up_of"] = of
+    return new_ticket(tx, work, number, target, fields, generation=generation)
+
+
+def added(tx: Transaction, work: Work, *, raised: bool) -> list[Intent]:
+    """One note on the recovery's ticket: another answer joined, or one of its answers was edited."""
+    found = work.ticket_step()
+    ticket = ticket_of(tx, work)
+    if found is None or ticket is None:
+        return []
+    number, step, target = found
+    section = target.sections.get("note")
+    if section is None:
+        return []
+    context = with_ticket(build(tx, work.matter, work.settings, work.recovery), ticket)
+    fields = texts(section, context)
+    if raised and work.recovery.severity in step.priority:
+        fields["priority"] = step.priority[work.recovery.severity]
+    response = work.matter.version.response
+    tail = f"recovery/{recoveries.ordinal(tx, work.recovery.id)}/{number}/note"
+    return [
+        note(
+            work.matter,
+            target,
+            ticket=ticket,
+            fields=fields,
+            pace=work.pace,
+            key=names.answer_key(target.account, response.key, tail, work.matter.version.number),
+            recovery_id=work.recovery.id,
+        )
+    ]
+
+
+def _task(
+    tx: Transaction, work: Work, number: int, step: TaskStep, context: Context, ticket: str | None
+) -> list[Intent]:
+    matter, target = work.matter, work.settings.targets[step.connection]
+    section = target.sections.get("task")
+    if section is None or matter.person_id is None or not may_write(matter.identity, target.account):
+        return []
+    contact = names.contact_object(matter.person_id, target.account)
+    values = for_crm(context, matter, target.account)
+    if step.owner is not None:
+        known = values["contact"]
+        assert isinstance(known, dict)
+        values["contact"] = {**known, "owner": step.owner.render(context) or known.get("owner")}
+    return [
+        Intent(
+            key=key_of(tx, work, number, target.account, "task"),
+            account=target.account,
+            kind=WriteKind.TASK,
+            object=names.task_object(work.recovery.id, number),
+            after=(contact,) if ticket is None else (contact, ticket),
+            fields=section.evaluate(values),
+            cause_at=matter.version.event_at,
+            not_before=work.pace.not_before(target.linger),
+            give_up_at=work.pace.now + PATIENCE,
+            priority=work.pace.priority,
+            person_id=matter.person_id,
+            recovery_id=work.recovery.id,
+            response_key=matter.version.response.key,
+            version=matter.version.number,
+        )
+    ]
+
+
+def _handling(work: Work, step: TicketStep, context: Context) -> dict[str, Json]:
+    """What the step says about how the ticket is worked on."""
+    due = context["step"]
+    assert isinstance(due, dict)
+    fields: dict[str, Json] = {
+        "group": None if step.group is None else step.group.render(context).strip() or None,
+        "status": None if step.status is None else step.status.render(context).strip() or None,
+        "priority": step.priority.get(work.recovery.severity),
+        "due_at": travelling(due["due_at"]),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def key_of(tx: Transaction, work: Work, number: int, account: str, kind: str, generation: int = 1) -> str:
+    """The key of one step of this recovery."""
+    ordinal = recoveries.ordinal(tx, work.recovery.id)
+    return names.step_key(account, work.recovery.opened_by, ordinal, number, kind, generation)
