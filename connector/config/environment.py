@@ -44,7 +44,7 @@ def overrides(document: Document, top_level: Iterable[str], environ: Mapping[str
         first = name[len(PREFIX) :].partition(DELIMITER)[0].lower()
         if first not in known:
             document.report(Mark(name, 1, 1), f"there is no setting {first!r}", nearest(first, known))
-    fields: dict[str, Any] = {name: (dict[str, Any] | list[Any] | str | None, None) for name in known}
+    fields: dict[str, Any] = dict.fromkeys(known, (dict[str, Any] | list[Any] | str | None, None))
     model = create_model("Overrides", __base__=BaseSettings, **fields)
     found: dict[str, Any] = _Source(model, ours)()
     return found

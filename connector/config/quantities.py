@@ -38,7 +38,7 @@ def duration(value: object) -> timedelta:
 def written(span: timedelta) -> str:
     """A duration the way it is typed, in the largest unit that fits."""
     for unit, length in sorted(UNITS.items(), key=lambda each: -each[1]):
-        if unit != "y" and span >= length and not span % length:
+        if unit not in {"w", "y"} and span >= length and not span % length:
             return f"{span // length}{unit}"
     return f"{int(span.total_seconds())}s"
 
@@ -113,7 +113,9 @@ def _typed(pattern: str, example: str) -> WithJsonSchema:
 
 
 Duration = Annotated[timedelta, PlainValidator(duration), PlainSerializer(written), _typed(_DURATION.pattern, "5m")]
-Percent = Annotated[float, PlainValidator(percent), PlainSerializer("{:.4%}".format), _typed(_PERCENT.pattern, "50%")]
+Percent = Annotated[
+    float, PlainValidator(percent), PlainSerializer(lambda share: f"{share * 100:g}%"), _typed(_PERCENT.pattern, "50%")
+]
 ScaleText = Annotated[Scale, PlainValidator(scale), PlainSerializer(str), _typed(_SCALE.pattern, "1-5")]
 RateText = Annotated[
     Rate,

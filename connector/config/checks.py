@@ -1,0 +1,110 @@
+"""What a file says about names elsewhere: connections and their roles, playbooks, segments, expressions, forms.
+
+The checks read the plain tree, so that one mistake does not hide the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from connector.config.document import Path_
+from connector.config.findings import Findings, keys_of, matches
+from connector.config.model import Threshold
+from connector.domain.expressions import compile_expression, compile_template
+from connector.domain.model.context import Names
+from connector.domain.model.nearest import nearest
+from connector.errors import ExpressionError
+
+# Where a connection is named, and the roles of which it needs one.
+CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
+    (("operators", "notify", "connection"), frozenset({"notifier"})),
+    (("surveys", "*", "from"), frozenset({"source"})),
+    (("health_score", "components", "*", "from"), frozenset({"crm", "helpdesk"})),
+    (("health_score", "write", "to", "*"), frozenset({"crm"})),
+    (("answers", "write_to", "*"), frozenset({"crm", "helpdesk"})),
+    (("rules", "*", "do", "*", "notify", "connection"), frozenset({"notifier"})),
+    (("playbooks", "*", "steps", "*", "ticket", "connection"), frozenset({"helpdesk"})),
+    (("playbooks", "*", "steps", "*", "task", "connection"), frozenset({"crm"})),
+)
+EXPRESSIONS: Final = (("rules", "*", "when"),)
+TEMPLATES: Final = (
+    ("rules", "*", "do", "*", "notify", "channel"),
+    ("rules", "*", "do", "*", "notify", "text"),
+    ("playbooks", "*", "steps", "*", "ticket", "group"),
+    ("playbooks", "*", "steps", "*", "ticket", "status"),
+    ("playbooks", "*", "steps", "*", "task", "owner"),
+)
+OURS: Final = frozenset({"answers", "sentiment"})  # components that come from responses, not from a connection
+
+
+def connections(tree: Any, roles: Mapping[str, frozenset[str] | None], findings: Findings) -> None:
+    """Every connection named exists and can do what it is named for. Roles None: of unknown kind, believed."""
+    for pattern, needed in CONNECTIONS:
+        for path, name in matches(tree, pattern):
+            if not isinstance(name, str) or (pattern[:2] == ("health_score", "components") and name in OURS):
+                continue
+            if name not in roles:
+                fitting = [known for known, can in roles.items() if can is None or can & needed]
+                known = [*fitting, *(OURS if "components" in pattern else ())]
+                suggestion = nearest(name, known) or nearest(name, roles) or (fitting[0] if len(fitting) == 1 else None)
+                findings.add(path, f"there is no connection {name!r}", suggestion)
+                continue
+            can = roles[name]
+            if can is not None and not can & needed:
+                findings.add(path, f"the connection {name!r} is no {' or '.join(sorted(needed))}")
+
+
+def playbooks(tree: Any, findings: Findings) -> None:
+    """Every playbook a rule opens exists."""
+    known = tree.get("playbooks")
+    names = list(known) if isinstance(known, Mapping) else []
+    for path, name in matches(tree, ("rules", "*", "do", "*", "open_recovery")):
+        if isinstance(name, str) and name not in names:
+            suggestion = nearest(name, names) or (names[0] if len(names) == 1 else None)
+            findings.add(path, f"there is no playbook {name!r}", suggestion)
+
+
+def thresholds(tree: Any, segments: Sequence[str], findings: Findings) -> None:
+    """Keys of a threshold beyond its own are configured segments, and hold a text."""
+    own = keys_of(Threshold)
+    for path, threshold in matches(tree, ("thresholds", "*")):
+        extra = [key for key in threshold if key not in own] if isinstance(threshold, Mapping) else []
+        for key in extra:
+            if key not in segments:
+                findings.unknown((*path, key), "key or segment", [*own, *segments])
+            elif not isinstance(threshold[key], str):
+                findings.add((*path, key), "expected a text; put it in quotes")
+
+
+def forms(tree: Any, findings: Findings) -> None:
+    """No two surveys read the same form, and no two rules share a name."""
+    seen: dict[tuple[object, object], str] = {}
+    for path, form in matches(tree, ("surveys", "*", "forms", "*")):
+        survey = str(path[1])
+        key = (tree["surveys"][survey].get("from"), str(form))
+        if seen.setdefault(key, survey) != survey:
+            findings.add(path, f"the form is read by the survey {seen[key]!r} already")
+    names: set[object] = set()
+    for path, name in matches(tree, ("rules", "*", "name")):
+        if isinstance(name, str) and name in names:
+            findings.add(path, f"another rule is called {name!r}, too")
+        names.add(name if isinstance(name, str) else None)
+
+
+def expressions(
+    tree: Any, patterns: Iterable[Sequence[str]], names: Names, findings: Findings, *, templates: bool = False
+) -> None:
+    """Every expression (or template) at `patterns` can be read and uses declared names only."""
+    check = compile_template if templates else compile_expression
+    for pattern in patterns:
+        for path, text in matches(tree, pattern):
+            if isinstance(text, str) and text.strip():
+                _expression(check, path, text, names, findings)
+
+
+def _expression(check: Any, path: Path_, text: str, names: Names, findings: Findings) -> None:
+    try:
+        check(text, names)
+    except ExpressionError as error:
+        findings.add(path, error.message, error.suggestion, line=error.line)
