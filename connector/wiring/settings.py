@@ -1,0 +1,125 @@
+"""The configuration in the words of the deciding half: vendors and files resolved, nothing left to look up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from connector.config import Config, Loaded
+from connector.config import model as written
+from connector.config.scoring import scoring
+from connector.domain.expressions import Template
+from connector.domain.matching.ladder import Missing
+from connector.domain.model.recovery import Severity
+from connector.domain.recovery.opening import IfSolved
+from connector.domain.recovery.thresholds import Threshold
+from connector.sync import settings
+
+OURS = frozenset({"answers", "sentiment"})
+
+
+def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.DecideSettings:
+    """Settings for the deciding lanes. `accounts` is the vendor account of each connection that has one."""
+    config = loaded.config
+    return settings.DecideSettings(
+        targets=_targets(loaded, accounts),
+        thresholds=tuple(
+            Threshold(metric=each.metric, scale=each.scale, at=each.at, segments=each.where)
+            for each in config.thresholds
+        ),
+        rules=tuple(_rule(loaded, each) for each in config.rules),
+        playbooks={name: tuple(_step(loaded, each) for each in book.steps) for name, book in config.playbooks.items()},
+        score=_score(config),
+        match_keys=config.match.keys,
+        missing=Missing(config.match.missing),
+        answered_within=config.act_on.answered_within,
+        notify_within=config.act_on.notify_within,
+        answers_to=config.answers.write_to,
+        segments=config.segments,
+        operators=_operators(config),
+        time_zone=ZoneInfo(config.time_zone),
+        live=config.mode == "live",
+    )
+
+
+def _targets(loaded: Loaded, accounts: Mapping[str, str]) -> dict[str, settings.Target]:
+    return {
+        name: settings.Target(
+            account=accounts[name],
+            roles=connection.roles,
+            linger=connection.linger,
+            sections=loaded.field_mappings.get(name, {}),
+        )
+        for name, connection in loaded.config.connections.items()
+        if name in accounts
+    }
+
+
+def _rule(loaded: Loaded, rule: written.Rule) -> settings.Rule:
+    return settings.Rule(
+        name=rule.name,
+        when=loaded.rules[rule.name],
+        actions=tuple(_action(loaded, each) for each in rule.do),
+        stop=rule.stop,
+    )
+
+
+def _action(loaded: Loaded, action: written.Action) -> settings.OpenRecovery | settings.SendAlert:
+    if action.notify is not None:
+        alert = action.notify
+        return settings.SendAlert(
+            connection=alert.connection,
+            channel=loaded.templates[alert.channel],
+            text=loaded.templates[alert.text],
+        )
+    assert action.open_recovery is not None  # the model refuses an action that is neither
+    return settings.OpenRecovery(playbook=action.open_recovery, severity=action.severity or Severity.NORMAL)
+
+
+def _step(loaded: Loaded, step: written.TicketStep | written.TaskStep) -> settings.TicketStep | settings.TaskStep:
+    if isinstance(step, written.TaskStep):
+        return settings.TaskStep(connection=step.connection, due=step.due, owner=_template(loaded, step.owner))
+    return settings.TicketStep(
+        connection=step.connection,
+        group=_template(loaded, step.group),
+        status=_template(loaded, step.status),
+        if_solved=IfSolved(step.if_solved),
+        priority=step.priority,
+        tags=step.tags,
+        due=step.due,
+    )
+
+
+def _template(loaded: Loaded, text: str | None) -> Template | None:
+    return None if text is None else loaded.templates[text]
+
+
+def _score(config: Config) -> settings.ScorePolicy | None:
+    health = config.health_score
+    if health is None:
+        return None
+    write = health.write
+    policy = settings.ScorePolicy(
+        config=scoring(health),
+        signals=tuple(
+            settings.Signal(component=name, connection=part.source, field=part.field)
+            for name, part in health.components.items()
+            if part.source not in OURS
+        ),
+    )
+    if write is None:
+        return policy
+    return settings.ScorePolicy(
+        config=policy.config,
+        signals=policy.signals,
+        write_to=write.to,
+        points=write.points,
+        linger=write.linger,
+    )
+
+
+def _operators(config: Config) -> settings.Operators | None:
+    if config.operators is None:
+        return None
+    notify = config.operators.notify
+    return settings.Operators(connection=notify.connection, channel=notify.channel)
