@@ -75,17 +75,17 @@ class Receiver:
         """Tell a vendor's validation call, or a curious person, whether the hook is there."""
         doors = self._doors()
         if doors is None or (connection not in doors.sources and connection not in doors.tickets):
-            return self._closed(connection, "unknown")
+            return self._closed("unknown")
         return JSONResponse({"hook": connection})
 
     async def receive(self, connection: str, request: Request) -> Response:
         """One delivery from a survey tool or a helpdesk."""
         doors = self._doors()
         if doors is None:
-            return self._closed("", "starting")
+            return self._closed("starting")
         source, tickets = doors.sources.get(connection), doors.tickets.get(connection)
         if source is None and tickets is None:
-            return self._closed("", "unknown")
+            return self._closed("unknown")
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 body = await _read(request, self._max_body)
@@ -137,8 +137,9 @@ class Receiver:
             received_at=self._clock.now(),
         )
 
-    def _closed(self, connection: str, why: str) -> Response:
-        return self._refuse(connection, 503, why, retry_after=30)
+    def _closed(self, why: str) -> Response:
+        # No connection: a path somebody made up must not become a metric's label.
+        return self._refuse("", 503, why, retry_after=30)
 
     def _refuse(self, connection: str, status: int, why: str, retry_after: int | None = None) -> Response:
         self._on_answer(connection, why)
