@@ -1,0 +1,73 @@
+"""All simulators at once, and the environment that points the example configuration at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+from connector.clock import Clock
+from connector.simulator import salesforce, slack, typeform, zendesk
+
+INHOUSE_SECRET = "sim-inhouse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulators:
+    """Running simulators; leaving the `with` block stops them."""
+
+    salesforce: salesforce.Salesforce
+    zendesk: zendesk.Zendesk
+    slack: slack.Slack
+    typeform: typeform.Typeform
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables for `config.example.yaml`: public credentials and loopback addresses."""
+        return {
+            "TYPEFORM_SECRET": typeform.SECRET,
+            "INHOUSE_SECRET": INHOUSE_SECRET,
+            "SALESFORCE_CLIENT_ID": salesforce.CLIENT_ID,
+            "SALESFORCE_CLIENT_SECRET": salesforce.CLIENT_SECRET,
+            "ZENDESK_CLIENT_ID": zendesk.CLIENT_ID,
+            "ZENDESK_CLIENT_SECRET": zendesk.CLIENT_SECRET,
+            "ZENDESK_WEBHOOK_SECRET": zendesk.HOOK_SECRET,
+            "SLACK_TOKEN": slack.TOKEN,
+            "CONNECTOR__CONNECTIONS__SALESFORCE__BASE_URL": self.salesforce.site.base_url,
+            "CONNECTOR__CONNECTIONS__ZENDESK__BASE_URL": self.zendesk.site.base_url,
+            "CONNECTOR__CONNECTIONS__SLACK__BASE_URL": self.slack.site.base_url,
+        }
+
+    def stop(self) -> None:
+        """Stop all of them."""
+        for simulator in (self.salesforce, self.zendesk, self.slack):
+            simulator.stop()
+
+    def __enter__(self) -> Simulators:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def start_all(clock: Clock, ports: int | Mapping[str, int] = 0) -> Simulators:
+    """Start every simulator on loopback.
+
+    Args:
+        clock: the one clock they all follow.
+        ports: 0 for any free ports, a number for that one and the following, or one per simulator's name.
+    """
+    running = Simulators(
+        salesforce=salesforce.Salesforce(clock),
+        zendesk=zendesk.Zendesk(clock),
+        slack=slack.Slack(clock),
+        typeform=typeform.Typeform(clock),
+    )
+    sites = {"salesforce": running.salesforce.site, "zendesk": running.zendesk.site, "slack": running.slack.site}
+    for index, (name, site) in enumerate(sites.items()):
+        if isinstance(ports, Mapping):
+            site.start(ports.get(name, 0))
+        else:
+            site.start(ports + index if ports else 0)
+    return running
