@@ -119,7 +119,7 @@ def where(tx: Transaction, condition: ColumnElement[bool], limit: int | None = N
     return [from_row(tx, row) for row in tx.execute(query)]
 
 
-def due(tx: Transaction, account: str, until: datetime, limit: int) -> list[IntentRow]:
+def due(tx: Transaction, account: str, until: datetime, limit: int | None = None) -> list[IntentRow]:
     """Planned intents of an account whose time comes before `until`."""
     return where(
         tx,
@@ -172,19 +172,44 @@ def first_record(tx: Transaction, account: str, kind: WriteKind, object_name: st
     return marker
 
 
-def earliest(tx: Transaction, account: str) -> datetime | None:
-    """The next instant at which a planned intent of the account comes due."""
+def held_for(tx: Transaction, account: str, reason: str, limit: int | None = None) -> list[IntentRow]:
+    """Intents of an account that are held for one reason."""
+    condition = and_(intent.c.account == account, intent.c.state == IntentState.HELD.value, intent.c.reason == reason)
+    return where(tx, condition, limit)
+
+
+def too_old(tx: Transaction, account: str) -> list[IntentRow]:
+    """Intents of an account that are past their age, whatever their state, unless final or being sent right now."""
+    still = [state.value for state in (*UNSENT, IntentState.SUBMITTED, IntentState.IN_DOUBT)]
+    return where(tx, and_(intent.c.account == account, intent.c.state.in_(still), intent.c.give_up_at <= tx.now))
+
+
+def of_other_kinds(tx: Transaction, account: str, kinds: Iterable[WriteKind]) -> list[IntentRow]:
+    """Planned intents of an account of none of these kinds."""
+    known = [kind.value for kind in kinds]
+    condition = and_(
+        intent.c.account == account, intent.c.state == IntentState.PLANNED.value, intent.c.kind.not_in(known)
+    )
+    return where(tx, condition)
+
+
+def next_due(tx: Transaction, account: str, *, after: datetime) -> datetime | None:
+    """The next instant after `after` at which a planned intent of the account comes due."""
     query = select(func.min(intent.c.not_before)).where(
-        intent.c.account == account, intent.c.state == IntentState.PLANNED.value
+        intent.c.account == account,
+        intent.c.state == IntentState.PLANNED.value,
+        intent.c.not_before > after,
     )
     at: datetime | None = tx.execute(query).scalar_one()
     return at
 
 
-def earliest_end(tx: Transaction, account: str) -> datetime | None:
-    """The next instant at which an intent that is not final grows too old."""
+def earliest_end(tx: Transaction, account: str, *, after: datetime) -> datetime | None:
+    """The next instant after `after` at which an intent that is not final grows too old."""
     query = select(func.min(intent.c.give_up_at)).where(
-        intent.c.account == account, intent.c.state.not_in([state.value for state in FINAL_STATES])
+        intent.c.account == account,
+        intent.c.state.not_in([state.value for state in FINAL_STATES]),
+        intent.c.give_up_at > after,
     )
     at: datetime | None = tx.execute(query).scalar_one()
     return at

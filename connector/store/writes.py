@@ -151,6 +151,15 @@ def close_if_settled(tx: Transaction, write_id: int) -> bool:
     return True
 
 
+def oldest_since(tx: Transaction, account: str, kind: WriteKind, since: datetime) -> datetime | None:
+    """When the oldest write of a kind that was sent since then was sent."""
+    query = select(func.min(write.c.sent_at)).where(
+        write.c.account == account, write.c.kind == kind.value, write.c.sent_at > since
+    )
+    at: datetime | None = tx.execute(query).scalar_one()
+    return at
+
+
 def created_since(tx: Transaction, account: str, kind: WriteKind, since: datetime) -> int:
     """Records of a kind sent to an account since then, whatever came of them."""
     query = select(func.coalesce(func.sum(write.c.size), 0)).where(

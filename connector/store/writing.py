@@ -33,6 +33,15 @@ class Left:
     reason: str
 
 
+def tracked(kind: WriteKind, fields: Mapping[str, Json]) -> dict[str, Json]:
+    """The fields whose value an object has after the write; what is added to it is not among them."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if not name.startswith(ADDED) and not (kind is WriteKind.NOTE and name == "text")
+    }
+
+
 def worth_writing(tx: Transaction, row: IntentRow) -> Left:
     """`trim` for one intent alone."""
     fields = {name: Wanted(value=value, event_at=row.cause_at) for name, value in row.fields.items()}

@@ -1,0 +1,216 @@
+"""Questions: about writes in doubt, about jobs that run, and about creates that may exist already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from connector.domain.model.intent import Found, IntentState, Promise
+from connector.domain.model.transitions import Event
+from connector.errors import Gone, RemoteError
+from connector.ports import Job
+from connector.store import intents, quotas, receipts, writes
+from connector.store.transaction import Transaction
+from connector.store.writes import WriteRow, WriteState
+from connector.sync import freezing, settling
+from connector.sync.folding import Batch, Folded, safe_window
+from connector.sync.lane import LaneHold
+from connector.sync.outlet import Outlet
+from connector.sync.quota import grant
+from connector.sync.settling import Answer
+from connector.sync.verdict import ASK_AGAIN, POLL_AGAIN, Next, judge, wait_after
+from connector.transport.lease import fence
+
+
+def ours(outlet: Outlet, hold: LaneHold) -> AbstractContextManager[Transaction]:
+    """A writing transaction; `hold.confirm` is the first thing to call in it."""
+    hold.check()
+    return outlet.db.write()
+
+
+def due(outlet: Outlet, hold: LaneHold, *, most: int) -> Sequence[WriteRow]:
+    """Writes to ask about or to poll now, as far as budgets allow; spends the budget of each."""
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        chosen = []
+        for write in writes.to_settle(tx, outlet.account, most):
+            endpoint_class = outlet.promise(write.kind).endpoint_class
+            budget = quotas.of(tx, outlet.account).get(endpoint_class)
+            granted = grant(budget, share=outlet.limits.share, now=tx.now)
+            if granted.calls:
+                quotas.spend(tx, outlet.account, endpoint_class)
+                chosen.append(write)
+            elif granted.at is not None and write.state is WriteState.IN_DOUBT:
+                writes.doubt(tx, write.id, granted.at)
+            elif granted.at is not None:
+                writes.poll_later(tx, write, granted.at)
+        return chosen
+
+
+def pursue(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
+    """Find out what became of one write."""
+    promise = outlet.promise(write.kind)
+    if write.state is WriteState.SUBMITTED:
+        _poll(outlet, hold, write)
+    elif _may_resend(outlet, write, promise):
+        _resend(outlet, hold, write)
+    elif promise.native:
+        _repeat(outlet, hold, write)
+    elif promise.can_ask:
+        _ask(outlet, hold, write)
+    else:
+        _give_up(outlet, hold, write)
+
+
+def _may_resend(outlet: Outlet, write: WriteRow, promise: Promise) -> bool:
+    if promise.key_window is None or write.request.idempotency_key is None:
+        return False
+    return outlet.clock.now() + outlet.limits.timeout < write.sent_at + safe_window(promise.key_window)
+
+
+def _resend(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
+    _note_question(outlet, hold, write)
+    answer: Answer
+    try:
+        with fence(hold.seconds_left):
+            answer = outlet.writer.send(write.kind, write.request, len(write.records))
+    except RemoteError as error:
+        answer = error
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        settling.settle(tx, outlet, writes.get(tx, write.id), answer)
+
+
+def _note_question(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
+    """Should we die with the question on our lips, it is put again, later."""
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        writes.ask_later(tx, write, tx.now + wait_after(ASK_AGAIN, write.asks + 1))
+
+
+def _repeat(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        for row in intents.of_write(tx, write.id, IntentState.IN_DOUBT):
+            revision = row.revision + 1
+            settling.put_back(tx, row, Event.REPEATABLE, "no answer; a repeat is harmless", revision=revision)
+        writes.close_if_settled(tx, write.id)
+
+
+def _ask(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
+    with outlet.db.read() as tx:
+        rows = intents.of_write(tx, write.id, IntentState.IN_DOUBT)
+    positions = sorted({row.position for row in rows if row.position is not None})
+    error: RemoteError | None = None
+    found: dict[int, Found] = {}
+    try:
+        answers = outlet.writer.ask(write.kind, [write.records[position].item for position in positions])
+        found = dict(zip(positions, answers, strict=True))
+    except RemoteError as failed:
+        error = failed
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        if error is not None:
+            _unanswered(tx, outlet, write, error)
+            return
+        settling.welcome_back(tx, outlet)
+        settling.settle_found(tx, outlet, write, found)
+
+
+def _unanswered(tx: Transaction, outlet: Outlet, write: WriteRow, error: RemoteError) -> None:
+    """The question itself failed. It was a read: nothing changed, it is put again."""
+    verdict = judge(error, attempts=write.asks, now=tx.now)
+    settling.close_or_pause(tx, outlet, write.kind, error, verdict)
+    later = tx.now + wait_after(ASK_AGAIN, write.asks + 1)
+    at = max(later, verdict.at) if verdict.next is Next.CLOSED and verdict.at is not None else later
+    if write.state is WriteState.SUBMITTED:
+        writes.poll_later(tx, write, at)
+    else:
+        writes.ask_later(tx, write, at)
+
+
+def _give_up(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
+    why = f"no answer, and {outlet.account} cannot be asked: it may or may not have arrived"
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        for row in intents.of_write(tx, write.id, IntentState.IN_DOUBT):
+            moved = intents.move(tx, row, Event.UNASKABLE, why)
+            if row.target is None:
+                receipts.fail_dependants(tx, row.object, "given up")
+            outlet.tell(tx, row, "given_up", reason=why)
+            if not moved.erasing:
+                outlet.on_settled(tx, moved, None)
+        outlet.notify(tx, outlet.account, "given_up", f"{write.kind}: {why}")
+        writes.close_if_settled(tx, write.id)
+
+
+def _poll(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
+    assert write.job is not None
+    error: RemoteError | None = None
+    answer: Answer = ()
+    try:
+        answer = outlet.writer.poll(write.kind, write.job, len(write.records))
+    except RemoteError as failed:
+        error = failed
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        if isinstance(error, Gone):
+            writes.doubt(tx, write.id, settling.doubt_until(outlet, write, tx.now))
+            for row in intents.of_write(tx, write.id, IntentState.SUBMITTED):
+                intents.move(tx, row, Event.JOB_VANISHED, str(error))
+                outlet.tell(tx, row, "in_doubt", reason=str(error))
+        elif error is not None:
+            _unanswered(tx, outlet, write, error)
+        elif isinstance(answer, Job):
+            settling.welcome_back(tx, outlet)
+            writes.poll_later(tx, write, tx.now + wait_after(POLL_AGAIN, write.asks + 1))
+        else:
+            settling.settle(tx, outlet, write, answer)
+
+
+def look(outlet: Outlet, hold: LaneHold, batch: Batch) -> frozenset[int]:
+    """Look for creates that may exist already; returns the ids of the intents that were not found and may be sent."""
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        pairs = freezing.whole_items(tx, batch.records)
+        if pairs:
+            quotas.spend(tx, outlet.account, outlet.promise(batch.kind).endpoint_class)
+    if not pairs:
+        return frozenset()
+    error: RemoteError | None = None
+    answers: Sequence[Found] = ()
+    try:
+        answers = outlet.writer.ask(batch.kind, [item for _, item in pairs])
+    except RemoteError as failed:
+        error = failed
+    with ours(outlet, hold) as tx:
+        hold.confirm(tx)
+        current = [(record, answer) for (record, _), answer in zip(pairs, answers, strict=False)]
+        if error is not None:
+            freezing.unsent(tx, outlet, [record for record, _ in pairs if _is_planned(tx, record)], error)
+            return frozenset()
+        settling.welcome_back(tx, outlet)
+        absent = [_looked(tx, outlet, record, answer) for record, answer in current if _is_planned(tx, record)]
+    return frozenset().union(*absent)
+
+
+def _is_planned(tx: Transaction, record: Folded) -> bool:
+    return all(intents.get(tx, row.id).state is IntentState.PLANNED for row in record.members)
+
+
+def _looked(tx: Transaction, outlet: Outlet, record: Folded, answer: Found) -> frozenset[int]:
+    rows = record.members
+    if not answer.receipts:
+        for row in rows:
+            intents.move(tx, row, Event.NOTHING_THERE, row.reason, ask_first=False)
+        return frozenset(row.id for row in rows)
+    about = record.first.about
+    held = {name: value for name, value in answer.receipts[0].values.items() if name in record.fields}
+    at = {name: record.fields[name].event_at for name in held}
+    if len(answer.receipts) > 1:
+        settling.found_several(tx, outlet, rows, answer, about=about, sent=held, at=at)
+    else:
+        receipt = answer.receipts[0]
+        reason = "it existed already"
+        settling.confirm(tx, outlet, rows, receipt, Event.FOUND_FIRST, about=about, sent=held, at=at, reason=reason)
+    return frozenset()

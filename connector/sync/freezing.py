@@ -1,0 +1,289 @@
+"""From due intents to frozen writes: choose, leave out what holds already, look at the targets, render, write down."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from connector.domain.model.intent import IntentState, Item, Receipt, Request, WriteKind, references, resolve
+from connector.domain.model.transitions import Event
+from connector.errors import RemoteError
+from connector.store import confirmed, intents, outbox, quotas, receipts, writes, writing
+from connector.store.intents import IntentRow
+from connector.store.transaction import Transaction
+from connector.store.writes import Record, WriteRow
+from connector.store.writing import Left
+from connector.sync import settling
+from connector.sync.folding import Batch, Folded, fold, may_look_at, must_ask, pack
+from connector.sync.lane import LaneHold
+from connector.sync.outlet import CEILING, Outlet, Replan
+from connector.sync.quota import grant
+from connector.sync.verdict import ASK_AGAIN, Next, judge, wait_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What can be done now: records to look for, batches to send, and instants at which more becomes possible."""
+
+    looks: tuple[Batch, ...]
+    batches: tuple[Batch, ...]
+    waits: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Records of one request to be, each with what is left of its fields and as the adapter will see it."""
+
+    kind: WriteKind
+    parts: tuple[tuple[Folded, Left, Item], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A draft after its targets were looked at: the request, the parts in it, and those to be planned otherwise."""
+
+    draft: Draft
+    request: Request | None
+    parts: tuple[tuple[Folded, Left, Item], ...]
+    replans: tuple[tuple[Folded, Replan], ...]
+    error: RemoteError | None = None
+
+
+def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: int) -> Chosen:
+    """What is due, folded and packed, as far as budgets allow; at most `most` calls.
+
+    Args:
+        tx: a transaction.
+        outlet: the account.
+        looked: ids of intents that were looked for in this drain and not found.
+        most: calls to make.
+    """
+    now = tx.now
+    rows = intents.due(tx, outlet.account, now + outlet.limits.linger, outlet.limits.look)
+    records = fold(rows, busy=intents.open_objects(tx, outlet.account), now=now, linger=outlet.limits.linger)
+    looks: list[Folded] = []
+    ready: list[Folded] = []
+    waits: list[datetime] = []
+    for record in records:
+        promise = outlet.promise(record.first.kind)
+        if record.first.id in looked or not must_ask(record, promise, now=now, started_at=outlet.started_at):
+            ready.append(record)
+        elif (at := may_look_at(record, promise, started_at=outlet.started_at)) > now:
+            waits.append(at)
+        else:
+            looks.append(record)
+    questions, batches = ([*_pack(outlet, of)] for of in (looks, ready))
+    budgets = quotas.of(tx, outlet.account)
+    spent: dict[str, int] = {}
+
+    def affordable(kind: WriteKind) -> bool:
+        endpoint_class = outlet.promise(kind).endpoint_class
+        granted = grant(budgets.get(endpoint_class), share=outlet.limits.share, now=now)
+        if spent.get(endpoint_class, 0) >= granted.calls:
+            waits.extend([] if granted.at is None else [granted.at])
+            return False
+        spent[endpoint_class] = spent.get(endpoint_class, 0) + 1
+        return True
+
+    return Chosen(
+        looks=tuple(batch for batch in questions[:most] if affordable(batch.kind)),
+        batches=tuple(batch for batch in batches[:most] if affordable(batch.kind)),
+        waits=tuple(waits),
+    )
+
+
+def _pack(outlet: Outlet, records: Sequence[Folded]) -> Sequence[Batch]:
+    return pack(records, largest=lambda kind: outlet.promise(kind).batch)
+
+
+def draft(tx: Transaction, outlet: Outlet, batches: Sequence[Batch]) -> list[Draft]:
+    """Hold what is above a ceiling, drop what holds already, resolve references; what is left of each batch."""
+    drafts: list[Draft] = []
+    for batch in batches:
+        wanted = [_part(tx, outlet, record) for record in _below_ceiling(tx, outlet, batch)]
+        parts = [part for part in wanted if part is not None]
+        if parts:
+            drafts.append(Draft(kind=batch.kind, parts=tuple(parts)))
+    return drafts
+
+
+def _below_ceiling(tx: Transaction, outlet: Outlet, batch: Batch) -> Sequence[Folded]:
+    ceiling = outlet.limits.ceilings.get(batch.kind)
+    if ceiling is None:
+        return batch.records
+    room = max(0, ceiling.count - writes.created_since(tx, outlet.account, batch.kind, tx.now - ceiling.per))
+    above = batch.records[room:]
+    if above and not intents.held_for(tx, outlet.account, CEILING, limit=1):
+        text = f"more than {ceiling.count} {batch.kind} records in {ceiling.per}: the rest is held"
+        outlet.notify(tx, outlet.account, "ceiling", text)
+    for record in above:
+        for row in record.members:
+            intents.move(tx, row, Event.CEILING, CEILING)
+            outlet.tell(tx, row, "held", reason=CEILING)
+    return batch.records[:room]
+
+
+def _part(tx: Transaction, outlet: Outlet, record: Folded) -> tuple[Folded, Left, Item] | None:
+    known = _resolvable(tx, record)
+    if known is None:
+        return None
+    left = _left(tx, outlet, record)
+    if not left.fields:
+        for row in record.members:
+            moved = intents.move(tx, row, Event.UNCHANGED, left.reason)
+            outlet.tell(tx, row, "superseded", reason=left.reason)
+            outlet.on_settled(tx, moved, None)
+        confirmed.still_holds(tx, outlet.account, record.first.about, left.unchanged)
+        return None
+    return record, left, item_of(record, left, known)
+
+
+def _left(tx: Transaction, outlet: Outlet, record: Folded) -> Left:
+    return writing.trim(
+        record.fields,
+        confirmed.of(tx, outlet.account, record.first.about),
+        kind=record.first.kind,
+        updates=record.target is not None,
+        ours=record.ours,
+        if_blank=record.if_blank,
+    )
+
+
+def _resolvable(tx: Transaction, record: Folded) -> dict[str, Receipt] | None:
+    """What the record refers to; None, blocking it, when something of it is gone since it was planned."""
+    needed = set() if record.target is None else {record.target}
+    for want in record.fields.values():
+        needed |= references(want.value)
+    known = receipts.of_objects(tx, needed)
+    missing = needed - known.keys()
+    if not missing:
+        return known
+    for row in record.members:
+        receipts.wait_for(tx, row, missing)
+        intents.move(tx, row, Event.PARENT_UNCONFIRMED, f"waits for {', '.join(sorted(missing))}")
+    return None
+
+
+def item_of(record: Folded, left: Left, known: dict[str, Receipt]) -> Item:
+    """The record as its adapter sees it."""
+    return Item(
+        key=record.first.record,
+        target=None if record.target is None else known[record.target].remote_id,
+        fields={name: resolve(want.value, known) for name, want in left.fields.items()},
+        cause_at=record.cause_at,
+        revision=max(row.revision for row in record.members),
+    )
+
+
+def whole_items(tx: Transaction, records: Sequence[Folded]) -> list[tuple[Folded, Item]]:
+    """The records with all their fields, to look for them; those with something missing are blocked and left out."""
+    found = []
+    for record in records:
+        known = _resolvable(tx, record)
+        if known is not None:
+            whole = Left(fields=record.fields, unchanged={}, reason="")
+            found.append((record, item_of(record, whole, known)))
+    return found
+
+
+def render(outlet: Outlet, one: Draft) -> Rendered:
+    """Look at the targets and make the request. Outside of any transaction: looking may call other systems."""
+    replans: list[tuple[Folded, Replan]] = []
+    parts: list[tuple[Folded, Left, Item]] = []
+    try:
+        answers = outlet.prepare(one.kind, [item for _, _, item in one.parts])
+        for (record, left, _), answer in zip(one.parts, answers, strict=True):
+            if isinstance(answer, Replan):
+                replans.append((record, answer))
+            else:
+                parts.append((record, left, answer))
+        request = outlet.writer.render(one.kind, [item for _, _, item in parts]) if parts else None
+    except RemoteError as error:
+        return Rendered(draft=one, request=None, parts=one.parts, replans=(), error=error)
+    return Rendered(draft=one, request=request, parts=tuple(parts), replans=tuple(replans))
+
+
+def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> WriteRow | None:
+    """Commit the request before its socket opens: from here on the table of states decides, whatever happens.
+
+    None when there is nothing to send, or when something changed since the draft was made; it is drafted again.
+    """
+    if not all(_unchanged_since(tx, outlet, record, left) for record, left, _ in one.draft.parts):
+        return None
+    if one.error is not None:
+        unsent(tx, outlet, [record for record, _, _ in one.parts], one.error)
+        return None
+    for record, replan in one.replans:
+        _replan(tx, outlet, record, replan)
+    if one.request is None:
+        return None
+    rows = [
+        Record(
+            item=item,
+            about=record.first.about,
+            event_at={
+                name: left.fields[name].event_at if name in left.fields else record.cause_at for name in item.fields
+            },
+        )
+        for record, left, item in one.parts
+    ]
+    kind = one.draft.kind
+    quotas.spend(tx, outlet.account, outlet.promise(kind).endpoint_class)
+    write_id = writes.freeze(
+        tx, account=outlet.account, kind=kind, request=one.request, records=rows, epoch=hold.hold.epoch
+    )
+    for position, (record, _, item) in enumerate(one.parts):
+        confirmed.lose(tx, outlet.account, record.first.about, writing.tracked(kind, item.fields))
+        for row in record.members:
+            intents.move(tx, row, Event.SENT, None, write_id=write_id, position=position)
+            outlet.tell(tx, row, "sent", write=write_id, revision=item.revision)
+    return writes.get(tx, write_id)
+
+
+def _unchanged_since(tx: Transaction, outlet: Outlet, record: Folded, left: Left) -> bool:
+    now = [intents.get(tx, row.id) for row in record.members]
+    is_same = all(row.state is IntentState.PLANNED and not row.erasing for row in now)
+    return is_same and _left(tx, outlet, record) == left and not _is_busy(tx, outlet, record)
+
+
+def _is_busy(tx: Transaction, outlet: Outlet, record: Folded) -> bool:
+    return any(intents.has_open_write(tx, outlet.account, name) for name in record.touches)
+
+
+def _replan(tx: Transaction, outlet: Outlet, record: Folded, replan: Replan) -> None:
+    for row in record.members:
+        moved = intents.move(tx, row, Event.REPLANNED, replan.reason)
+        outlet.tell(tx, row, "superseded", reason=replan.reason)
+        outlet.on_settled(tx, moved, None)
+    if replan.then is not None:
+        replan.then(tx)
+    outbox.plan(tx, replan.intents)
+
+
+def unsent(tx: Transaction, outlet: Outlet, records: Sequence[Folded], error: RemoteError) -> None:
+    """A look, a read of the targets or rendering failed: nothing was sent, so there is nothing to doubt."""
+    rows: list[IntentRow] = [row for record in records for row in record.members]
+    attempts = max(row.attempts for row in rows)
+    verdict = judge(error, attempts=attempts, now=tx.now, size=len(records))
+    settling.close_or_pause(tx, outlet, rows[0].kind, error, verdict)
+    if verdict.next is Next.REJECT:
+        settling.reject(tx, outlet, rows, Event.REFUSED_UNSENT, str(error))
+        return
+    later = verdict.at
+    if verdict.next in {Next.ASK, Next.LOOK, Next.FOLLOW}:
+        later = tx.now + wait_after(ASK_AGAIN, attempts + 1)
+    for row in rows:
+        is_wait = later is not None and verdict.next is not Next.CLOSED
+        changes = {
+            "not_before": later if is_wait else row.not_before,
+            "attempts": row.attempts + int(verdict.spends),
+            "batch_limit": verdict.batch_limit or row.batch_limit,
+        }
+        intents.set_aside(tx, row, reason=str(error), **changes)
+        outlet.tell(tx, row, "refused", reason=str(error), next=verdict.next.value)
+
+
+def only_first(one: Draft) -> Draft:
+    """The draft with its most urgent record alone, to probe a paused account with."""
+    return replace(one, parts=one.parts[:1])

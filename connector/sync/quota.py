@@ -1,0 +1,79 @@
+"""How many calls an account may still get: the configured share of what the vendor says is left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connector.store import quotas
+from connector.store.quotas import Quota
+from connector.store.transaction import Transaction
+from connector.transport.client import QuotaReading
+
+UNLIMITED = 1_000_000
+UNSAID = timedelta(minutes=10)
+"""How long a reading holds where the vendor does not say when the budget resets (Salesforce's rolling day)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """`calls` may be made now; when there are none, `at` is when to look again."""
+
+    calls: int
+    at: datetime | None = None
+
+
+def grant(quota: Quota | None, *, share: float, now: datetime) -> Grant:
+    """What one budget allows at `now`.
+
+    Args:
+        quota: as the store has it, None where nothing was ever said or spent.
+        share: of the vendor's whole window that is ours, 0 to 1; the rest is left to others.
+        now: the current instant.
+    """
+    if quota is None:
+        return Grant(calls=UNLIMITED)
+    if quota.blocked_until is not None and quota.blocked_until > now:
+        return Grant(calls=0, at=quota.blocked_until)
+    if quota.remaining is None or (quota.resets_at is not None and quota.resets_at <= now):
+        return Grant(calls=UNLIMITED)
+    kept = 0 if quota.capacity is None else int(quota.capacity * (1 - share))
+    left = quota.remaining - kept
+    if left > 0:
+        return Grant(calls=left)
+    return Grant(calls=0, at=quota.resets_at or now + UNSAID)
+
+
+class Readings:
+    """What replies said about quotas, kept until the next transaction of a lane writes it down. Thread-safe.
+
+    A reply arrives in a thread that sends; a transaction of its own there would cost more than the reading is worth.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, str], QuotaReading] = {}
+        self._lock = threading.Lock()
+
+    def note(self, account: str, reading: QuotaReading) -> None:
+        """Remember the newest reading of a budget."""
+        with self._lock:
+            self._latest[account, reading.endpoint_class] = reading
+
+    def flush(self, tx: Transaction, account: str) -> None:
+        """Write down what was read about an account."""
+        for endpoint_class, reading in self._take(account).items():
+            quotas.read(
+                tx,
+                account,
+                endpoint_class,
+                remaining=reading.remaining,
+                capacity=reading.limit,
+                resets_at=reading.resets_at or tx.now + UNSAID,
+            )
+
+    def _take(self, account: str) -> Mapping[str, QuotaReading]:
+        with self._lock:
+            keys = [key for key in self._latest if key[0] == account]
+            return {key[1]: self._latest.pop(key) for key in keys}

@@ -1,0 +1,257 @@
+"""The lane that writes to one vendor account: intents become writes, writes become receipts.
+
+Every step is committed before the next begins, so that a drain may end anywhere, even in the middle of a send, and the
+next one knows what is certain and what is in doubt. `docs/delivery.md` prints the table of states this lane walks.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from datetime import datetime, timedelta
+
+from connector.clock import Clock
+from connector.domain.model.intent import IntentState
+from connector.domain.model.transitions import Event
+from connector.errors import LeaseLost, RemoteError
+from connector.ports import Writer
+from connector.store import accounts, intents, receipts, writes
+from connector.store.database import Database
+from connector.store.receipts import lane_of
+from connector.store.transaction import Transaction
+from connector.store.writes import WriteRow
+from connector.sync import asking, freezing, settling
+from connector.sync.lane import LaneHold
+from connector.sync.outlet import CEILING, OBSERVE_MODE, Limits, Notify, Outlet, Prepare, Settled, as_planned
+from connector.sync.quota import Readings
+from connector.sync.settling import Answer
+from connector.transport.lease import fence
+
+
+class WriteLane:
+    """Drains one account's outbox.
+
+    Args:
+        db: the store.
+        writer: the account's adapter.
+        clock: the clock of waits and instants.
+        limits: how fast and how much.
+        live: False in observe mode: everything due is held, nothing is sent.
+        notify_operators: told of trouble, with one word for its cause.
+        on_settled: told of every intent that reached a final state, or is held with candidates to choose from.
+        prepare: looks at targets just before they are written, and may plan otherwise.
+        readings: what replies said about quotas, shared with the transport's callback.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        writer: Writer,
+        clock: Clock,
+        limits: Limits,
+        *,
+        live: bool,
+        notify_operators: Notify,
+        on_settled: Settled,
+        prepare: Prepare = as_planned,
+        readings: Readings | None = None,
+    ) -> None:
+        self.name = lane_of(writer.account)
+        self._outlet = Outlet(
+            db=db,
+            writer=writer,
+            clock=clock,
+            limits=limits,
+            live=live,
+            notify=notify_operators,
+            on_settled=on_settled,
+            prepare=prepare,
+            readings=readings or Readings(),
+            started_at=clock.now(),
+        )
+
+    def drain(self, hold: LaneHold) -> datetime | None:
+        """Do what is due for about a second; returns when to come back, None: when woken. Never sleeps.
+
+        Raises:
+            LeaseLost: the lane went to another holder, or its lease is too short for a single call.
+        """
+        outlet = self._outlet
+        if hold.seconds_left() < outlet.limits.timeout.total_seconds():
+            raise LeaseLost(f"the lease of {self.name} is shorter than a write may take")
+        began = outlet.clock.now()
+        ends_at = outlet.clock.monotonic() + outlet.limits.turn.total_seconds()
+        with asking.ours(outlet, hold) as tx:
+            hold.confirm(tx)
+            probe_at = self._tidy(tx, hold)
+        if not outlet.live:
+            return self._next((), began)
+        if probe_at is not None and probe_at > began:
+            return self._next((probe_at,), began, paused=True)
+        most = outlet.limits.parallel if probe_at is None else 1
+        waits: set[datetime] = set()
+        looked: set[int] = set()
+        for _ in self._rounds(hold, ends_at, is_probe=probe_at is not None):
+            seen = outlet.clock.now()
+            moved = self._settle_due(hold, most)
+            if not (probe_at is not None and moved):
+                moved += self._send_due(hold, most, looked, waits, is_probe=probe_at is not None)
+            if not moved:
+                return self._next(waits, began, seen=seen)
+            if self._is_paused():
+                break
+        return outlet.clock.now()
+
+    def _rounds(self, hold: LaneHold, ends_at: float, *, is_probe: bool) -> Iterator[None]:
+        """One turn's rounds: until it has lasted long enough, or the lease would not cover another call."""
+        outlet = self._outlet
+        yield
+        while not is_probe and outlet.clock.monotonic() < ends_at:
+            if hold.seconds_left() < outlet.limits.timeout.total_seconds():
+                return
+            yield
+
+    def _is_paused(self) -> bool:
+        with self._outlet.db.read() as tx:
+            return accounts.paused(tx, self._outlet.account) is not None
+
+    def _tidy(self, tx: Transaction, hold: LaneHold) -> datetime | None:
+        """What needs no call: dead senders, age, holds and releases. Returns when a paused account is to be probed."""
+        outlet = self._outlet
+        outlet.readings.flush(tx, outlet.account)
+        settling.recover(tx, outlet, hold.hold.epoch)
+        self._give_up_old(tx)
+        self._refuse_unknown_kinds(tx)
+        if outlet.live:
+            self._release(tx)
+        else:
+            for row in intents.due(tx, outlet.account, tx.now):
+                intents.move(tx, row, Event.OBSERVED, OBSERVE_MODE)
+                outlet.tell(tx, row, "held", reason=OBSERVE_MODE)
+        paused = accounts.paused(tx, outlet.account)
+        return None if paused is None else paused.probe_at
+
+    def _give_up_old(self, tx: Transaction) -> None:
+        """Past its age an action is not wanted any more. What is in doubt is asked about at least once before."""
+        outlet = self._outlet
+        loud = 0
+        for row in intents.too_old(tx, outlet.account):
+            is_open = row.state in {IntentState.IN_DOUBT, IntentState.SUBMITTED}
+            if is_open and row.write_id is not None and not writes.get(tx, row.write_id).asks:
+                continue
+            loud += not (row.state is IntentState.HELD and row.reason == OBSERVE_MODE)
+            receipts.stop_waiting(tx, row)
+            why = f"too old; {row.reason}" if row.reason else "too old"
+            moved = intents.move(tx, row, Event.TOO_OLD, why)
+            if row.target is None:
+                receipts.fail_dependants(tx, row.object, "given up")
+            outlet.tell(tx, row, "given_up", reason=why)
+            if not moved.erasing:
+                outlet.on_settled(tx, moved, None)
+            if is_open and row.write_id is not None:
+                writes.close_if_settled(tx, row.write_id)
+        if loud:
+            text = f"{loud} actions for {outlet.account} were given up because they are too old"
+            outlet.notify(tx, outlet.account, "given_up", text)
+
+    def _refuse_unknown_kinds(self, tx: Transaction) -> None:
+        outlet = self._outlet
+        for row in intents.of_other_kinds(tx, outlet.account, outlet.writer.promises):
+            why = f"{outlet.account} cannot write a {row.kind}"
+            settling.reject(tx, outlet, [row], Event.REFUSED_UNSENT, why)
+
+    def _release(self, tx: Transaction) -> None:
+        outlet = self._outlet
+        for row in intents.held_for(tx, outlet.account, OBSERVE_MODE):
+            intents.move(tx, row, Event.RELEASED)
+        for kind, ceiling in outlet.limits.ceilings.items():
+            room = ceiling.count - writes.created_since(tx, outlet.account, kind, tx.now - ceiling.per)
+            held = [row for row in intents.held_for(tx, outlet.account, CEILING) if row.kind is kind]
+            for row in held[: max(room, 0)]:
+                intents.move(tx, row, Event.RELEASED)
+
+    def _settle_due(self, hold: LaneHold, most: int) -> int:
+        due = asking.due(self._outlet, hold, most=most)
+        for write in due:
+            asking.pursue(self._outlet, hold, write)
+        return len(due)
+
+    def _send_due(self, hold: LaneHold, most: int, looked: set[int], waits: set[datetime], *, is_probe: bool) -> int:
+        """One round of looking and sending; how many things it moved."""
+        outlet = self._outlet
+        with asking.ours(outlet, hold) as tx:
+            hold.confirm(tx)
+            chosen = freezing.choose(tx, outlet, looked=looked, most=most)
+            waits.clear()
+            waits.update(chosen.waits)
+            drafts = [] if is_probe and chosen.looks else freezing.draft(tx, outlet, chosen.batches)
+        for batch in chosen.looks:
+            looked |= asking.look(outlet, hold, batch)
+        if is_probe:
+            drafts = [freezing.only_first(one) for one in drafts[:1]]
+        rendered = [freezing.render(outlet, one) for one in drafts]
+        with asking.ours(outlet, hold) as tx:
+            hold.confirm(tx)
+            frozen = [row for one in rendered if (row := freezing.freeze(tx, outlet, hold, one)) is not None]
+        self._send(hold, frozen)
+        return len(chosen.looks) + len(chosen.batches)
+
+    def _send(self, hold: LaneHold, frozen: Sequence[WriteRow]) -> None:
+        """Send what is frozen, several at once; each answer is committed as it arrives."""
+        if len(frozen) == 1:
+            self._answered(hold, frozen[0], self._call(hold, frozen[0]))
+            return
+        if not frozen:
+            return
+        with ThreadPoolExecutor(max_workers=len(frozen), thread_name_prefix=self.name) as pool:
+            calls: dict[Future[Answer], WriteRow] = {}
+            for write in frozen:
+                calls[pool.submit(contextvars.copy_context().run, self._call, hold, write)] = write
+            broken: list[Callable[[], Answer]] = []
+            for call in as_completed(calls):
+                if call.exception() is None:
+                    self._answered(hold, calls[call], call.result())
+                else:
+                    broken.append(call.result)
+            for raise_it in broken:
+                raise_it()
+
+    def _call(self, hold: LaneHold, write: WriteRow) -> Answer:
+        try:
+            with fence(hold.seconds_left):
+                return self._outlet.writer.send(write.kind, write.request, len(write.records))
+        except RemoteError as error:
+            return error
+
+    def _answered(self, hold: LaneHold, write: WriteRow, answer: Answer) -> None:
+        with asking.ours(self._outlet, hold) as tx:
+            hold.confirm(tx)
+            self._outlet.readings.flush(tx, self._outlet.account)
+            settling.settle(tx, self._outlet, write, answer)
+
+    def _next(
+        self, waits: Collection[datetime], began: datetime, *, seen: datetime | None = None, paused: bool = False
+    ) -> datetime | None:
+        """When something changes by itself: an intent comes due or grows too old, a question or a budget is due.
+
+        What came due after this drain looked (age at `began`, intents at `seen`) counts, or it would be slept through.
+        """
+        outlet = self._outlet
+        with outlet.db.read() as tx:
+            ends = intents.earliest_end(tx, outlet.account, after=began)
+            if paused:
+                instants = [*waits, ends]
+            else:
+                due = intents.next_due(tx, outlet.account, after=seen or began)
+                instants = [*waits, ends, due, writes.next_settling(tx, outlet.account), *self._ceilings_end(tx)]
+        return min((at for at in instants if at is not None), default=None)
+
+    def _ceilings_end(self, tx: Transaction) -> list[datetime]:
+        outlet = self._outlet
+        ends = []
+        if intents.held_for(tx, outlet.account, CEILING, limit=1):
+            for kind, ceiling in outlet.limits.ceilings.items():
+                oldest = writes.oldest_since(tx, outlet.account, kind, tx.now - ceiling.per)
+                ends.append((oldest or tx.now) + ceiling.per + timedelta(microseconds=1))
+        return ends
