@@ -164,6 +164,8 @@ def test_a_thousand_comments_a_second(shipped: Themes) -> None:
 
 
 def test_a_huge_comment_is_read_in_part(shipped: Themes) -> None:
+    assert shipped.find("so " * 999 + "unsafe", "en") == {"safety": "unsafe"}
+    assert shipped.find("so " * 1000 + "unsafe", "en") == {}
     started = time.perf_counter()
     shipped.find("dangeros " * 50_000, "und")
     assert time.perf_counter() - started < 2

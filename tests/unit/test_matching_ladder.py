@@ -114,6 +114,12 @@ def test_a_key_outside_the_ladder_does_not_count() -> None:
     assert choice.link.state is LinkState.UNLINKED
 
 
+def test_a_crm_is_asked_by_its_own_keys_only() -> None:
+    choice = contact({KeyKind.INVITATION: ("003z",), KeyKind.EMAIL: ("003a",)}, keys={**KEYS, KeyKind.INVITATION: "i1"})
+    assert choice.link.remote_id == "003a"
+    assert len(choice.link.evidence.compared) == 3
+
+
 FOUND = st.dictionaries(
     st.sampled_from([KeyKind.CRM_ID, KeyKind.EMAIL, KeyKind.PHONE]),
     st.lists(st.sampled_from(["003a", "003b", "003c"]), max_size=3).map(tuple),

@@ -93,6 +93,15 @@ def test_without_a_score_it_says_how_much_is_known() -> None:
     assert say(fact("sentiment", 40)) == "no score yet: only 11 % of what it rests on is known"
 
 
+def test_a_long_name_is_cut() -> None:
+    long = ScoringConfig(
+        components=(ComponentConfig(name="x" * 300, weight=1, kind=ComponentKind.SENTIMENT),), bands=CONFIG.bands
+    )
+    text = reason(score([fact("x" * 300, 10)], NOW, long), long)
+    assert len(text) == LONGEST_REASON
+    assert text.endswith("…")
+
+
 @given(
     values=st.lists(st.tuples(st.sampled_from(["csat", "sentiment", "purchases"]), st.floats(0, 100)), max_size=6),
     name=st.text(min_size=1, max_size=400),

@@ -216,6 +216,12 @@ def test_a_newer_reading_of_one_source_replaces_the_older() -> None:
     assert (result.hundredths, result.answers, result.contributions[0].answers) == (10_000, 1, 1)
 
 
+def test_of_two_readings_at_once_the_larger_counts_whichever_came_first() -> None:
+    facts = [fact("csat", 100, 1, "k#csat"), fact("csat", 20, 1, "k#csat")]
+    for order in (facts, facts[::-1]):
+        assert score(order, NOW, config(answers("csat", 1))).hundredths == 10_000
+
+
 def test_days_since_runs_from_best_to_worst() -> None:
     settings = config(signal("bought", Measure.DAYS_SINCE, 180, 540))
     for days, hundredths in ((0, 10_000), (180, 10_000), (360, 5000), (540, 0), (900, 0)):
