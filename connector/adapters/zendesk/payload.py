@@ -23,16 +23,19 @@ def create(item: Item, directory: Directory) -> dict[str, Json]:
     """A new ticket with a private first comment."""
     fields = item.fields
     values, tags = directory.change(fields)
-    ticket = _ticket({**_plain(fields), **values})
-    ticket.external_id = external_id(item.key)
-    ticket.comment = zenpy.Comment(body=str(fields.get("comment") or ""), public=False)
-    ticket.tags = sorted({OWN_TAG, *_texts(fields.get("tags")), *tags})
+    parts: dict[str, Any] = {
+        **_plain(fields),
+        **values,
+        "external_id": external_id(item.key),
+        "comment": zenpy.Comment(body=str(fields.get("comment") or ""), public=False),
+        "tags": sorted({OWN_TAG, *_texts(fields.get("tags")), *tags}),
+    }
     email = fields.get("requester_email")
     if email:  # without an address Zendesk would make a new nameless user each time; our own user asks then
-        ticket.requester = zenpy.User(email=email, name=fields.get("requester_name") or email)
+        parts["requester"] = zenpy.User(email=email, name=fields.get("requester_name") or email)
     if fields.get("follow_up_of"):
-        ticket.via_followup_source_id = int(str(fields["follow_up_of"]))
-    return _body(ticket)
+        parts["via_followup_source_id"] = int(str(fields["follow_up_of"]))
+    return _body(parts)
 
 
 def update(item: Item, directory: Directory) -> dict[str, Json]:
@@ -42,14 +45,14 @@ def update(item: Item, directory: Directory) -> dict[str, Json]:
     """
     fields = item.fields
     values, tags = directory.change(fields)
-    ticket = _ticket({**_plain(fields), **values})
-    ticket.id = int(item.target or 0)
+    parts: dict[str, Any] = {"id": int(item.target or 0), **_plain(fields), **values}
     added = sorted({*_texts(fields.get("add_tags")), *tags})
     if added:
-        ticket.additional_tags = added
+        parts["additional_tags"] = added
     if "text" in fields:
-        ticket.comment = zenpy.Comment(body=f"{str(fields['text'] or '').strip()}\n\n{marker(item.key)}", public=False)
-    return _body(ticket)
+        text = str(fields["text"] or "").strip()
+        parts["comment"] = zenpy.Comment(body=f"{text}\n\n{marker(item.key)}", public=False)
+    return _body(parts)
 
 
 def _plain(fields: Mapping[str, Json]) -> dict[str, Json]:
@@ -64,14 +67,12 @@ def _plain(fields: Mapping[str, Json]) -> dict[str, Json]:
     return {**values, "custom_fields": custom} if custom else values
 
 
-def _ticket(values: Mapping[str, Json]) -> Any:
-    ticket = zenpy.Ticket()
-    for name, value in values.items():
-        setattr(ticket, name, value)  # set one by one, so that a None is sent: it clears
-    return ticket
-
-
-def _body(ticket: Any) -> dict[str, Json]:
+def _body(parts: Mapping[str, Any]) -> dict[str, Json]:
+    # Given at once: set one by one, `requester` would also put a null `requester_id` into the body.
+    ticket = zenpy.Ticket(**parts)
+    for name, value in parts.items():
+        if value is None:
+            setattr(ticket, name, None)  # the constructor takes None as "not given", and here it clears
     return cast("dict[str, Json]", _without_empty_ids(ticket.to_dict(serialize=True)))
 
 
