@@ -14,24 +14,17 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
 
-from connector.store.columns import EPOCH as EPOCH  # noqa: PLC0414  # belongs to the columns, is looked for here
-from connector.store.columns import Id, Instant
+from connector.store.columns import EPOCH, Id, Instant, metadata
+from connector.store.mirror import contact, ticket
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+# What is defined elsewhere and looked for here; the tables below need no mention.
+__all__ = ["EPOCH", "contact", "metadata", "ticket"]
 
 meta = Table(
     "meta",
@@ -111,38 +104,6 @@ person_key = Table(
     comment="exact keys a person was seen with",
 )
 
-contact = Table(
-    "contact",
-    metadata,
-    Column("account", Text, primary_key=True),
-    Column("remote_id", Text, primary_key=True),
-    Column("email", Text, comment="blind"),
-    Column("phone", Text, comment="blind"),
-    Column("sealed", LargeBinary, comment="name, e-mail, phone, owner, url, values; sealed JSON"),
-    Column("modified_at", Instant),
-    Column("deleted", Boolean, nullable=False, default=False),
-    Column("merged_into", Text),
-    Index(None, "account", "email"),
-    Index(None, "account", "phone"),
-    comment="the CRM's contacts as contacts_since last reported them",
-)
-
-ticket = Table(
-    "ticket",
-    metadata,
-    Column("account", Text, primary_key=True),
-    Column("remote_id", Text, primary_key=True),
-    Column("status", Text, nullable=False, comment="new | open | pending | hold | solved | closed | deleted"),
-    Column("requester", Text, comment="blind e-mail"),
-    Column("key", Text, comment="the marker we wrote on it; null on tickets that are not ours"),
-    Column("url", Text),
-    Column("first_at", Instant, nullable=False, comment="oldest change ever reported"),
-    Column("updated_at", Instant, nullable=False),
-    Column("sealed", LargeBinary, comment="values we may write; sealed JSON"),
-    Index(None, "account", "requester"),
-    comment="the helpdesk's tickets as tickets_since last reported them",
-)
-
 link = Table(
     "link",
     metadata,
@@ -182,6 +143,17 @@ score = Table(
     Column("contributions", JSON, nullable=False),
     Column("config", Text, nullable=False, comment="digest of the scoring configuration"),
     Index(None, "person_id", "id"),
+)
+
+published = Table(
+    "published",
+    metadata,
+    Column("person_id", ForeignKey("person.id"), primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("hundredths", Integer),
+    Column("band", Text),
+    Column("at", Instant, nullable=False),
+    comment="the score last planned to be written to each CRM: the next one is written when it moved far enough",
 )
 
 recovery = Table(

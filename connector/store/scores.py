@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import Row, delete, select, update
 
 from connector.domain.model.score import Contribution, Fact, Score
 from connector.store.schema import fact, score
+from connector.store.schema import published as published_row
 from connector.store.transaction import Transaction
 
 
@@ -69,6 +71,38 @@ def history(tx: Transaction, person_id: int, *, limit: int) -> list[Score]:
         select(score).where(score.c.person_id == person_id).order_by(score.c.id.desc()).limit(limit)
     ).all()
     return [_score(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The score last planned to be written to one CRM."""
+
+    hundredths: int | None
+    band: str | None
+
+
+def published(tx: Transaction, person_id: int, account: str) -> Published | None:
+    """What the CRM was last told; None when nothing yet."""
+    row = tx.execute(
+        select(published_row).where(published_row.c.person_id == person_id, published_row.c.account == account)
+    ).first()
+    return None if row is None else Published(hundredths=row.hundredths, band=row.band)
+
+
+def publish(tx: Transaction, person_id: int, account: str, told: Score) -> None:
+    """Remember what the CRM is told now."""
+    tx.upsert(
+        published_row,
+        {
+            "person_id": person_id,
+            "account": account,
+            "hundredths": told.hundredths,
+            "band": told.band,
+            "at": tx.now,
+        },
+        keys=["person_id", "account"],
+        update=["hundredths", "band", "at"],
+    )
 
 
 def move(tx: Transaction, loser: int, winner: int) -> None:

@@ -40,9 +40,9 @@ def activity_object(response_key: str, account: str) -> str:
     return f"response/{response_key}/activity@{account}"
 
 
-def note_object(response_key: str, version: int, account: str) -> str:
-    """What one version of an answer adds to a ticket."""
-    return f"response/{response_key}/note/{version}@{account}"
+def note_object(response_key: str, version: int, account: str, what: str) -> str:
+    """What one version of an answer adds to a ticket; `what` is `answer` or `recovery`."""
+    return f"response/{response_key}/{what}/{version}@{account}"
 
 
 def alert_object(response_key: str, ordinal: int) -> str:

@@ -154,6 +154,7 @@ def answer_note(tx: Transaction, matter: Matter, target: Target, context: Contex
             fields=texts(section, context),
             pace=pace,
             key=names.answer_key(target.account, matter.version.response.key, "answer", matter.version.number),
+            what="answer",
         )
     ]
 
@@ -166,15 +167,16 @@ def note(
     fields: Mapping[str, Json],
     pace: Pace,
     key: str,
+    what: str,
     recovery_id: int | None = None,
 ) -> Intent:
-    """One private note on a ticket; at most one for each version of an answer."""
+    """One private note on a ticket; `what` tells apart the notes one version of an answer leads to."""
     response_key, number = matter.version.response.key, matter.version.number
     return Intent(
         key=key,
         account=target.account,
         kind=WriteKind.NOTE,
-        object=names.note_object(response_key, number, target.account),
+        object=names.note_object(response_key, number, target.account, what),
         target=ticket,
         after=(ticket,),
         fields=fields,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from connector.domain.mapping.fields import travelling
 from connector.domain.model.intent import Intent, Json, WriteKind
@@ -15,6 +16,9 @@ from connector.sync import names
 from connector.sync.context import Context, Matter, build, for_crm, with_step, with_ticket
 from connector.sync.planning import PATIENCE, AboutTicket, Pace, may_write, note, texts, ticket_about
 from connector.sync.settings import DecideSettings, Target, TaskStep, TicketStep
+
+HANDLING: Final = frozenset({"status", "group", "priority", "due_at"})
+"""Fields that say how a ticket is worked on; a note may carry them along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ def _on_their_ticket(
     step = work.steps[number]
     assert isinstance(step, TicketStep)
     outbox.adopt(tx, target.account, names.ticket_object(work.recovery.id, 1), about.remote_id)
-    changes = {name: fields[name] for name in ("status", "group", "priority", "due_at") if name in fields}
+    changes: dict[str, Json] = {name: value for name, value in fields.items() if name in HANDLING}
     if step.tags:
         changes["add_tags"] = list(step.tags)
     return note(
@@ -93,6 +97,7 @@ def _on_their_ticket(
         fields={"text": fields.get("comment"), **changes},
         pace=work.pace,
         key=key_of(tx, work, number, target.account, "note"),
+        what="recovery",
         recovery_id=work.recovery.id,
     )
 
@@ -131,7 +136,8 @@ def follow_up(tx: Transaction, work: Work, *, generation: int, of: str | None) -
     deadline = None if step.due is None else due_at(tx.now, step.due)
     base = build(tx, work.matter, work.settings, work.recovery)
     context = with_step(base, f"step {number + 1}", deadline, work.settings.time_zone)
-    fields = {**texts(section, context), **_handling(work, step, context), "tags": list(step.tags)}
+    fields: dict[str, Json] = {**texts(section, context), **_handling(work, step, context)}
+    fields["tags"] = list(step.tags)
     if of is not None:
         fields["follow_up_of"] = of
     return new_ticket(tx, work, number, target, fields, generation=generation)
@@ -161,6 +167,7 @@ def added(tx: Transaction, work: Work, *, raised: bool) -> list[Intent]:
             fields=fields,
             pace=work.pace,
             key=names.answer_key(target.account, response.key, tail, work.matter.version.number),
+            what="recovery",
             recovery_id=work.recovery.id,
         )
     ]
