@@ -209,19 +209,19 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._made = {name: self._make(name, shape) for name, shape in METRICS.items()}
 
-    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+    def count(self, name: str, amount: float = 1, /, **labels: str) -> None:
         """Add to a counter. Raises KeyError for a name, ValueError for labels that are not in the table."""
         metric = self._child(name, labels)
         assert isinstance(metric, Counter), f"{name} is no counter"
         metric.inc(amount)
 
-    def gauge(self, name: str, value: float, **labels: str) -> None:
+    def gauge(self, name: str, value: float, /, **labels: str) -> None:
         """Set a gauge."""
         metric = self._child(name, labels)
         assert isinstance(metric, Gauge), f"{name} is no gauge"
         metric.set(value)
 
-    def time(self, name: str, seconds: float, **labels: str) -> None:
+    def time(self, name: str, seconds: float, /, **labels: str) -> None:
         """Record a duration in a histogram."""
         metric = self._child(name, labels)
         assert isinstance(metric, Histogram), f"{name} is no histogram"

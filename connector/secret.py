@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import json
 import re
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote_plus
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -31,7 +31,7 @@ class _Known:
     def __init__(self) -> None:
         self._references: dict[int, weakref.ref[Secret]] = {}
         self._state = object()
-        self._built: tuple[object, re.Pattern[str]] | None = None
+        self._built: tuple[object, tuple[re.Pattern[str], ...]] | None = None
 
     def add(self, secret: Secret) -> None:
         """Hide `secret` for as long as it lives."""
@@ -39,17 +39,16 @@ class _Known:
         self._references[identity] = weakref.ref(secret, lambda _: self._forget(identity))
         self._state = object()
 
-    def pattern(self) -> re.Pattern[str]:
-        """Matches every form of every live secret, the longest first."""
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        """One expression for each live secret, the longest secret first."""
         state, built = self._state, self._built
         if built is not None and built[0] is state:
             return built[1]
         alive = [secret for reference in list(self._references.values()) if (secret := reference()) is not None]
-        forms = {form for secret in alive if len(secret.reveal()) >= SHORTEST for form in _forms(secret.reveal())}
-        # `(?!)` matches nothing.
-        pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or "(?!)")
-        self._built = (state, pattern)
-        return pattern
+        values = {secret.reveal() for secret in alive if len(secret.reveal()) >= SHORTEST}
+        patterns = tuple(_pattern(value) for value in sorted(values, key=len, reverse=True))
+        self._built = (state, patterns)
+        return patterns
 
     def _forget(self, identity: int) -> None:
         self._references.pop(identity, None)
@@ -113,8 +112,12 @@ class Secret:
 
 
 # Wherever `@` or `+` may have been escaped by a URL, by JSON or by HTML.
-_AT = r"(?:@|%40|\\u0040|&#64;)"
-_MAIL = re.compile(rf"[\w.!#$%&'*+/=?^`{{|}}~-]+{_AT}[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_AT = r"(?:@|%(?:25)*40|\\{1,8}u0040|&#64;)"
+# It begins where a run of its characters begins, which also keeps the search linear.
+_MAIL = re.compile(
+    rf"(?<![\w.!#$%&'*+/=?^`{{|}}~-])(?:[\w.!#$%&'*+/=?^`{{|}}~-]|\\{{1,8}}u00[0-9a-f]{{2}})+{_AT}[\w-]+(?:\.[\w-]+)+",
+    re.IGNORECASE,
+)
 _TOKEN = re.compile(
     r"\b(?:eyJ[\w-]+\.[\w-]+\.[\w-]*|xox[a-z]-[\w-]+|00D\w{12,15}![\w.]+|pat-[\w-]{20,})"
     r"|\b(?:Bearer|Basic|Zoho-oauthtoken)\s+[\w.~+/!-]+=*",
@@ -125,9 +128,11 @@ _NAMED = re.compile(
     r"(?:[\"']?\s*[:=]\s*[\"']?))([^\s\"'&,;}]{4,})",
     re.IGNORECASE,
 )
-# Nine digits or more, as people write phone, card and account numbers; never inside a word, a UUID or a date.
+# Nine digits or more, as people write phone, card and account numbers; not in a word, a UUID, a date or a fraction.
 _DIGITS = re.compile(
-    r"(?<![\w.])(?<![0-9a-fA-F]-)(?!\d{4}-\d\d-\d\d)(?:\+|%2B)?\(?\d(?:[ ()./-]{0,2}\d){8,}(?!\w)", re.ASCII
+    r"(?<![\w.])(?<![0-9a-fA-F]-)(?!\d{4}-\d\d-\d\d)(?!\d+\.\d+(?![\d.]))"
+    r"(?:\+|%2B)?\(?\d(?:[ ()./-]{0,2}\d){8,}(?!\w)",
+    re.ASCII,
 )
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 
@@ -137,7 +142,8 @@ def redact(text: str) -> str:
 
     Names and free text have no shape and cannot be found here: they are kept out of logs by not being logged.
     """
-    text = _KNOWN.pattern().sub(HIDDEN, text)
+    for pattern in _KNOWN.patterns():
+        text = pattern.sub(HIDDEN, text)
     text = _TOKEN.sub(HIDDEN, text)
     text = _NAMED.sub(rf"\1{HIDDEN}", text)
     text = _MAIL.sub(HIDDEN, text)
@@ -145,18 +151,29 @@ def redact(text: str) -> str:
     return _DIGITS.sub(HIDDEN, text)
 
 
-def _forms(value: str) -> Iterator[str]:
-    """A secret as it looks plain, URL-escaped, JSON-escaped, in a traceback and inside base64."""
-    yield from {
-        value,
-        quote(value, safe=""),
-        quote(value),
-        quote_plus(value),
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        repr(value)[1:-1],
+@lru_cache(maxsize=256)
+def _pattern(value: str) -> re.Pattern[str]:
+    """Matches a secret as it is, with any of its characters escaped any usual way, and inside base64."""
+    coded = {
+        form
+        for text in (value, quote_plus(value))
+        for encoding in ("utf-8", "latin-1")
+        for form in _coded(text.encode(encoding, "ignore"))
     }
-    yield from _coded(value.encode())
+    forms = ["".join(map(_character, value)), *map(re.escape, sorted(coded, key=len, reverse=True))]
+    return re.compile("|".join(forms))
+
+
+def _character(letter: str) -> str:
+    """One character: plain, after backslashes, as a \\u escape, URL-escaped (once or more often), or an HTML entity."""
+    if letter.isascii() and letter.isalnum():
+        return letter
+    escaped = "".join(f"%(?:25)*{byte:02x}" for byte in letter.encode())
+    units = letter.encode("utf-16-be")
+    unicode = "".join(rf"\\{{1,8}}u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    byte = rf"\\{{1,8}}x{ord(letter):02x}" if ord(letter) < 256 else unicode
+    space = r"|\+" if letter == " " else ""
+    return rf"(?i:\\{{0,8}}{re.escape(letter)}|{escaped}|{unicode}|{byte}|&#{ord(letter)};{space})"
 
 
 def _coded(value: bytes) -> Iterator[str]:

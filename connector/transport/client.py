@@ -21,7 +21,7 @@ import tenacity
 from connector import __version__, observe
 from connector.clock import Clock
 from connector.domain.model.intent import Json
-from connector.errors import InDoubt, Rejected, RemoteError, Transient
+from connector.errors import InDoubt, Rejected, RemoteError, Transient, Unauthorized
 from connector.ports import TokenStore
 from connector.secret import redact
 from connector.transport import address, lease, replies
@@ -318,8 +318,11 @@ class Api:
                 return self._drink(response, lost, where)
             finally:
                 response.close()
-        except httpx.InvalidURL:
-            raise Rejected("the address cannot be parsed", **where) from None
+        except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError):
+            # Not ours to send: a line break or an umlaut in a header. In a token it is a slip of whoever pasted it.
+            clean = all(value.isascii() and value.isprintable() for value in credentials.values())
+            kind = Rejected if clean else Unauthorized
+            raise kind("the address, a header or the token has characters that cannot be sent", **where) from None
         except _NOT_SENT as error:
             raise Transient(f"no connection ({type(error).__name__})", **where) from None
         except httpx.HTTPError as error:

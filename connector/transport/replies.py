@@ -126,10 +126,16 @@ def excerpt(body: bytes) -> str:
     text = body[:65536].decode(errors="replace")
     try:
         parsed = json.loads(text)
-    except ValueError:
-        return redact(_TAG.sub(" ", text)).strip()[:EXCERPT]
+    except (ValueError, RecursionError):
+        return _short(_TAG.sub(" ", text))
     words = _prune(parsed)
-    return "" if words is None else redact(json.dumps(words, ensure_ascii=False))[:EXCERPT]
+    return "" if words is None else _short(json.dumps(words, ensure_ascii=False))
+
+
+def _short(text: str) -> str:
+    """Redacted, then cut; what a first cut may have split in two is dropped with the second."""
+    hidden = redact(text[: 8 * EXCERPT]).strip()
+    return (hidden if len(text) <= 8 * EXCERPT else hidden[:-EXCERPT])[:EXCERPT]
 
 
 def _prune(value: object) -> object:

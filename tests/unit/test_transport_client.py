@@ -322,3 +322,19 @@ def test_a_reply_knows_its_context_for_errors_in_a_body_of_200(stage: Stage) -> 
     error = Rejected("no", **got.context())
     assert (error.connection, error.operation, error.status, error.request_id) == ("acme", "POST /x", 200, "s-1")
     assert error.reply == '{"error": "no_text"}'
+
+
+@pytest.mark.parametrize("token", ["tok-öf-acme", "tok-of\nacme"])
+def test_a_token_that_cannot_be_sent_pauses_the_connection(stage: Stage, token: str) -> None:
+    api = Api(connection="acme", base_url=stage.here.url, auth=StaticBearer(Secret(token)), clock=stage.clock)
+    with pytest.raises(Unauthorized) as caught:
+        api.call("POST", "/x", json={}, write=True)
+    assert "acme" not in str(caught.value)
+    assert stage.here.seen == []
+
+
+@pytest.mark.parametrize("key", ["k-ü", "k\r\nX-Evil: 1"])
+def test_a_header_that_cannot_be_sent_is_rejected(stage: Stage, key: str) -> None:
+    with pytest.raises(Rejected):
+        stage.api().call("POST", "/x", json={}, headers={"Idempotency-Key": key}, write=True)
+    assert stage.here.seen == []
