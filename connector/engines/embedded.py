@@ -5,14 +5,14 @@ A thread waits for its lane's bell, and looks at the store at least once a secon
 
 from __future__ import annotations
 
-import logging
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from connector.clock import Clock
 from connector.errors import ConnectorError, LeaseLost
+from connector.observe import Metrics, correlate, log
 from connector.store import lanes
 from connector.store.database import Database
 from connector.sync.lane import Drain, LaneHold
@@ -25,8 +25,6 @@ LEASE = timedelta(seconds=5)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 
-_log = logging.getLogger(__name__)
-
 
 class Embedded:
     """Drains lanes in threads until told to stop.
@@ -38,7 +36,7 @@ class Embedded:
         owner: tells this process from others in the lane rows.
         lease: of a lane that `leases` does not name.
         leases: longer ones, for lanes whose calls take longer than `lease` (see `connector.transport.lease`).
-        on_crash: called with the lane's name and the error's class name when a drain raised.
+        metrics: counts the drains that crashed.
     """
 
     def __init__(
@@ -48,16 +46,16 @@ class Embedded:
         drains: Mapping[str, Drain],
         *,
         owner: str,
+        metrics: Metrics,
         lease: timedelta = LEASE,
         leases: Mapping[str, timedelta] | None = None,
-        on_crash: Callable[[str, str], None] | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
         self._drains = dict(drains)
         self._owner = owner
         self._leases = {name: (leases or {}).get(name, lease) for name in drains}
-        self._on_crash = on_crash
+        self._metrics = metrics
         self._stopping = threading.Event()
         self._drained = threading.Event()
         self._held: dict[str, LaneHold] = {}
@@ -124,9 +122,10 @@ class Embedded:
         with self._held_lock:
             self._held[name] = held
         try:
-            next_due = self._drains[name](held)
+            with correlate(lane=name):
+                next_due = self._drains[name](held)
         except LeaseLost as error:
-            _log.info("lease_lost lane=%s reason=%s", name, error)
+            log("engines").info("lease_lost", lane=name, reason=str(error))
         finally:
             # Also after a crash: the lane is given back to be tried again soon, here or by another process.
             with self._held_lock:
@@ -146,7 +145,7 @@ class Embedded:
             try:
                 self._renew(worn)
             except ConnectorError as error:  # the leases run out by themselves, and their holders notice
-                _log.warning("leases_not_renewed reason=%s", error)
+                log("engines").warning("leases_not_renewed", reason=str(error))
 
     def _renew(self, worn: list[tuple[str, LaneHold]]) -> None:
         asked_at = self._clock.monotonic()
@@ -163,12 +162,10 @@ class Embedded:
 
     def _report(self, name: str, error: Exception) -> None:
         # Only our own errors promise to hold no personal data; of the others the place says enough.
-        text = (
-            str(error) if isinstance(error, ConnectorError) else "".join(traceback.format_tb(error.__traceback__)[-3:])
-        )
-        _log.error("drain_crashed lane=%s error=%s %s", name, type(error).__name__, text)
-        if self._on_crash is not None:
-            self._on_crash(name, type(error).__name__)
+        words = str(error) if isinstance(error, ConnectorError) else None
+        place = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
+        log("engines").error("drain_crashed", lane=name, error=type(error).__name__, reason=words, place=place)
+        self._metrics.count("lane_errors_total", lane=name)
 
 
 def _backoff(failures: int) -> float:

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from connector.clock import Clock
 from connector.errors import StoreError
+from connector.observe import Metrics
 from connector.store.database import Database
 from connector.sync.collect import Intake
 from connector.web.hooks import MAX_BODY, Doors, Receiver
@@ -23,8 +24,7 @@ def build_app(
     intake: Intake,
     clock: Clock,
     doors: Callable[[], Doors | None],
-    metrics: Callable[[], bytes],
-    on_answer: Callable[[str, str], None],
+    metrics: Metrics,
     max_body: int = MAX_BODY,
 ) -> FastAPI:
     """The application of one daemon.
@@ -34,13 +34,11 @@ def build_app(
         intake: where deliveries go.
         clock: stamps deliveries.
         doors: the connections that receive webhooks; None while there is no usable configuration.
-        metrics: renders the Prometheus text of `/metrics`.
-        on_answer: called with connection and outcome of every hook request (`accepted`, `forged`, `oversized`,
-            `unknown`, `starting`, `busy`, `failed`, `unfinished`); the connection is empty where it is not one of ours.
+        metrics: counts hook requests by their outcome, and is what `/metrics` shows.
         max_body: bytes of the largest body taken.
     """
     app = FastAPI(title="CSAT Connector", openapi_url=None)
-    receiver = Receiver(intake=intake, clock=clock, doors=doors, on_answer=on_answer, max_body=max_body)
+    receiver = Receiver(intake=intake, clock=clock, doors=doors, metrics=metrics, max_body=max_body)
     app.include_router(receiver.router())
 
     def healthz() -> Response:
@@ -59,7 +57,7 @@ def build_app(
 
     def show_metrics() -> Response:
         """Counters and gauges for Prometheus."""
-        return PlainTextResponse(metrics(), media_type=METRICS_TYPE)
+        return PlainTextResponse(metrics.exposition(), media_type=METRICS_TYPE)
 
     app.add_api_route("/healthz", healthz)
     app.add_api_route("/readyz", readyz)

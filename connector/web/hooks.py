@@ -14,8 +14,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -26,7 +25,9 @@ from starlette.requests import ClientDisconnect
 
 from connector.clock import Clock
 from connector.errors import Forged, MappingError
+from connector.observe import Metrics, log
 from connector.ports import Hook, Source, Tickets
+from connector.store.inbox import Arrival
 from connector.sync.collect import Full, Intake, accept
 
 MAX_BODY = 2 * 2**20
@@ -34,8 +35,6 @@ MAX_BODY = 2 * 2**20
 
 _READ_SECONDS = 20
 _COMMIT_SECONDS = 25  # shorter than the 30 s after which Typeform gives a delivery up and repeats it
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +54,13 @@ class Receiver:
         intake: Intake,
         clock: Clock,
         doors: Callable[[], Doors | None],
-        on_answer: Callable[[str, str], None],
+        metrics: Metrics,
         max_body: int = MAX_BODY,
     ) -> None:
         self._intake = intake
         self._clock = clock
         self._doors = doors
-        self._on_answer = on_answer
+        self._metrics = metrics
         self._max_body = max_body
 
     def router(self) -> APIRouter:
@@ -80,6 +79,7 @@ class Receiver:
 
     async def receive(self, connection: str, request: Request) -> Response:
         """One delivery from a survey tool or a helpdesk."""
+        began = self._clock.monotonic()
         doors = self._doors()
         if doors is None:
             return self._closed("starting")
@@ -96,9 +96,12 @@ class Receiver:
             return self._refuse(connection, 413, "oversized")
         hook = self._hook(request, body)
         if source is not None:
-            return await self._keep(connection, lambda: self._deliver(connection, source, hook))
-        assert tickets is not None
-        return await self._keep(connection, lambda: self._hint(tickets, hook))
+            answer = await self._keep(connection, lambda: self._deliver(connection, source, hook))
+        else:
+            assert tickets is not None
+            answer = await self._keep(connection, lambda: self._hint(tickets, hook))
+        self._metrics.time("hook_seconds", self._clock.monotonic() - began, source=connection)
+        return answer
 
     async def _keep(self, connection: str, store: Callable[[], Future[None]]) -> Response:
         """Answer 200 once what `store` submits is committed. It verifies and parses, so it runs off the event loop."""
@@ -112,13 +115,23 @@ class Receiver:
         except Full:
             return self._refuse(connection, 503, "busy", retry_after=2)
         except Exception as error:  # noqa: BLE001  # the web edge: whatever went wrong, the sender must repeat it
-            _log.error("hook_not_stored connection=%s error=%s", connection, type(error).__name__)
+            log("web").error("hook_not_stored", connection=connection, error=type(error).__name__)
             return self._refuse(connection, 503, "failed", retry_after=10)
-        self._on_answer(connection, "accepted")
         return JSONResponse({"status": "accepted"})
 
     def _deliver(self, connection: str, source: Source, hook: Hook) -> Future[None]:
-        return self._intake.submit(accept(connection, source, hook))
+        arrivals = accept(connection, source, hook)
+        committed = self._intake.submit(arrivals)
+        committed.add_done_callback(lambda done: self._count_kept(connection, arrivals, done))
+        return committed
+
+    def _count_kept(self, connection: str, arrivals: Sequence[Arrival], committed: Future[None]) -> None:
+        if committed.exception() is not None:
+            return
+        if not arrivals:
+            self._count(connection, "empty")
+        for arrival in arrivals:
+            self._count(connection, "accepted" if arrival.reason is None else "quarantined")
 
     def _hint(self, tickets: Tickets, hook: Hook) -> Future[None]:
         tickets.verify(hook)
@@ -141,8 +154,11 @@ class Receiver:
         # No connection: a path somebody made up must not become a metric's label.
         return self._refuse("", 503, why, retry_after=30)
 
+    def _count(self, connection: str, outcome: str) -> None:
+        self._metrics.count("deliveries_total", source=connection, outcome=outcome)
+
     def _refuse(self, connection: str, status: int, why: str, retry_after: int | None = None) -> Response:
-        self._on_answer(connection, why)
+        self._count(connection, why)
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         return JSONResponse({"status": why}, status_code=status, headers=headers)
 

@@ -13,6 +13,7 @@ import pytest
 from connector.clock import SystemClock
 from connector.engines.embedded import Embedded
 from connector.errors import LeaseLost, Transient
+from connector.observe import Metrics
 from connector.secret import Secret
 from connector.store import lanes
 from connector.store.database import Database
@@ -38,7 +39,7 @@ def db(url: str) -> Iterator[Database]:
 
 
 def engine(db: Database, drains: Mapping[str, Drain], owner: str = "a") -> Embedded:
-    return Embedded(db, SystemClock(), drains, owner=owner, lease=LEASE)
+    return Embedded(db, SystemClock(), drains, owner=owner, lease=LEASE, metrics=Metrics())
 
 
 def wake(db: Database, name: str = "decide") -> None:
@@ -137,7 +138,7 @@ def test_a_drain_that_raises_is_logged_without_personal_data_and_tried_again(
     db: Database, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     turns = Turns()
-    crashes: list[tuple[str, str]] = []
+    metrics = Metrics()
 
     def fails_once(hold: LaneHold) -> datetime | None:
         turns(hold)
@@ -145,18 +146,12 @@ def test_a_drain_that_raises_is_logged_without_personal_data_and_tried_again(
             raise error
         return None
 
-    running = Embedded(
-        db,
-        SystemClock(),
-        {"decide": fails_once},
-        owner="a",
-        on_crash=lambda lane_name, error_name: crashes.append((lane_name, error_name)),
-    )
+    running = Embedded(db, SystemClock(), {"decide": fails_once}, owner="a", metrics=metrics)
     with caplog.at_level(logging.DEBUG):
         running.start()
         assert turns.reached(2)
         assert running.stop()
-    assert crashes == [("decide", type(error).__name__)]
+    assert b'connector_lane_errors_total{lane="decide"} 1.0' in metrics.exposition()
     assert "drain_crashed" in caplog.text
     assert type(error).__name__ in caplog.text
     assert "maria" not in caplog.text
@@ -164,7 +159,7 @@ def test_a_drain_that_raises_is_logged_without_personal_data_and_tried_again(
 
 def test_a_lost_lease_is_no_crash(db: Database) -> None:
     turns = Turns()
-    crashes: list[str] = []
+    metrics = Metrics()
 
     def loses_once(hold: LaneHold) -> datetime | None:
         turns(hold)
@@ -172,17 +167,11 @@ def test_a_lost_lease_is_no_crash(db: Database) -> None:
             raise LeaseLost("too little left")
         return None
 
-    running = Embedded(
-        db,
-        SystemClock(),
-        {"decide": loses_once},
-        owner="a",
-        on_crash=lambda lane_name, error_name: crashes.append(error_name),
-    )
+    running = Embedded(db, SystemClock(), {"decide": loses_once}, owner="a", metrics=metrics)
     running.start()
     assert turns.reached(2)
     assert running.stop()
-    assert crashes == []
+    assert b"lane_errors_total{" not in metrics.exposition()
 
 
 def test_a_holder_whose_lane_was_taken_over_learns_it(db: Database) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pytest
 
 from connector.clock import VirtualClock
 from connector.errors import Forged, MappingError, StoreError
+from connector.observe import Metrics
 from connector.ports import Hook, Page, Record, Source, Ticket, Tickets
 from connector.secret import Secret
 from connector.store import counts, inbox
@@ -82,14 +84,13 @@ class House:
         source: Source = SignedList()
         tickets: Tickets = SignedTickets()
         self.doors: Doors | None = Doors(sources={"survey": source}, tickets={"desk": tickets})
-        self.answers: list[tuple[str, str]] = []
+        self.metrics = Metrics()
         app = build_app(
             db=self.db,
             intake=self.intake,
             clock=VirtualClock(NOON),
             doors=lambda: self.doors,
-            metrics=lambda: b"deliveries_total 7\n",
-            on_answer=lambda connection, outcome: self.answers.append((connection, outcome)),
+            metrics=self.metrics,
             max_body=1000,
         )
         self.server = Server(app, "127.0.0.1", 0)
@@ -97,6 +98,10 @@ class House:
 
     def post(self, body: bytes, name: str = "survey") -> int:
         return self.client.post(f"/hooks/{name}", content=body, headers=sign(body)).status_code
+
+    def outcomes(self) -> dict[tuple[str, str], float]:
+        found = re.findall(r'deliveries_total{outcome="(.*)",source="(.*)"} (.*)', self.client.get("/metrics").text)
+        return {(source, outcome): float(value) for outcome, source, value in found}
 
     def states(self) -> dict[DeliveryState, int]:
         with self.db.read() as tx:
@@ -122,7 +127,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 def test_an_authentic_body_is_stored_record_by_record(house: House) -> None:
     assert house.post(b"[1, 2, 3]") == 200
     assert house.states() == {DeliveryState.RECEIVED: 3}
-    assert house.answers == [("survey", "accepted")]
+    assert house.outcomes() == {("survey", "accepted"): 3}
     with house.db.read() as tx:
         assert inbox.due(tx, 1)[0].received_at == NOON
 
@@ -133,6 +138,7 @@ def test_a_forged_body_is_counted_and_nothing_of_it_is_kept(house: House) -> Non
     assert house.client.post("/hooks/survey", content=b"[1]").status_code == 401
     assert house.states() == {}
     assert house.counted() == {"forged": 2}
+    assert house.outcomes() == {("survey", "forged"): 2}
 
 
 def test_an_authentic_body_that_cannot_be_split_is_quarantined_and_accepted(house: House) -> None:
@@ -140,6 +146,7 @@ def test_an_authentic_body_that_cannot_be_split_is_quarantined_and_accepted(hous
     with house.db.read() as tx:
         (kept,) = inbox.list_quarantined(tx)
     assert (kept.connection, kept.kind, kept.field, kept.reason) == ("survey", "signed-list", "body", "is not JSON")
+    assert house.outcomes() == {("survey", "quarantined"): 1}
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -162,7 +169,7 @@ def test_an_unknown_path_is_never_404(house: House) -> None:
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "30"
     assert house.states() == {}
-    assert {connection for connection, _ in house.answers} == {""}, "a stranger's path is no metric label"
+    assert house.outcomes() == {("", "unknown"): 2}, "a stranger's path is no metric label"
 
 
 def test_a_starting_daemon_says_503(house: House) -> None:
@@ -199,7 +206,7 @@ def test_a_repeat_is_accepted_and_counted(house: House) -> None:
 def test_ready_commits_a_row_and_metrics_are_shown(house: House) -> None:
     assert house.client.get("/readyz").status_code == 200
     shown = house.client.get("/metrics")
-    assert shown.text == "deliveries_total 7\n"
+    assert "connector_hook_seconds" in shown.text
     assert shown.headers["content-type"].startswith("text/plain; version=0.0.4")
     with refusing_writes(house):
         answer = house.client.get("/readyz")
@@ -273,7 +280,7 @@ def test_a_failing_commit_acknowledges_nobody(house: House) -> None:
 def test_an_error_nobody_foresaw_is_503_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(house.db.keyring, "seal", lambda label, plain: 1 / 0)
     assert house.post(b"[1]") == 503
-    assert house.answers[-1] == ("survey", "failed")
+    assert house.outcomes() == {("survey", "failed"): 1}
 
 
 def test_a_full_intake_asks_to_come_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
