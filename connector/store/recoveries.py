@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 
 from connector.domain.model.recovery import Recovery, RecoveryState, Severity
-from connector.store.schema import recovery, recovery_response
+from connector.store.schema import recovery, recovery_response, response
 from connector.store.transaction import Transaction
 
 MERGED = "merged into an older recovery of the same person"
@@ -109,6 +109,17 @@ def ordinal(tx: Transaction, recovery_id: int) -> int:
         .where(recovery.c.opened_by == mine.opened_by, recovery.c.id < recovery_id)
     ).scalar_one()
     return int(earlier)
+
+
+def answer_keys(tx: Transaction, recovery_id: int) -> list[str]:
+    """The keys of the answers in a recovery."""
+    rows = tx.execute(
+        select(response.c.key)
+        .join(recovery_response, recovery_response.c.response_id == response.c.id)
+        .where(recovery_response.c.recovery_id == recovery_id)
+        .order_by(response.c.key)
+    ).all()
+    return [str(row.key) for row in rows]
 
 
 def answers(tx: Transaction, recovery_id: int) -> int:

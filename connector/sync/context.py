@@ -21,7 +21,7 @@ from connector.domain.recovery.text import Answer, excerpt, link_lines, rating_t
 from connector.domain.recovery.thresholds import Verdict
 from connector.domain.scoring.config import ScoringConfig
 from connector.domain.scoring.reason import reason
-from connector.store import contacts, people, recoveries, responses, scores
+from connector.store import contacts, people, recoveries, responses
 from connector.store.responses import Version
 from connector.store.transaction import Transaction
 from connector.sync.identify import Identity
@@ -51,7 +51,14 @@ class Matter:
         return self.identity.person_id
 
 
-def gather(tx: Transaction, version: Version, verdict: Verdict, identity: Identity, previous: Version | None) -> Matter:
+def gather(
+    tx: Transaction,
+    version: Version,
+    verdict: Verdict,
+    identity: Identity,
+    previous: Version | None,
+    score: Score | None,
+) -> Matter:
     """Look up what texts and rules may speak of."""
     person_id = identity.person_id
     contact = _contact(tx, identity)
@@ -59,7 +66,7 @@ def gather(tx: Transaction, version: Version, verdict: Verdict, identity: Identi
         version=version,
         verdict=verdict,
         identity=identity,
-        score=None if person_id is None else scores.latest(tx, person_id),
+        score=score,
         previous=previous,
         recent=[]
         if person_id is None

@@ -105,11 +105,7 @@ def _instant(value: object) -> datetime | None:
     if not isinstance(value, str) or not value:
         return None
     try:
-        moment = (
-            datetime.fromisoformat(value)
-            if "T" in value
-            else datetime.fromordinal(date.fromisoformat(value).toordinal())
-        )
+        moment = datetime.fromisoformat(value)
     except ValueError:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,204 @@
+"""Decide: each answer once, in the transaction that plans everything it leads to.
+
+One transaction takes a small batch, a savepoint each: what fails is quarantined alone and the lane goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from connector.domain.matching.ladder import LinkChoice
+from connector.domain.model.intent import Intent, Json, WriteKind
+from connector.domain.model.person import Evidence
+from connector.domain.model.response import Response
+from connector.domain.model.score import Score
+from connector.domain.recovery.act_on import may_act
+from connector.domain.recovery.thresholds import judge_ratings
+from connector.errors import ConnectorError, LeaseLost, StoreError
+from connector.store import history, outbox, receipts, responses
+from connector.store.canonical import substance
+from connector.store.database import Database
+from connector.store.responses import Version
+from connector.store.transaction import Transaction
+from connector.sync import planning, rules, winning_back
+from connector.sync.alerts import alerts
+from connector.sync.context import Context, Matter, build, gather, with_ticket
+from connector.sync.identify import identify
+from connector.sync.lane import LaneHold
+from connector.sync.planning import Pace
+from connector.sync.rescore import gather_signals, remember, rescore, write_score
+from connector.sync.rules import Ruling
+from connector.sync.settings import DecideSettings
+
+LANE: Final = "decide"
+BATCH: Final = 25
+TURN: Final = 1.0
+# What deciding one odd answer can raise; anything else is a bug of the lane and stops it loudly.
+POISON: Final = (ConnectorError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideLane:
+    """Drains pending answers. `settings` is asked at each drain, so that a reload takes effect between two."""
+
+    db: Database
+    settings: Callable[[], DecideSettings]
+
+    def drain(self, hold: LaneHold) -> datetime | None:
+        """Decide for about a second; due again at once while something is pending, else when woken."""
+        settings, clock = self.settings(), self.db.clock
+        started = clock.monotonic()
+        while clock.monotonic() - started < TURN:
+            with self.db.write() as tx:
+                hold.confirm(tx)
+                batch = responses.pending(tx, limit=BATCH, fresh_since=tx.now - settings.answered_within)
+                for version in batch:
+                    decide_alone(tx, version, settings)
+            if len(batch) < BATCH:
+                return None
+        return clock.now()
+
+
+def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) -> None:
+    """Decide one version; when that fails, undo it all and quarantine this version with the reason."""
+    try:
+        with tx.savepoint():
+            decide(tx, version, settings)
+    except (LeaseLost, StoreError):
+        raise
+    except POISON as error:
+        reason = str(error) if isinstance(error, ConnectorError) else f"a defect: {type(error).__name__}"
+        responses.quarantine(tx, version, reason)
+        history.append(tx, "quarantined", response_id=version.response_id, detail={"reason": reason})
+
+
+def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
+    """Who answered, how well, and what is done about it."""
+    previous = responses.last_decided(tx, version.response_id)
+    verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
+    identity = identify(tx, version.response, settings)
+    worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
+    responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
+    score = _score(tx, version, identity.person_id, settings)
+    matter = gather(tx, version, verdict, identity, previous, score)
+    acts = may_act(version.event_at, tx.now, settings.answered_within)
+    pace = planning.pace_of(matter, acts=acts)
+    context = build(tx, matter, settings, winning_back.running(tx, matter, settings))
+    rulings = rules.apply(settings.rules, context)
+    if previous is not None and substance(previous.response) == substance(version.response):
+        planned: list[Intent] = []
+        why: str | None = "the answer says the same as before"
+    else:
+        planned = _effects(tx, matter, settings, context, rulings, pace, acts=acts)
+        why = None if acts else "older than act_on.answered_within: recorded and scored, not acted on"
+    if matter.person_id is not None and score is not None:
+        cause = f"{version.response.key}/{version.number}"
+        planned += write_score(tx, matter.person_id, score, settings, pace, cause=cause, version=version)
+    made = outbox.plan(tx, planned)
+    _tell(tx, matter, rulings, score, acts=acts, why=why, planned=len(made))
+
+
+def slices(response: Response) -> dict[str, str]:
+    """What thresholds may name: the interaction's place, people and channel, and the response's own segments."""
+    about = response.interaction
+    known = {"service": about.service, "location": about.location, "staff": about.staff, "channel": about.channel}
+    return {name: value for name, value in known.items() if value is not None} | dict(response.segments)
+
+
+def _score(tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings) -> Score | None:
+    policy = settings.score
+    if policy is None:
+        return None
+    remember(tx, version, person_id, policy)
+    if person_id is None:
+        return None
+    gather_signals(tx, person_id, policy, settings)
+    return rescore(tx, person_id, policy)
+
+
+def _effects(
+    tx: Transaction,
+    matter: Matter,
+    settings: DecideSettings,
+    context: Context,
+    rulings: Sequence[Ruling],
+    pace: Pace,
+    *,
+    acts: bool,
+) -> list[Intent]:
+    """Everything the answer leads to except its score, in the order in which it is wanted."""
+    planned: list[Intent] = []
+    for target in settings.crms():
+        planned += planning.contact(tx, matter, target, context, pace)
+    # Planned first: whether a contact is on its way decides what else may be written to that CRM.
+    outbox.plan(tx, planned)
+    if acts:
+        wanted = rules.recoveries_wanted(rulings)
+        won = winning_back.act(tx, matter, settings, wanted, pace)
+        planned += won.intents
+        texts = with_ticket(build(tx, matter, settings, won.recovery), won.ticket)
+        recovery_id = None if won.recovery is None else won.recovery.id
+        planned += alerts(tx, matter, rules.alerts_wanted(rulings), texts, settings, pace, recovery_id)
+    for name in settings.answers_to:
+        target = settings.targets[name]
+        if "crm" in target.roles:
+            planned += planning.activity(tx, matter, target, context, pace)
+        elif acts:
+            planned += _unless_noted(tx, planned, planning.answer_note(tx, matter, target, context, pace))
+    return planned
+
+
+def _unless_noted(tx: Transaction, planned: Sequence[Intent], notes: Sequence[Intent]) -> list[Intent]:
+    """The notes on tickets that do not hear of this answer already through its recovery."""
+    told = {intent.target for intent in planned if intent.kind is WriteKind.NOTE and intent.target is not None}
+    known = receipts.of_objects(tx, told | {note.target for note in notes if note.target is not None})
+    ids = {known[name].remote_id for name in told if name in known}
+    return [note for note in notes if note.target is None or known[note.target].remote_id not in ids]
+
+
+def _tell(
+    tx: Transaction,
+    matter: Matter,
+    rulings: Sequence[Ruling],
+    score: Score | None,
+    *,
+    acts: bool,
+    why: str | None,
+    planned: int,
+) -> None:
+    """Write down everything the decision rested on, so that it can be explained when the world has moved on."""
+    detail: dict[str, Json] = {
+        "version": matter.version.number,
+        "unhappy": matter.verdict.unhappy,
+        "compared": list(matter.verdict.compared),
+        "identity": {**evidence_to_json(matter.identity.choice.evidence), "anonymous": matter.person_id is None},
+        "links": {account: _link_to_json(choice) for account, choice in matter.identity.links.items()},
+        "rules": [ruling.to_json() for ruling in rulings],
+        "score": None if score is None else score.points,
+        "acts": acts,
+        "why": why,
+        "planned": planned,
+    }
+    history.append(tx, "decided", response_id=matter.version.response_id, person_id=matter.person_id, detail=detail)
+
+
+def evidence_to_json(evidence: Evidence) -> dict[str, Json]:
+    """Why somebody was recognised, for the history."""
+    return {
+        "decided_by": evidence.decided_by,
+        "compared": list(evidence.compared),
+        "losers": list(evidence.losers),
+    }
+
+
+def _link_to_json(choice: LinkChoice) -> dict[str, Json]:
+    return {
+        **evidence_to_json(choice.link.evidence),
+        "state": choice.link.state.value,
+        "remote_id": choice.link.remote_id,
+        "candidates": list(choice.link.candidates),
+        "create": choice.create,
+    }
