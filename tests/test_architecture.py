@@ -147,7 +147,11 @@ def test_no_dumping_grounds() -> None:
                 )
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+# Revisions are written by a program, once, and never edited.
+WRITTEN = [path for path in SOURCES if path.parent.name != "versions"]
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) <= 400, "one subject a file"

@@ -15,7 +15,8 @@ from connector.errors import StoreError
 _HERE = Path(__file__).parent
 
 
-def _config() -> Config:
+def configuration() -> Config:
+    """Alembic's configuration: where the revisions are, and nothing else."""
     config = Config()
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     return config
@@ -23,7 +24,7 @@ def _config() -> Config:
 
 def head() -> str:
     """The revision this version of the connector works with."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    revision = ScriptDirectory.from_config(configuration()).get_current_head()
     assert revision is not None
     return revision
 
@@ -37,7 +38,7 @@ def upgrade(connection: Connection) -> None:
     if current(connection) == head():
         return
     _refuse_newer(connection)
-    config = _config()
+    config = configuration()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
@@ -59,7 +60,7 @@ def check(connection: Connection) -> None:
 
 def _refuse_newer(connection: Connection) -> None:
     revision = current(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
     if revision is not None and revision not in known:
         raise StoreError(
             f"the store is at revision {revision}, newer than this version knows: install a newer connector"

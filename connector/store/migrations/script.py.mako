@@ -1,8 +1,10 @@
 """${message}"""
 
+from __future__ import annotations
+
 import sqlalchemy as sa
 from alembic import op
-${imports if imports else ""}
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
@@ -10,4 +12,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    ${"\n".join(line for line in (upgrades or "pass").splitlines() if "###" not in line).strip()}
