@@ -79,10 +79,10 @@ def thresholds(tree: Any, segments: Sequence[str], findings: Findings) -> None:
 
 def forms(tree: Any, findings: Findings) -> None:
     """No two surveys read the same form, and no two rules share a name."""
-    seen: dict[tuple[object, object], str] = {}
+    seen: dict[tuple[str, str], str] = {}
     for path, form in matches(tree, ("surveys", "*", "forms", "*")):
         survey = str(path[1])
-        key = (tree["surveys"][survey].get("from"), str(form))
+        key = (str(tree["surveys"][survey].get("from")), str(form))
         if seen.setdefault(key, survey) != survey:
             findings.add(path, f"the form is read by the survey {seen[key]!r} already")
     names: set[object] = set()

@@ -78,7 +78,11 @@ class Document:
         )
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml's parser is ten times as fast; where PyYAML was built without it, its own does.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]  # either of two classes with one interface
     """A safe loader whose plain scalars follow YAML 1.2."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # as the parent declares

@@ -46,12 +46,17 @@ class Findings:
             self._document.report(mark, message, suggestion)
 
     def unknown(self, path: Path_, what: str, known: Iterable[str]) -> None:
-        """The key at `path` does not exist."""
+        """The key at `path` does not exist. What its neighbours are called already was not meant."""
         name = str(path[-1])
-        suggestion = nearest(name, known)
+        taken = {place[-1] for place in self._document.keys if place[:-1] == path[:-1]}
+        suggestion = nearest(name, [each for each in known if each not in taken])
         if suggestion is not None:
             self._meant.add((*path[:-1], suggestion))
         self._document.report(self._document.key_place(path), f"there is no {what} {name!r}", suggestion)
+
+    def was_meant(self, path: Path_) -> bool:
+        """Whether the key at `path` is there under a misspelt name."""
+        return path in self._meant
 
     def missing(self, path: Path_) -> None:
         """The key at `path` is needed."""
@@ -74,7 +79,7 @@ class Findings:
         place: Path_ = error["loc"]
         kind, context = error["type"], error.get("ctx", {})
         if kind == "extra_forbidden":
-            known = [*_keys(_model_at(model, place[:-1])), *(also if len(place) == 1 else ())]
+            known = [*keys_of(_model_at(model, place[:-1])), *(also if len(place) == 1 else ())]
             self.unknown((*root, *place), "key", known)
         elif kind == "missing":
             self.missing((*root, *place))
@@ -97,14 +102,9 @@ def _expected(context: Mapping[str, Any]) -> list[str]:
     return re.findall(r"'([^']*)'", str(context.get("expected", "")))
 
 
-def _keys(model: type[BaseModel] | None) -> list[str]:
-    """The keys a model takes, as written in the file."""
+def keys_of(model: type[BaseModel] | None) -> list[str]:
+    """The keys a model takes, as written in the file; none without a model."""
     return [] if model is None else [field.alias or name for name, field in model.model_fields.items()]
-
-
-def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys a model takes, as written in the file."""
-    return _keys(model)
 
 
 def _model_at(model: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel] | None:

@@ -79,6 +79,7 @@ class _Loading:
     def result(self) -> Loaded:
         """Everything, or ConfigError."""
         settings = self._settings()
+        self.files.checks_segments = self._is_whole("segments", list)
         connections = dict(self._connections())
         self._cross_checks()
         surveys = dict(self._survey_mappings())
@@ -179,13 +180,20 @@ class _Loading:
     def _cross_checks(self) -> None:
         names = rule_names(self.segments)
         roles = {name: None if spec is None else spec.roles for name, spec in self.specs.items()}
-        checks.connections(self.tree, roles, self.findings)
-        checks.playbooks(self.tree, self.findings)
-        checks.thresholds(self.tree, self.segments, self.findings)
+        # A group that is itself broken or misspelt is one mistake, not one for each name in it.
+        if self._is_whole("connections", dict):
+            checks.connections(self.tree, roles, self.findings)
+        if self._is_whole("playbooks", dict):
+            checks.playbooks(self.tree, self.findings)
+        if self._is_whole("segments", list):
+            checks.thresholds(self.tree, self.segments, self.findings)
         checks.forms(self.tree, self.findings)
         checks.expressions(self.tree, checks.EXPRESSIONS, names, self.findings)
         checks.expressions(self.tree, checks.TEMPLATES, names, self.findings, templates=True)
         self._score()
+
+    def _is_whole(self, key: str, shape: type) -> bool:
+        return isinstance(self.tree.get(key, shape()), shape) and not self.findings.was_meant((key,))
 
     def _score(self) -> None:
         """What the scoring room refuses: keys a component's source needs, bands that do not begin at 0."""

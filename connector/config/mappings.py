@@ -39,6 +39,7 @@ class MappingFiles:
     folder: Path
     segments: tuple[str, ...]
     problems: list[Problem] = field(default_factory=list)
+    checks_segments: bool = True
 
     def survey(self, name: str, findings: Findings, path: Path_) -> SurveyMapping | None:
         """The survey mapping named at `path` of the configuration; None when it cannot be used."""
@@ -50,7 +51,7 @@ class MappingFiles:
         _validate(document, SurveyFile, found)
         checks.expressions(document.tree, SURVEY_EXPRESSIONS, survey_names(), found)
         for segment in _keys(document.tree, "segments"):
-            if segment not in self.segments:
+            if self.checks_segments and segment not in self.segments:
                 found.unknown(("segments", segment), "segment", self.segments)
         return None if self._close(document, found, before) else compile_survey(document.tree)
 

@@ -1,9 +1,9 @@
-"""Why an expression came out as it did, in its own words."""
+"""An expression once it is compiled: what it comes to, and why, in its own words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from connector.errors import ExpressionError
@@ -60,3 +60,25 @@ class Part:
             return bool(self.run(context))
         except ExpressionError as error:
             return error.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A checked expression. `paths` are the names it reads, `run` evaluates it whole, `logic` part by part."""
+
+    text: str
+    paths: frozenset[str]
+    run: Callable[[Mapping[str, object]], object] = field(repr=False, compare=False)
+    logic: Part = field(repr=False, compare=False)
+
+    def evaluate(self, context: Mapping[str, object]) -> object:
+        """Its value in `context`. A missing value raises ExpressionError, or gives None when compiled with `absent`."""
+        return self.run(context)
+
+    def explain(self, context: Mapping[str, object]) -> tuple[Check, ...]:
+        """Every comparison between its `and`, `or` and `not`, with what it came to. Never raises."""
+        return tuple(self.logic.checks(context))
+
+    def deciding(self, context: Mapping[str, object]) -> str:
+        """The source of the part that decided: the first false one of an `and`, the first true one of an `or`."""
+        return self.logic.decide(context)[1]

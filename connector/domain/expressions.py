@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import isfinite
 from typing import Final, Literal
 
@@ -20,11 +20,13 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from connector.domain.explanation import Check, Part
+from connector.domain.explanation import Check, Expression, Part
 from connector.domain.filters import FILTERS, items, number, printed
 from connector.domain.model.context import Names, look_up
 from connector.domain.model.nearest import nearest
 from connector.errors import ExpressionError
+
+__all__ = ["Check", "Expression", "Template", "WhenMissing", "compile_expression", "compile_template"]
 
 WhenMissing = Literal["error", "absent"]
 
@@ -36,6 +38,7 @@ DEEPEST_LOOP: Final = 2
 
 _ROOT: Final = "the_context"  # the one variable of a compiled program
 _RESULT: Final = "the_result"
+_CHECKED: Final = Names(open=True)  # for text whose names were checked before
 _EACH: Final = "each of"  # the filter every loop passes through; nobody can write its name
 _BETWEEN: Final = "\x1f"  # between the parts of a path inside a compiled program
 _COMPARISONS: Final = {"eq": "==", "ne": "!=", "lt": "<", "lteq": "<=", "gt": ">", "gteq": ">=", "notin": "not in"}
@@ -149,8 +152,8 @@ class _Binder(NodeTransformer):
 
     def __init__(self, names: Names, environment: _Environment) -> None:
         self.paths: set[str] = set()
+        self.environment = environment
         self._names = names
-        self._filters, self._tests = frozenset(environment.filters), frozenset(environment.tests)
         self._loops: list[str] = []
         self._depth = 0
 
@@ -187,9 +190,11 @@ class _Binder(NodeTransformer):
 
     def visit_Filter(self, node: nodes.Filter | nodes.Test) -> nodes.Node:  # noqa: N802
         """A filter or test we have, with plain arguments."""
-        what, known = ("filter", self._filters) if isinstance(node, nodes.Filter) else ("test", self._tests)
+        what, known = ("test", set(self.environment.tests))
+        if isinstance(node, nodes.Filter):
+            what, known = ("filter", set(self.environment.filters) - {_EACH})
         if node.name not in known:
-            meant = nearest(node.name, known - {_EACH})
+            meant = nearest(node.name, known)
             raise ExpressionError(f"there is no {what} {node.name!r}", suggestion=meant, line=node.lineno)
         if node.kwargs or node.dyn_args or node.dyn_kwargs:
             raise ExpressionError(f"{what} {node.name!r} takes plain arguments only", line=node.lineno)
@@ -299,28 +304,6 @@ def _failure(error: Exception, text: str) -> ExpressionError:
 
 
 @dataclass(frozen=True, slots=True)
-class Expression:
-    """A checked expression. `paths` are the names it reads."""
-
-    text: str
-    paths: frozenset[str]
-    _program: _Program
-    _logic: Part
-
-    def evaluate(self, context: Mapping[str, object]) -> object:
-        """Its value in `context`. A missing value raises ExpressionError, or gives None when compiled with `absent`."""
-        return self._program.run(context)
-
-    def explain(self, context: Mapping[str, object]) -> tuple[Check, ...]:
-        """Every comparison between its `and`, `or` and `not`, with what it came to. Never raises."""
-        return tuple(self._logic.checks(context))
-
-    def deciding(self, context: Mapping[str, object]) -> str:
-        """The source of the part that decided: the first false one of an `and`, the first true one of an `or`."""
-        return self._logic.decide(context)[1]
-
-
-@dataclass(frozen=True, slots=True)
 class Template:
     """A checked text with expressions in it. `paths` are the names it reads."""
 
@@ -342,32 +325,26 @@ def compile_expression(text: str, names: Names, missing: WhenMissing = "error") 
 
     `missing` says what a missing value does when it is evaluated. Raises ExpressionError, and nothing else.
     """
-    _check_length(text, LONGEST_EXPRESSION)
-    environment = _environment(missing)
-    binder = _Binder(names, environment)
+    binder = _Binder(names, _environment(missing))
     try:
-        program = _assemble(_parse(text, environment), text, binder, environment)
-        logic = _logic(_parse(text, environment), names, environment)
+        binder.visit(_parse(text, binder.environment))
+        run, logic = _compiled(text, missing)
     except _FAILURES as error:
         raise _refusal(error) from None
-    return Expression(text, frozenset(binder.paths), program, logic)
+    return Expression(text=text, paths=frozenset(binder.paths), run=run, logic=logic)
 
 
 def compile_template(text: str, names: Names, missing: WhenMissing = "error") -> Template:
     """Like `compile_expression`, for a text with `{{ … }}`, `{% if %}` and `{% for %}`."""
-    _check_length(text, LONGEST_TEMPLATE)
-    environment = _environment(missing)
-    binder = _Binder(names, environment)
+    if len(text) > LONGEST_TEMPLATE:
+        raise ExpressionError(f"longer than {LONGEST_TEMPLATE} characters")
+    binder = _Binder(names, _environment(missing))
     try:
-        code = environment.from_string(binder.visit(environment.parse(text)))  # type: ignore[arg-type]  # a template stays one
+        binder.visit(binder.environment.parse(text))
+        code = _compiled_template(text, missing)
     except _FAILURES as error:
         raise _refusal(error) from None
     return Template(text, frozenset(binder.paths), code)
-
-
-def _check_length(text: str, longest: int) -> None:
-    if len(text) > longest:
-        raise ExpressionError(f"longer than {longest} characters")
 
 
 def _refusal(error: Exception) -> ExpressionError:
@@ -377,6 +354,8 @@ def _refusal(error: Exception) -> ExpressionError:
 
 
 def _parse(text: str, environment: _Environment) -> nodes.Expr:
+    if len(text) > LONGEST_EXPRESSION:
+        raise ExpressionError(f"longer than {LONGEST_EXPRESSION} characters")
     parser = Parser(environment, text, state="variable")
     parsed = parser.parse_expression()
     if not parser.stream.eos:
@@ -385,18 +364,35 @@ def _parse(text: str, environment: _Environment) -> nodes.Expr:
     return parsed
 
 
-def _assemble(parsed: nodes.Expr, text: str, binder: _Binder, environment: _Environment) -> _Program:
-    assign = nodes.Assign(nodes.Name(_RESULT, "store", lineno=1), binder.visit(parsed), lineno=1)
+# Code depends on the text alone, once its names are checked: a reload compiles only what changed.
+@lru_cache(maxsize=4096)
+def _compiled(text: str, missing: WhenMissing) -> tuple[Callable[[Mapping[str, object]], object], Part]:
+    environment = _environment(missing)
+    logic = _logic(_parse(text, environment), environment)
+    if logic.operator == "leaf":
+        return logic.run, logic
+    return _assemble(_parse(text, environment), text, environment).run, logic
+
+
+@lru_cache(maxsize=4096)
+def _compiled_template(text: str, missing: WhenMissing) -> jinja2.Template:
+    environment = _environment(missing)
+    bound = _Binder(_CHECKED, environment).visit(environment.parse(text))
+    return environment.from_string(bound)  # type: ignore[arg-type]  # a bound template is a template
+
+
+def _assemble(parsed: nodes.Expr, text: str, environment: _Environment) -> _Program:
+    bound = _Binder(_CHECKED, environment).visit(parsed)
+    assign = nodes.Assign(nodes.Name(_RESULT, "store", lineno=1), bound, lineno=1)
     return _Program(text, environment.from_string(nodes.Template([assign], lineno=1)))
 
 
-def _logic(parsed: nodes.Expr, names: Names, environment: _Environment) -> Part:
+def _logic(parsed: nodes.Expr, environment: _Environment) -> Part:
     """The tree of `and`, `or` and `not`, each leaf compiled by itself."""
     text = _source(parsed)
     if isinstance(parsed, nodes.Not) and not isinstance(parsed.node, nodes.Test):
-        return Part(text=text, operator="not", parts=(_logic(parsed.node, names, environment),))
+        return Part(text=text, operator="not", parts=(_logic(parsed.node, environment),))
     if isinstance(parsed, nodes.And | nodes.Or):
-        parts = tuple(_logic(side, names, environment) for side in (parsed.left, parsed.right))
-        return Part(text=text, operator="and" if isinstance(parsed, nodes.And) else "or", parts=parts)
-    program = _assemble(parsed, text, _Binder(names, environment), environment)
-    return Part(text=text, run=program.run)
+        sides = (_logic(parsed.left, environment), _logic(parsed.right, environment))
+        return Part(text=text, operator="and" if isinstance(parsed, nodes.And) else "or", parts=sides)
+    return Part(text=text, run=_assemble(parsed, text, environment).run)
