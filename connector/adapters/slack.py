@@ -20,6 +20,7 @@ from connector.transport.kit import Kit
 
 ROLES = frozenset({"notifier"})
 
+BASE_URL = "https://slack.com"
 POST, UPDATE = "/api/chat.postMessage", "/api/chat.update"
 HISTORY, CHANNELS = "/api/conversations.history", "/api/conversations.list"
 JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
@@ -47,7 +48,7 @@ CREDENTIALS = frozenset(
 )
 TOO_FAST = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
 # Slack failed after it had the request; nothing says whether the message is there.
-MAYBE_DONE = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
+MAYBE_DONE = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "unreadable"})
 VANISHED = frozenset({"message_not_found"})
 FIELDS = {
     "channel_not_found": "channel",
@@ -87,7 +88,7 @@ class Options(BaseModel):
         pattern=r"^[a-z0-9][a-z0-9-]*$",
         description="`acme` of acme.slack.com: makes links to messages, and tells two workspaces apart.",
     )
-    base_url: str = Field(default="https://slack.com", description="Where the API is; another one for a simulator.")
+    base_url: str = Field(default=BASE_URL, description="Where the API is; another one for a simulator.")
     timeout: float = Field(default=20, gt=0, le=120, description="Seconds to wait for an answer.")
 
 
@@ -99,7 +100,7 @@ class Slack:
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
         self.account = f"slack:{options.workspace or 'default'}"
-        self._workspace = options.workspace
+        self._links = _links(options)
         self._clock = kit.clock
         self._api = kit.api(name, options.base_url, StaticBearer(options.token), options.timeout)
         self._channels: dict[str, str] = {}
@@ -131,11 +132,10 @@ class Slack:
             request.method, request.path, body=request.body, headers=JSON_TYPE, endpoint_class="chat", write=True
         )
         found = self._ok(reply)
-        return (
-            self._receipt(
-                str(found["channel"]), str(found["ts"]), created=request.path == POST, request_id=reply.request_id
-            ),
-        )
+        channel, ts = found.get("channel"), found.get("ts")
+        if not isinstance(channel, str) or not isinstance(ts, str):
+            raise InDoubt("Slack said ok and not which message", **reply.context())
+        return (self._receipt(channel, ts, created=request.path == POST, request_id=reply.request_id),)
 
     def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
         """Slack has no jobs."""
@@ -203,8 +203,8 @@ class Slack:
         found = reply.json()
         if isinstance(found, dict) and found.get("ok") is True:
             return found
-        code = str(found.get("error")) if isinstance(found, dict) else "no object"
-        raise self._error(code, reply)
+        code = found.get("error") if isinstance(found, dict) else None
+        raise self._error(str(code or "unreadable"), reply)
 
     def _error(self, code: str, reply: Reply) -> RemoteError:
         context = reply.context()
@@ -220,14 +220,19 @@ class Slack:
         return Rejected(f"Slack refused it ({code})", field=FIELDS.get(code), **context)
 
     def _receipt(self, channel: str, ts: str, *, created: bool | None, request_id: str = "") -> Receipt:
-        # The form of Slack's own permalinks.
-        place = f"https://{self._workspace}.slack.com/archives/{channel}/p{ts.replace('.', '')}"
         return Receipt(
             remote_id=f"{channel}:{ts}",
-            url=place if self._workspace else None,
+            url=f"{self._links}/archives/{channel}/p{ts.replace('.', '')}" if self._links else None,
             created=created,
             request_id=request_id,
         )
+
+
+def _links(options: Options) -> str | None:
+    """Where links to messages begin: Slack's own permalinks need the workspace's name, a simulator serves its own."""
+    if options.base_url != BASE_URL:
+        return options.base_url.rstrip("/")
+    return f"https://{options.workspace}.slack.com" if options.workspace else None
 
 
 def escape(text: str) -> str:
