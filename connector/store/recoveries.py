@@ -145,10 +145,16 @@ def generation(tx: Transaction, recovery_id: int) -> int:
     return int(tx.execute(select(recovery.c.generation).where(recovery.c.id == recovery_id)).scalar_one())
 
 
-def next_generation(tx: Transaction, recovery_id: int) -> int:
-    """Make room for a follow-up ticket and return its number."""
-    tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(generation=recovery.c.generation + 1))
-    return generation(tx, recovery_id)
+def follow_up(tx: Transaction, recovery_id: int, number: int) -> None:
+    """The recovery goes on in its ticket `number`; one that was closed meanwhile is open again, unless another is."""
+    tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(generation=number))
+    mine = get(tx, recovery_id)
+    if mine is not None and mine.state is RecoveryState.CLOSED and open_one(tx, mine.person_id, mine.playbook) is None:
+        tx.execute(
+            update(recovery)
+            .where(recovery.c.id == recovery_id)
+            .values(state=RecoveryState.OPEN.value, closed_at=None, cause=None)
+        )
 
 
 def move(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:

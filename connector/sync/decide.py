@@ -13,7 +13,6 @@ from typing import Final
 from connector.domain.matching.ladder import LinkChoice
 from connector.domain.model.intent import Intent, Json, WriteKind
 from connector.domain.model.person import Evidence
-from connector.domain.model.response import Response
 from connector.domain.model.score import Score
 from connector.domain.recovery.act_on import may_act
 from connector.domain.recovery.thresholds import judge_ratings
@@ -32,6 +31,7 @@ from connector.sync.planning import Pace
 from connector.sync.rescore import gather_signals, remember, rescore, write_score
 from connector.sync.rules import Ruling
 from connector.sync.settings import DecideSettings
+from connector.sync.slices import slices
 
 LANE: Final = "decide"
 BATCH: Final = 25
@@ -99,13 +99,6 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
         planned += write_score(tx, matter.person_id, score, settings, pace, cause=cause, version=version)
     made = outbox.plan(tx, planned)
     _tell(tx, matter, rulings, score, acts=acts, why=why, planned=len(made))
-
-
-def slices(response: Response) -> dict[str, str]:
-    """What thresholds may name: the interaction's place, people and channel, and the response's own segments."""
-    about = response.interaction
-    known = {"service": about.service, "location": about.location, "staff": about.staff, "channel": about.channel}
-    return {name: value for name, value in known.items() if value is not None} | dict(response.segments)
 
 
 def _score(tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings) -> Score | None:

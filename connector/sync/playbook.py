@@ -10,7 +10,7 @@ from connector.domain.mapping.fields import travelling
 from connector.domain.model.intent import Intent, Json, WriteKind
 from connector.domain.model.recovery import Recovery
 from connector.domain.recovery.due import due_at
-from connector.store import outbox, recoveries
+from connector.store import recoveries
 from connector.store.transaction import Transaction
 from connector.sync import names
 from connector.sync.context import Context, Matter, build, for_crm, with_step, with_ticket
@@ -83,10 +83,12 @@ def _ticket(tx: Transaction, work: Work, number: int, step: TicketStep, context:
 def _on_their_ticket(
     tx: Transaction, work: Work, number: int, target: Target, about: AboutTicket, fields: dict[str, Json]
 ) -> Intent:
-    """The survey was about a ticket: it is worked on there, so the same person reads about it in one place."""
+    """The survey was about a ticket: it is worked on there, so the same person reads about it in one place.
+
+    The note's receipt makes that ticket the recovery's own (see `settled`), unless `preparing` finds it closed.
+    """
     step = work.steps[number]
     assert isinstance(step, TicketStep)
-    outbox.adopt(tx, target.account, names.ticket_object(work.recovery.id, 1), about.remote_id)
     changes: dict[str, Json] = {name: value for name, value in fields.items() if name in HANDLING}
     if step.tags:
         changes["add_tags"] = list(step.tags)

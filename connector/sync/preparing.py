@@ -1,0 +1,132 @@
+"""A look at tickets just before something is added to them: people may have solved or closed them meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from connector.domain.model.intent import Intent, Item, Priority, WriteKind
+from connector.domain.model.recovery import Recovery
+from connector.domain.recovery.opening import IfSolved, TicketMove, ticket_move
+from connector.ports import Ticket, Tickets
+from connector.store import intents, recoveries, responses
+from connector.store.database import Database
+from connector.store.intents import IntentRow
+from connector.store.transaction import Transaction
+from connector.sync import names, playbook
+from connector.sync.outlet import Replan
+from connector.sync.planning import PATIENCE, Pace
+from connector.sync.playbook import Work
+from connector.sync.recall import recall
+from connector.sync.settings import DecideSettings
+
+_LOOKED_AT = frozenset({WriteKind.NOTE, WriteKind.TICKET_UPDATE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketLook:
+    """The `prepare` of a helpdesk's write lane."""
+
+    db: Database
+    tickets: Tickets
+    settings: Callable[[], DecideSettings]
+
+    def __call__(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Item | Replan]:
+        """Read the tickets once and decide for each item. Raises RemoteError when they cannot be read."""
+        if kind not in _LOOKED_AT:
+            return items
+        ids = sorted({item.target for item in items if item.target is not None})
+        seen = self.tickets.read_tickets(ids) if ids else {}
+        settings, followed = self.settings(), dict[int, int]()
+        with self.db.read() as tx:
+            return [_look(tx, item, seen, settings, followed) for item in items]
+
+
+def _look(
+    tx: Transaction, item: Item, seen: Mapping[str, Ticket], settings: DecideSettings, followed: dict[int, int]
+) -> Item | Replan:
+    row = intents.by_key(tx, item.key)
+    ticket = seen.get(item.target or "")
+    status = None if ticket is None else ticket.status
+    if row is None or row.recovery_id is None:
+        return item if status not in {None, "deleted", "closed"} else Replan(reason=f"the ticket is {status or 'gone'}")
+    recovery = recoveries.get(tx, row.recovery_id)
+    if recovery is None:
+        return item
+    work = _work(tx, row, recovery, settings)
+    if work is None:
+        return item
+    opens = _opens(row)
+    move = ticket_move(status, IfSolved.REOPEN if opens else _if_solved(work))
+    if move is TicketMove.NOTE:
+        return item
+    if move is TicketMove.REOPEN:
+        return item if "status" in item.fields else replace(item, fields={**item.fields, "status": "open"})
+    of = item.target if move is TicketMove.FOLLOW_UP else None
+    return _elsewhere(tx, row, work, of, opens=opens, followed=followed)
+
+
+def _opens(row: IntentRow) -> bool:
+    """Whether the note is what the recovery begins with, on a ticket that is not ours."""
+    return row.target is not None and row.target.startswith("ticket/")
+
+
+def _if_solved(work: Work) -> IfSolved:
+    found = work.ticket_step()
+    return IfSolved.FOLLOW_UP if found is None else found[1].if_solved
+
+
+def _work(tx: Transaction, row: IntentRow, recovery: Recovery, settings: DecideSettings) -> Work | None:
+    if row.response_id is None:
+        return None
+    version = responses.get(tx, row.response_id, row.version)
+    if version is None:
+        return None
+    pace = Pace(priority=Priority.RECOVERY, now=tx.now)
+    return Work(matter=recall(tx, version, settings), recovery=recovery, settings=settings, pace=pace)
+
+
+def _elsewhere(
+    tx: Transaction, row: IntentRow, work: Work, of: str | None, *, opens: bool, followed: dict[int, int]
+) -> Replan:
+    """Go on in another ticket: the newest one the recovery has, else a follow-up."""
+    recovery_id = work.recovery.id
+    current = followed.get(recovery_id, recoveries.generation(tx, recovery_id))
+    if not opens and row.target != names.ticket_object(recovery_id, current):
+        return Replan(reason="its ticket was followed up", intents=(_again(row, recovery_id, current, work.pace),))
+    number = current if opens else current + 1
+    intent = playbook.follow_up(tx, work, generation=number, of=of)
+    if intent is None:
+        return Replan(reason="its ticket is closed, and the playbook has no ticket any more")
+    followed[recovery_id] = number
+    return Replan(
+        reason="its ticket is closed or solved: followed up" if of else "its ticket is gone: opened anew",
+        intents=(intent,),
+        then=partial(_go_on, recovery_id=recovery_id, number=number),
+    )
+
+
+def _go_on(tx: Transaction, *, recovery_id: int, number: int) -> None:
+    recoveries.follow_up(tx, recovery_id, number)
+
+
+def _again(row: IntentRow, recovery_id: int, generation: int, pace: Pace) -> Intent:
+    """The same note, on the recovery's newest ticket."""
+    ticket = names.ticket_object(recovery_id, generation)
+    return Intent(
+        key=f"{row.key}/{generation}",
+        account=row.account,
+        kind=row.kind,
+        object=row.object,
+        target=ticket,
+        after=(ticket,),
+        fields=row.fields,
+        cause_at=row.cause_at,
+        not_before=pace.now,
+        give_up_at=pace.now + PATIENCE,
+        priority=Priority.RECOVERY,
+        person_id=row.person_id,
+        recovery_id=recovery_id,
+        version=row.version,
+    )

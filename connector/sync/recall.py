@@ -1,0 +1,34 @@
+"""An answer that was decided before, brought to mind again: to follow up its ticket, or to explain it."""
+
+from __future__ import annotations
+
+from connector.domain.matching.ladder import LinkChoice, PersonChoice
+from connector.domain.model.person import Evidence
+from connector.domain.recovery.thresholds import judge_ratings
+from connector.store import links, people, scores
+from connector.store.responses import Version
+from connector.store.transaction import Transaction
+from connector.sync.context import Matter, gather
+from connector.sync.identify import Identity
+from connector.sync.settings import DecideSettings
+from connector.sync.slices import slices
+
+
+def recall(tx: Transaction, version: Version, settings: DecideSettings) -> Matter:
+    """What is known about a decided answer now."""
+    person_id = None if version.person_id is None else people.survivor(tx, version.person_id)
+    verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
+    found = {} if person_id is None else {link.account: link for link in links.of_person(tx, person_id)}
+    identity = Identity(
+        person_id=person_id,
+        choice=PersonChoice(
+            person_id=person_id, anonymous=person_id is None, evidence=Evidence(decided_by="remembered")
+        ),
+        links={
+            target.account: LinkChoice(link=found[target.account])
+            for target in settings.crms()
+            if target.account in found
+        },
+    )
+    score = None if person_id is None else scores.latest(tx, person_id)
+    return gather(tx, version, verdict, identity, None, score)

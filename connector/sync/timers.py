@@ -1,0 +1,67 @@
+"""Timers: what happens because time passes. Scores fade; a new scoring configuration rebases them all, quietly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from connector.domain.model.intent import Priority
+from connector.domain.scoring.config import digest
+from connector.store import outbox, people, settings_seen
+from connector.store.database import Database
+from connector.store.transaction import Transaction
+from connector.sync.lane import LaneHold
+from connector.sync.planning import Pace
+from connector.sync.rescore import FRESH, gather_signals, rescore, write_score
+from connector.sync.settings import DecideSettings, ScorePolicy
+
+LANE: Final = "timers"
+BATCH: Final = 50
+TURN: Final = 1.0
+_DIGEST: Final = "scoring"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimersLane:
+    """Drains what is due by the clock."""
+
+    db: Database
+    settings: Callable[[], DecideSettings]
+
+    def drain(self, hold: LaneHold) -> datetime | None:
+        """Compute scores that are a day old anew, longest ago first; due again when the next one is."""
+        settings, clock = self.settings(), self.db.clock
+        policy = settings.score
+        if policy is None:
+            return None
+        started = clock.monotonic()
+        while clock.monotonic() - started < TURN:
+            with self.db.write() as tx:
+                hold.confirm(tx)
+                _rebase(tx, policy)
+                due = people.due_for_score(tx, before=tx.now - FRESH, limit=BATCH)
+                for person_id in due:
+                    refresh(tx, person_id, settings, policy)
+                oldest = people.next_score_due(tx)
+            if len(due) < BATCH:
+                return None if oldest is None else oldest + FRESH
+        return clock.now()
+
+
+def _rebase(tx: Transaction, policy: ScorePolicy) -> None:
+    """New weights, bands or half-lives: every score is due. Nothing but scores is written because of it."""
+    now = digest(policy.config)
+    if settings_seen.get(tx, _DIGEST) != now:
+        people.rescore_all(tx)
+        settings_seen.put(tx, _DIGEST, now)
+
+
+def refresh(tx: Transaction, person_id: int, settings: DecideSettings, policy: ScorePolicy) -> None:
+    """Bring one person's score up to date and write it where it moved far enough."""
+    gather_signals(tx, person_id, policy, settings)
+    computed = rescore(tx, person_id, policy)
+    if computed is not None:
+        pace = Pace(priority=Priority.BACKFILL, now=tx.now)
+        outbox.plan(tx, write_score(tx, person_id, computed, settings, pace, cause=f"at/{computed.as_of.isoformat()}"))
