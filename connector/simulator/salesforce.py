@@ -32,6 +32,8 @@ from connector.simulator.salesforce_org import HUMAN_USER, Org
 from connector.simulator.salesforce_refusals import REFUSALS
 from connector.simulator.soql import parse
 
+__all__ = ["CLIENT_ID", "CLIENT_SECRET", "REFUSALS", "Salesforce"]
+
 CLIENT_ID = "sim-salesforce"
 CLIENT_SECRET = "sim-salesforce-secret"
 DATA = "/services/data/{version}"

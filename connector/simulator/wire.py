@@ -50,7 +50,7 @@ class Listener:
         self._server = _Server(("127.0.0.1", port), self._receive)
         self.base_url = f"http://127.0.0.1:{self._server.server_port}"
         # The poll interval bounds how long `stop` takes, nothing else.
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="simulator", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="simulator", daemon=True)
         self._thread.start()
         return self.base_url
 

@@ -1,0 +1,17 @@
+"""How much the simulators refuse. Each table is provoked row by row in `test_simulator_<vendor>_refusals.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.simulator import salesforce, slack, zendesk
+
+TABLES = {"salesforce": salesforce.REFUSALS, "zendesk": zendesk.REFUSALS, "slack": slack.REFUSALS}
+
+
+def test_the_number_of_refusals_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {vendor: len(table) for vendor, table in TABLES.items()}
+    with capsys.disabled():
+        parts = ", ".join(f"{vendor} {count}" for vendor, count in counts.items())
+        print(f"\nsimulators refuse {sum(counts.values())} things: {parts}")  # noqa: T201  # asked for
+    assert all("throttled" in table and "unknown-route" in table for table in TABLES.values())
