@@ -10,6 +10,8 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from connector.simulator.salesforce_fields import record_id
+
 Json = dict[str, object]
 
 FIRST = ["Ada", "Ben", "Cleo", "Dario", "Elif", "Finn", "Greta", "Hugo", "Ines", "Kira", "Luis", "Mara", "Nils"]
@@ -18,6 +20,8 @@ SERVICES = ["brakes", "oil change", "tyres", "inspection", "air conditioning"]
 LOCATIONS = ["Hamburg", "Leipzig", "Girona"]
 TECHNICIANS = ["T-11", "T-12", "T-21", "T-31"]
 QUEUES = ["network", "backup", "telephony"]
+REGULARS = 170  # of the people; the rest own tickets
+FIRST_TICKET = 10_001  # what the Zendesk simulator calls its first
 
 # (language, text, is about safety). Long enough to tell the language; English ones carry clear sentiment.
 HAPPY = [
@@ -77,7 +81,8 @@ def make_demo_input(seed: int, now: datetime, order: int = 0) -> DemoInput:
     dice = random.Random(seed)  # noqa: S311  a reproducible script, not a secret
     people = tuple(_person(number, known=number < 120) for number in range(190))
     twins = tuple(_twin(number) for number in range(3))
-    tickets = tuple((4000 + number, people[number * 5].email) for number in range(16))
+    # Whom the tickets belong to answers about nothing else, so that it does not matter which answer comes first.
+    tickets = tuple((FIRST_TICKET + number, people[REGULARS + number].email) for number in range(16))
     deliveries = [
         *_service_answers(dice, now, people),
         *_desk_answers(dice, now, people, tickets),
@@ -103,7 +108,7 @@ def _person(number: int, *, known: bool) -> Person:
         name=f"{first} {last}",
         email=f"{first}.{last}.{number}@example.com".lower(),
         phone=f"+49301234{number:04d}",
-        contact_id=f"003000000000{number:03d}AAA" if known else None,
+        contact_id=record_id("Contact", number + 1) if known else None,
         last_service_days=(number * 13) % 700 if known and number % 4 else None,
     )
 
@@ -122,7 +127,7 @@ def _twin(number: int) -> Person:
 def _service_answers(dice: random.Random, now: datetime, people: tuple[Person, ...]) -> list[Delivery]:
     answers = []
     for number in range(260):
-        person = people[dice.randrange(len(people))] if number >= 10 else people[number]
+        person = people[dice.randrange(REGULARS)] if number >= 10 else people[number]
         unhappy = dice.random() < 0.18
         token = f"svc{number:05d}"
         hidden = {
@@ -162,7 +167,7 @@ def _desk_answers(
     owners = {person.email: person for person in people}
     for number in range(110):
         about = tickets[number] if number < len(tickets) else None
-        person = owners[about[1]] if about else people[dice.randrange(len(people))]
+        person = owners[about[1]] if about else people[dice.randrange(REGULARS)]
         unhappy = number in {2, 5, 9, 13} if about else dice.random() < 0.15
         hidden = {
             "email": person.email,

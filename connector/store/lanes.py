@@ -116,3 +116,16 @@ def _abandoned(tx: Transaction) -> ColumnElement[bool]:
 
 def _earlier(at: datetime) -> ColumnElement[datetime]:
     return case((lane.c.wake_at < at, lane.c.wake_at), else_=literal(at, lane.c.wake_at.type))
+
+
+def owners(tx: Transaction) -> dict[str, str]:
+    """Who holds each lane that is held."""
+    rows = tx.execute(select(lane.c.name, lane.c.owner).where(lane.c.owner.is_not(None)))
+    return {row.name: row.owner for row in rows}
+
+
+def abandon(tx: Transaction, name: str, owner: str) -> None:
+    """End the lease of an owner that is known to be dead, so that nobody waits for it. Wakes the lane."""
+    ended = tx.execute(update(lane).where(lane.c.name == name, lane.c.owner == owner).values(lease_until=tx.now))
+    if ended.rowcount:
+        tx.wake(name)

@@ -1,0 +1,28 @@
+"""`connector simulator`: the vendors' stand-ins alone, for a daemon of your own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from connector.cli.output import console
+from connector.clock import SystemClock
+from connector.simulator.suite import start_all
+
+
+def simulator(
+    port: Annotated[int, typer.Option(help="First of three ports; 0 takes free ones.")] = 0,
+) -> None:
+    """Run Salesforce, Zendesk and Slack on loopback until interrupted, and print the environment that leads to them."""
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with start_all(SystemClock(), ports=port) as simulators:
+        out = console()
+        for key, value in simulators.environment().items():
+            out.print(f"export {key}={value}", markup=False)
+        out.print("Running; Ctrl-C stops them.")
+        stop.wait()

@@ -1,0 +1,48 @@
+"""`connector status`: what came in, where it stands, and what needs a person. The sums add up, or it says so."""
+
+from __future__ import annotations
+
+from connector.cli.output import AsJson, ConfigPath, console, print_json, print_pairs, print_table
+from connector.clock import SystemClock
+from connector.store.inbox import DeliveryState
+from connector.wiring.opening import load_config, open_store
+from connector.wiring.status import Status, read_status
+
+
+def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> None:
+    """Show the sums of everything that came in, was decided and was written."""
+    loaded = load_config(config)
+    now = read_status(open_store(loaded.config, SystemClock()), loaded.config.mode)
+    if as_json:
+        print_json(
+            {
+                "mode": now.mode,
+                "accepted": now.accepted,
+                "deliveries": now.deliveries,
+                "duplicates": now.duplicates,
+                "refused": now.refused,
+                "responses": now.responses,
+                "intents": now.intents,
+                "recoveries": now.recoveries,
+                "paused": {account.name: account.reason for account in now.paused},
+                "waiting": now.waiting,
+            }
+        )
+        return
+    _print(now)
+
+
+def _print(now: Status) -> None:
+    print_pairs("Deliveries", {"accepted": now.accepted, "again, identical": now.duplicates, **now.deliveries})
+    print_pairs("Refused, nothing kept", now.refused)
+    print_pairs("Responses, by version", now.responses)
+    print_pairs("Recoveries", now.recoveries)
+    print_pairs("Intents", now.intents)
+    if now.paused:
+        rows = [(account.name, account.reason, account.since) for account in now.paused]
+        print_table("Paused, needs a person", ["account", "reason", "since"], rows)
+    out = console()
+    quarantined = now.deliveries.get(DeliveryState.QUARANTINED.value, 0)
+    if quarantined:
+        out.print(f"{quarantined} quarantined: `connector replay --list` says why.")
+    out.print(f"Mode {now.mode}; {now.waiting} under way.")

@@ -1,0 +1,28 @@
+"""Reading the configuration and opening its store: what every command does first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from connector.adapters.registry import kinds
+from connector.clock import Clock
+from connector.config import Config, Loaded, load
+from connector.errors import ConfigError, Problem
+from connector.store.database import Database
+from connector.store.keyring import KeyRing
+
+
+def load_config(path: str, environ: Mapping[str, str] | None = None) -> Loaded:
+    """The configuration at `path`, with the environment's references and overrides. Raises ConfigError."""
+    file = Path(path)
+    if not file.is_file():
+        problem = Problem(file=path, line=1, column=1, message="no such file; `connector init` makes one")
+        raise ConfigError([problem])
+    return load(file, kinds(), os.environ if environ is None else environ)
+
+
+def open_store(config: Config, clock: Clock) -> Database:
+    """The store the configuration names. Nothing is opened before its first transaction. Raises StoreError."""
+    return Database(config.store, KeyRing(config.privacy.keys), clock)

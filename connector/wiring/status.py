@@ -1,0 +1,52 @@
+"""Every count of the store in one snapshot: what came in, where it stands, and what needs a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connector.domain.model.intent import FINAL_STATES
+from connector.store import accounts, counts, inbox, outbox, recoveries, responses
+from connector.store.accounts import Paused
+from connector.store.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Every count, by name. `accepted` deliveries = the states of `deliveries` + `duplicates`."""
+
+    mode: str
+    accepted: int
+    deliveries: dict[str, int]
+    duplicates: int
+    refused: dict[str, int]
+    responses: dict[str, int]
+    intents: dict[str, int]
+    recoveries: dict[str, int]
+    paused: list[Paused]
+
+    @property
+    def waiting(self) -> int:
+        """How much is still under way: deliveries, responses and intents in no final state, held and blocked aside."""
+        idle = {state.value for state in FINAL_STATES} | {"held", "blocked"}
+        return (
+            self.deliveries.get("received", 0)
+            + self.responses.get("pending", 0)
+            + sum(number for state, number in self.intents.items() if state not in idle)
+        )
+
+
+def read_status(db: Database, mode: str) -> Status:
+    """All counts in one snapshot."""
+    with db.read() as tx:
+        deliveries = inbox.counts(tx)
+        return Status(
+            mode=mode,
+            accepted=sum(deliveries.states.values()) + deliveries.duplicates,
+            deliveries={state.value: number for state, number in deliveries.states.items()},
+            duplicates=deliveries.duplicates,
+            refused=counts.all_counts(tx),
+            responses=responses.counts(tx),
+            intents={state.value: number for state, number in outbox.counts(tx).items()},
+            recoveries=recoveries.counts(tx),
+            paused=accounts.all_paused(tx),
+        )
