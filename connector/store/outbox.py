@@ -195,7 +195,16 @@ def retry(tx: Transaction, intent_id: int, *, for_another: timedelta = timedelta
     due = {"not_before": tx.now, "attempts": 0, "batch_limit": None}
     if row.state in {IntentState.REJECTED, IntentState.GIVEN_UP}:
         give_up_at = max(row.give_up_at, tx.now + for_another)
-        changes = {**due, "ask_first": True, "give_up_at": give_up_at, "settled_at": None, "write_id": None}
+        # Vendors may remember a refusal by its key. What was given up may exist under its key: that one must stay.
+        revision = row.revision + int(row.state is IntentState.REJECTED)
+        changes = {
+            **due,
+            "revision": revision,
+            "ask_first": True,
+            "give_up_at": give_up_at,
+            "settled_at": None,
+            "write_id": None,
+        }
         row = intents.move(tx, row, Event.RETRIED, "retried by an operator", **changes)
         if missing := _missing(tx, row):
             remotes.wait_for(tx, row, missing)

@@ -6,15 +6,17 @@ object is in two writes at once, the most urgent go first, and the time to wait 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from connector.domain.model.intent import Json, Promise, WriteKind
 from connector.store.intents import IntentRow
 from connector.store.writing import ADDED, Wanted
 
 NO_LINGER = timedelta(0)
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,12 @@ class Batch:
 
 
 def fold(
-    rows: Sequence[IntentRow], *, busy: Collection[str], now: datetime, linger: timedelta = NO_LINGER
+    rows: Sequence[IntentRow],
+    *,
+    busy: Collection[str],
+    now: datetime,
+    linger: timedelta = NO_LINGER,
+    remote: Mapping[str, str] = NO_NAMES,
 ) -> list[Folded]:
     """Fold planned intents into records, most urgent first.
 
@@ -91,16 +98,20 @@ def fold(
         now: an intent is due when its `not_before` is not after it.
         linger: intents that would be due within this time ride along with due ones of their kind, unless they are
             waiting after a failed attempt.
+        remote: object → id over there. Several names of one remote object (a recovery's ticket may be the ticket the
+            survey was about) are one object here.
     """
+    locked = {remote.get(name, name) for name in busy}
     ready = [row for row in rows if row.not_before <= now or _rides(row, now + linger)]
     groups: dict[tuple[str, WriteKind], list[IntentRow]] = {}
     order: list[list[IntentRow]] = []
     taken: dict[str, list[IntentRow]] = {}
     for row in ready:
-        if any(name in busy for name in row.touches):
+        touched = {remote.get(name, name) for name in row.touches}
+        if touched & locked:
             continue
         group = groups.get((row.object, row.kind)) if row.fold else None
-        owners = {id(taken[name]) for name in row.touches if name in taken}
+        owners = {id(taken[name]) for name in touched if name in taken}
         if owners - {id(group)}:
             continue  # an older or more urgent intent has the object; its turn comes after
         if group is None:
@@ -109,7 +120,7 @@ def fold(
             if row.fold:
                 groups[row.object, row.kind] = group
         group.append(row)
-        taken.update(dict.fromkeys(row.touches, group))
+        taken.update(dict.fromkeys(touched, group))
     due_kinds = {row.kind for group in order for row in group if row.not_before <= now}
     return [
         Folded(members=tuple(sorted(group, key=lambda row: row.id))) for group in order if group[0].kind in due_kinds

@@ -61,7 +61,10 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
     """
     now = tx.now
     rows = intents.due(tx, outlet.account, now + outlet.limits.linger, outlet.limits.look)
-    records = fold(rows, busy=intents.open_objects(tx, outlet.account), now=now, linger=outlet.limits.linger)
+    busy = intents.open_objects(tx, outlet.account)
+    names = busy.union(*(row.touches for row in rows))
+    remote = {name: receipt.remote_id for name, receipt in receipts.of_objects(tx, names).items()}
+    records = fold(rows, busy=busy, now=now, linger=outlet.limits.linger, remote=remote)
     looks: list[Folded] = []
     ready: list[Folded] = []
     waits: list[datetime] = []

@@ -210,7 +210,13 @@ def close_or_pause(tx: Transaction, outlet: Outlet, kind: WriteKind, error: Remo
     if verdict.next is Next.CLOSED:
         assert verdict.at is not None
         quotas.block(tx, outlet.account, outlet.promise(kind).endpoint_class, verdict.at)
-    elif verdict.next is Next.PAUSE and accounts.pause(tx, outlet.account, str(error)):
+    elif verdict.next is Next.PAUSE:
+        pause(tx, outlet, error)
+
+
+def pause(tx: Transaction, outlet: Outlet, error: RemoteError) -> None:
+    """Pause the account, or put its next probe off; the operators are told once."""
+    if accounts.pause(tx, outlet.account, str(error)):
         outlet.notify(tx, outlet.account, "paused", f"{outlet.account} is paused: {error}")
 
 

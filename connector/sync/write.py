@@ -15,7 +15,7 @@ from connector.clock import Clock
 from connector.domain.model.intent import IntentState
 from connector.domain.model.transitions import Event
 from connector.errors import LeaseLost, RemoteError
-from connector.ports import Writer
+from connector.ports import Preparing, Writer
 from connector.store import accounts, intents, receipts, writes
 from connector.store.database import Database
 from connector.store.receipts import lane_of
@@ -26,6 +26,7 @@ from connector.sync.lane import LaneHold
 from connector.sync.outlet import CEILING, OBSERVE_MODE, Limits, Notify, Outlet, Prepare, Settled, as_planned
 from connector.sync.quota import Readings
 from connector.sync.settling import Answer
+from connector.sync.verdict import ASK_AGAIN, Next, judge, wait_after
 from connector.transport.lease import fence
 
 
@@ -70,6 +71,7 @@ class WriteLane:
             readings=readings or Readings(),
             started_at=clock.now(),
         )
+        self._unprepared = 0
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Do what is due for about a second; returns when to come back, None: when woken. Never sleeps.
@@ -89,6 +91,8 @@ class WriteLane:
             return self._next((), began)
         if probe_at is not None and probe_at > began:
             return self._next((probe_at,), began, paused=True)
+        if (at := self._prepare_writer(hold)) is not None:
+            return self._next((at,), began, seen=began)
         most = outlet.limits.parallel if probe_at is None else 1
         waits: set[datetime] = set()
         looked: set[int] = set()
@@ -111,6 +115,27 @@ class WriteLane:
             if hold.seconds_left() < outlet.limits.timeout.total_seconds():
                 return
             yield
+
+    def _prepare_writer(self, hold: LaneHold) -> datetime | None:
+        """Let the writer learn what it must know of the account; when to come back, if it could not."""
+        outlet = self._outlet
+        if not isinstance(outlet.writer, Preparing):
+            return None
+        with outlet.db.read() as tx:
+            if not intents.due(tx, outlet.account, tx.now, 1) and not writes.to_settle(tx, outlet.account, 1):
+                return None
+        try:
+            outlet.writer.prepare()
+        except RemoteError as error:
+            self._unprepared += 1
+            with asking.ours(outlet, hold) as tx:
+                hold.confirm(tx)
+                verdict = judge(error, attempts=self._unprepared, now=tx.now)
+                if verdict.next is Next.PAUSE:
+                    settling.pause(tx, outlet, error)
+                return verdict.at or tx.now + wait_after(ASK_AGAIN, self._unprepared)
+        self._unprepared = 0
+        return None
 
     def _is_paused(self) -> bool:
         with self._outlet.db.read() as tx:
