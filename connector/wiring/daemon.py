@@ -68,8 +68,7 @@ class Daemon:
             intake=self._intake,
             clock=clock,
             doors=lambda: self._doors,
-            metrics=self.metrics.exposition,
-            on_answer=lambda source, outcome: self.metrics.count("deliveries_total", source=source, outcome=outcome),
+            metrics=self.metrics,
         )
         self._server = Server(app, host, port)
         self._engine = Embedded(
@@ -78,7 +77,7 @@ class Daemon:
             drains,
             owner=process_name(),
             leases={name: WRITE_LEASE for name in drains if name.startswith("write/")},
-            on_crash=lambda lane, _: self.metrics.count("lane_errors_total", lane=lane),
+            metrics=self.metrics,
         )
 
     @property
