@@ -23,6 +23,7 @@ from connector.store import contacts, history, intents, links, outbox, people
 from connector.store.transaction import Transaction
 from connector.sync.names import contact_object
 from connector.sync.settings import DecideSettings, Target
+from connector.sync.uniting import unite
 
 FOLLOWED = (KeyKind.CRM_ID, KeyKind.EMAIL, KeyKind.PHONE)
 
@@ -150,6 +151,8 @@ def join_persons(tx: Transaction, one: int, other: int, why: str) -> tuple[int, 
     """Two persons turned out to be one human: the one known longest stays. Returns it and the recoveries it united."""
     winner, loser = min(one, other), max(one, other)
     pairs = people.merge(tx, loser, winner)
+    for older, younger in pairs:
+        unite(tx, winner, older, younger)
     _follow_objects(tx, loser, winner)
     detail: dict[str, Json] = {"reason": why, "person": winner, "merged": loser, "recoveries": [list(p) for p in pairs]}
     history.append(tx, "persons_joined", person_id=winner, detail=detail)

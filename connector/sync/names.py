@@ -25,6 +25,13 @@ def ticket_object(recovery_id: int, generation: int) -> str:
     return f"recovery/{recovery_id}/ticket/{generation}"
 
 
+def recovery_of(object_name: str) -> int | None:
+    """The recovery whose ticket an object name means; None for any other object."""
+    parts = object_name.split("/")
+    is_ticket = len(parts) == 4 and parts[0] == "recovery" and parts[2] == "ticket"
+    return int(parts[1]) if is_ticket else None
+
+
 def task_object(recovery_id: int, step: int) -> str:
     """The CRM task of a playbook's step."""
     return f"recovery/{recovery_id}/task/{step}"

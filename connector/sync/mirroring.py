@@ -1,0 +1,183 @@
+"""What other systems report of their contacts and tickets, and what follows for persons, links and recoveries.
+
+An empty report means nothing: nobody is unlinked and nothing is closed because something was not mentioned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from connector.domain.matching.canonical import canonical_email, canonical_phone
+from connector.domain.model.intent import IntentState, Json, WriteKind
+from connector.domain.model.person import Contact, KeyKind, LinkState
+from connector.domain.model.recovery import RecoveryState
+from connector.ports import Ticket
+from connector.store import (
+    confirmed,
+    history,
+    links,
+    outbox,
+    people,
+    receipts,
+    recoveries,
+    responses,
+    tickets,
+)
+from connector.store.transaction import Transaction
+from connector.sync import names, timers
+from connector.sync.identify import join_persons, link, mirror
+from connector.sync.settings import DecideSettings, Target
+
+SOLVED_THERE: Final = "solved in helpdesk"
+DELETED_THERE: Final = "ticket deleted in helpdesk"
+_DONE: Final = frozenset({"solved", "closed", "deleted"})
+
+
+def take_contact(tx: Transaction, seen: Contact, target: Target, settings: DecideSettings, read_at: datetime) -> None:
+    """A CRM reports a contact: mirror it, follow what happened to it, and link who waited for it."""
+    keys = _keys(seen)
+    if responses.is_erased(tx, [people.blind(tx, kind, value) for kind, value in keys.items()]):
+        return
+    if not mirror(tx, seen).changed:
+        return
+    if seen.merged_into is not None:
+        _merged(tx, seen, seen.merged_into)
+    elif seen.deleted:
+        _deleted(tx, seen)
+    else:
+        _observed(tx, seen.account, seen.id, seen.values, read_at)
+        _link_waiting(tx, seen, keys, target, settings)
+    for person_id in links.persons(tx, seen.account, seen.merged_into or seen.id):
+        refresh_score(tx, person_id, settings)
+
+
+def _keys(seen: Contact) -> dict[KeyKind, str]:
+    offered = {
+        KeyKind.CRM_ID: seen.id,
+        KeyKind.EMAIL: canonical_email(seen.email or ""),
+        KeyKind.PHONE: canonical_phone(seen.phone or "", None),
+    }
+    return {kind: key for kind, key in offered.items() if key}
+
+
+def _merged(tx: Transaction, seen: Contact, survivor: str) -> None:
+    """Links follow a merge. Two persons whose contacts became one are one."""
+    links.repoint(tx, seen.account, seen.id, survivor)
+    receipts.follow(tx, seen.account, seen.id, survivor)
+    known = links.persons(tx, seen.account, survivor)
+    for other in known[1:]:
+        join_persons(tx, known[0], other, f"{seen.account} merged their contacts")
+
+
+def _deleted(tx: Transaction, seen: Contact) -> None:
+    for person_id in links.unlink(tx, seen.account, seen.id, "the contact was deleted there"):
+        receipts.unpoint(tx, names.contact_object(person_id, seen.account))
+        history.append(
+            tx, "unlinked", person_id=person_id, detail={"account": seen.account, "reason": "contact deleted"}
+        )
+
+
+def _link_waiting(
+    tx: Transaction, seen: Contact, keys: Mapping[KeyKind, str], target: Target, settings: DecideSettings
+) -> None:
+    """Persons who were seen with one of the contact's keys and are not linked yet are looked at again."""
+    found: dict[int, dict[KeyKind, str]] = {}
+    for kind, value in keys.items():
+        person_id = people.find(tx, kind, value)
+        if person_id is not None:
+            found.setdefault(person_id, {})[kind] = value
+    for person_id, matching in found.items():
+        if people.survivor(tx, person_id) != person_id:
+            continue
+        remembered = links.get(tx, person_id, target.account)
+        if remembered is None or remembered.state is LinkState.LINKED or _was_chosen_apart(remembered.candidates, seen):
+            continue
+        link(tx, person_id, target, matching, settings)
+
+
+def _was_chosen_apart(candidates: tuple[str, ...], seen: Contact) -> bool:
+    """A question about several candidates is for a person: that one of them was edited does not answer it."""
+    return len(candidates) > 1 and seen.id in candidates
+
+
+def _observed(tx: Transaction, account: str, remote_id: str, values: Mapping[str, object], read_at: datetime) -> None:
+    """Compare what a read saw with our confirmed values: what differs, a person changed."""
+    for name in receipts.named(tx, account, remote_id):
+        known = confirmed.of(tx, account, name)
+        seen = {field: _like(known[field].value, value) for field, value in values.items() if field in known}
+        changed = confirmed.observe(tx, account, name, seen, read_at=read_at)
+        if changed:
+            history.append(tx, "edited_there", detail={"account": account, "object": name, "fields": sorted(changed)})
+
+
+def _like(known: Json, seen: object) -> Json:
+    """The value in the spelling we know it by, where it is the same: numbers and instants have several."""
+    if isinstance(known, str) and isinstance(seen, str) and known != seen and _instant(known) is not None:
+        return known if _instant(known) == _instant(seen) else seen
+    return seen if isinstance(seen, str | int | float | bool | list | dict) else None
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at: datetime) -> None:
+    """A helpdesk reports a ticket: mirror it, and close the recovery a person has solved there."""
+    email = canonical_email(seen.requester_email or "")
+    if email is not None and responses.is_erased(tx, [people.blind(tx, KeyKind.EMAIL, email)]):
+        return
+    change = tickets.upsert(tx, seen, requester=email)
+    if not change.changed:
+        return
+    _observed(tx, seen.account, seen.id, seen.values, read_at)
+    if seen.status in _DONE:
+        _close(tx, seen)
+    if change.before is None and email is not None:
+        person_id = people.find(tx, KeyKind.EMAIL, email)
+        if person_id is not None:
+            refresh_score(tx, person_id, settings)
+
+
+def _close(tx: Transaction, seen: Ticket) -> None:
+    for name in receipts.named(tx, seen.account, seen.id):
+        recovery_id = names.recovery_of(name)
+        if recovery_id is None:
+            continue
+        recovery = recoveries.get(tx, recovery_id)
+        if recovery is None or recovery.state is not RecoveryState.OPEN:
+            continue
+        if name != names.ticket_object(recovery_id, recoveries.generation(tx, recovery_id)):
+            continue
+        if seen.key is None and not _after_us(tx, recovery_id, seen.updated_at):
+            continue
+        cause = DELETED_THERE if seen.status == "deleted" else SOLVED_THERE
+        recoveries.close(tx, recovery_id, cause, tx.now)
+        history.append(
+            tx,
+            "recovery_closed",
+            person_id=recovery.person_id,
+            recovery_id=recovery_id,
+            detail={"cause": cause, "ticket": seen.id, "status": seen.status},
+        )
+
+
+def _after_us(tx: Transaction, recovery_id: int, updated_at: datetime) -> bool:
+    """On a ticket that was solved before we reopened it, only what happened after our note says anything."""
+    ours = [
+        row.settled_at
+        for row in outbox.for_recovery(tx, recovery_id)
+        if row.kind is WriteKind.NOTE and row.state is IntentState.CONFIRMED and row.settled_at is not None
+    ]
+    return bool(ours) and updated_at >= min(ours).replace(microsecond=0)
+
+
+def refresh_score(tx: Transaction, person_id: int, settings: DecideSettings) -> None:
+    """Outside facts about a person may have changed."""
+    if settings.score is not None:
+        timers.refresh(tx, people.survivor(tx, person_id), settings, settings.score)

@@ -1,0 +1,144 @@
+"""Poll: read what changed in a CRM or helpdesk since the cursor, and commit each page together with the next cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from connector.domain.model.person import Contact
+from connector.errors import QuotaExhausted, RemoteError, Throttled, Unauthorized
+from connector.ports import Contacts, Page, Ticket, Tickets
+from connector.store import cursors
+from connector.store.database import Database
+from connector.store.transaction import Transaction
+from connector.sync.alerts import tell_operators
+from connector.sync.lane import LaneHold
+from connector.sync.mirroring import take_contact, take_ticket
+from connector.sync.settings import DecideSettings, Target
+
+INTERVAL: Final = timedelta(minutes=1)
+AFTER_TROUBLE: Final = timedelta(minutes=1)
+AFTER_REFUSAL: Final = timedelta(minutes=5)
+TURN: Final = 1.0
+# A page of thousands must not keep the one writer of a SQLite store for seconds.
+CHUNK: Final = 100
+
+T = TypeVar("T")
+
+
+def contacts_lane(account: str) -> str:
+    """The lane that reads an account's contacts."""
+    return f"poll/{account}/contacts"
+
+
+def tickets_lane(account: str) -> str:
+    """The lane that reads an account's tickets."""
+    return f"poll/{account}/tickets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactsPoll:
+    """Reads one CRM's contacts. `every`: how long after a full read the next one begins."""
+
+    db: Database
+    source: Contacts
+    settings: Callable[[], DecideSettings]
+    every: timedelta = INTERVAL
+
+    def drain(self, hold: LaneHold) -> datetime | None:
+        """Read for about a second; due again at once while there is more."""
+        settings = self.settings()
+        target = target_of(settings, self.source.account)
+
+        def take(tx: Transaction, record: Contact, read_at: datetime) -> None:
+            take_contact(tx, record, target, settings, read_at)
+
+        feed = f"{self.source.account}/contacts"
+        return _drain(self.db, hold, feed, self.source.contacts_since, take, settings, self.every)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketsPoll:
+    """Reads one helpdesk's tickets. `every`: how long after a full read the next one begins."""
+
+    db: Database
+    source: Tickets
+    settings: Callable[[], DecideSettings]
+    every: timedelta = INTERVAL
+
+    def drain(self, hold: LaneHold) -> datetime | None:
+        """Read for about a second; due again at once while there is more."""
+        settings = self.settings()
+
+        def take(tx: Transaction, record: Ticket, read_at: datetime) -> None:
+            take_ticket(tx, record, settings, read_at)
+
+        feed = f"{self.source.account}/tickets"
+        return _drain(self.db, hold, feed, self.source.tickets_since, take, settings, self.every)
+
+
+def target_of(settings: DecideSettings, account: str) -> Target:
+    """The target with this account; one that is only read where nothing is written to it."""
+    found = next((target for target in settings.targets.values() if target.account == account), None)
+    return found or Target(account=account, roles=frozenset())
+
+
+def _drain(
+    db: Database,
+    hold: LaneHold,
+    feed: str,
+    since: Callable[[str | None], Page[T]],
+    take: Callable[[Transaction, T, datetime], None],
+    settings: DecideSettings,
+    every: timedelta,
+) -> datetime | None:
+    started = db.clock.monotonic()
+    while db.clock.monotonic() - started < TURN:
+        hold.check()
+        with db.read() as tx:
+            cursor = cursors.get(tx, feed)
+        read_at = db.clock.now()
+        try:
+            page = since(cursor)
+        except RemoteError as error:
+            return _later(db, hold, feed, error, settings)
+        _store(db, hold, feed, page, take, read_at)
+        if not page.more:
+            return db.clock.now() + every
+    return db.clock.now()
+
+
+def _store(
+    db: Database,
+    hold: LaneHold,
+    feed: str,
+    page: Page[T],
+    take: Callable[[Transaction, T, datetime], None],
+    read_at: datetime,
+) -> None:
+    """Commit the page in pieces, the cursor with the last: whoever dies in between reads the page again."""
+    starts = range(0, max(len(page.records), 1), CHUNK)
+    for start in starts:
+        with db.write() as tx:
+            hold.confirm(tx)
+            for record in page.records[start : start + CHUNK]:
+                take(tx, record, read_at)
+            if start == starts[-1]:
+                cursors.move(tx, feed, page.cursor)
+
+
+def _later(db: Database, hold: LaneHold, feed: str, error: RemoteError, settings: DecideSettings) -> datetime:
+    """When to try again. Refused credentials are for a person; everything else passes."""
+    if isinstance(error, Throttled):
+        return error.retry_at
+    if isinstance(error, QuotaExhausted):
+        return error.until
+    if not isinstance(error, Unauthorized):
+        return db.clock.now() + AFTER_TROUBLE
+    account, _, what = feed.rpartition("/")
+    with db.write() as tx:
+        hold.confirm(tx)
+        tell_operators(tx, settings, account, f"reading {what}", f"{account}: {what} cannot be read: {error}")
+    return db.clock.now() + AFTER_REFUSAL

@@ -1,0 +1,159 @@
+"""Understand: deliveries become recorded answers. What cannot be mapped waits in quarantine, alone, for `replay`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from connector.domain.mapping.survey import SurveyMapping
+from connector.domain.model.response import Response, Understanding
+from connector.errors import ConnectorError, LeaseLost, MappingError, StoreError
+from connector.ports import Source
+from connector.store import history, inbox, responses
+from connector.store.database import Database
+from connector.store.inbox import Delivery
+from connector.store.responses import Outcome
+from connector.store.transaction import Transaction
+from connector.sync import decide
+from connector.sync.identify import blinds_of
+from connector.sync.lane import LaneHold
+
+LANE: Final = inbox.LANE
+BATCH: Final = 25
+TURN: Final = 1.0
+NOT_AN_ANSWER: Final = "a test or a preview, not an answer"
+NO_SURVEY: Final = "no survey in the configuration reads this form"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How the answers of one form are read. `survey` is the YAML's name for it."""
+
+    survey: str
+    mapping: SurveyMapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What reading deliveries needs of a configuration.
+
+    `sources` are adapters by kind, `forms` the surveys by kind and form: a delivery is recognised by what it is, so
+    that one stored before its connection was renamed is still read. `analyse` adds what comments say.
+    """
+
+    sources: Mapping[str, Source]
+    forms: Mapping[tuple[str, str], Form]
+    analyse: Callable[[str | None, str | None], Understanding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """A delivery that became an answer."""
+
+    response: Response
+    understanding: Understanding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """A delivery that is authentic and no answer we want."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A delivery that could not be mapped, and the place that failed."""
+
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderstandLane:
+    """Drains received deliveries. `reading` is asked at each drain, so that a reload takes effect between two."""
+
+    db: Database
+    reading: Callable[[], Reading]
+
+    def drain(self, hold: LaneHold) -> datetime | None:
+        """Read for about a second; due again at once while deliveries are waiting, else when woken."""
+        reading, clock = self.reading(), self.db.clock
+        started = clock.monotonic()
+        while clock.monotonic() - started < TURN:
+            with self.db.read() as tx:
+                batch = inbox.due(tx, BATCH)
+            # Reading a comment takes milliseconds: it must not hold the one write lock of a SQLite store meanwhile.
+            found = [(delivery, interpret(delivery, reading)) for delivery in batch]
+            with self.db.write() as tx:
+                hold.confirm(tx)
+                for delivery, what in found:
+                    _settle(tx, delivery, what)
+            if len(batch) < BATCH:
+                return None
+        return clock.now()
+
+
+def interpret(delivery: Delivery, reading: Reading) -> Mapped | Ignored | Unreadable:
+    """What one delivery is. Never raises for what is in it: that is what quarantine is for."""
+    source = reading.sources.get(delivery.kind)
+    if source is None:
+        return Unreadable(field="connection", reason=f"no connection of kind {delivery.kind} is configured")
+    try:
+        return _interpret(delivery, source, reading)
+    except MappingError as error:
+        return Unreadable(field=error.field, reason=str(error).removeprefix(f"{error.field}: "))
+    except (LeaseLost, StoreError):
+        raise
+    except decide.POISON as error:
+        reason = str(error) if isinstance(error, ConnectorError) else f"a defect: {type(error).__name__}"
+        return Unreadable(field="payload", reason=reason)
+
+
+def _interpret(delivery: Delivery, source: Source, reading: Reading) -> Mapped | Ignored:
+    record = source.read(delivery.payload)
+    if record is None:
+        return Ignored(reason=NOT_AN_ANSWER)
+    form = reading.forms.get((source.kind, record.form))
+    if form is None:
+        return Ignored(reason=NO_SURVEY)
+    response = form.mapping.respond(
+        kind=source.kind,
+        survey=form.survey,
+        form=record.form,
+        id=record.id,
+        submitted_at=record.submitted_at,
+        received_at=delivery.received_at,
+        answers=record.answers,
+        hidden=record.hidden,
+        metadata=record.metadata,
+    )
+    return Mapped(response=response, understanding=reading.analyse(response.comment, response.language_hint))
+
+
+def _settle(tx: Transaction, delivery: Delivery, what: Mapped | Ignored | Unreadable) -> None:
+    """Bring the delivery to its final state, and the answer to the decide lane."""
+    if isinstance(what, Ignored):
+        inbox.mark_ignored(tx, delivery.id, what.reason)
+        return
+    if isinstance(what, Unreadable):
+        inbox.mark_quarantined(tx, delivery.id, field=what.field, reason=what.reason)
+        return
+    done = responses.record(tx, what.response, what.understanding, blinds=blinds_of(tx, what.response))
+    if done.response_id is None:
+        inbox.mark_erased(tx, delivery.id)
+        return
+    if done.outcome is Outcome.DUPLICATE:
+        inbox.mark_duplicate(tx, delivery.id, done.response_id)
+        return
+    inbox.mark_mapped(tx, delivery.id, done.response_id)
+    history.append(
+        tx,
+        done.outcome.value,
+        response_id=done.response_id,
+        detail={"version": done.version, "delivery": delivery.id, "source": delivery.kind},
+    )
+    if done.outcome is Outcome.RECORDED:
+        tx.wake(decide.LANE)
