@@ -222,6 +222,7 @@ def test_the_export_leaves_out_the_last_minute_and_repeats_what_changed(rig: Rig
     assert not page["end_of_stream"]
     page = rig.get(f"{EXPORT}?cursor={page['after_cursor']}")
     assert ([row["id"] for row in page["tickets"]], page["end_of_stream"]) == ([other], True)
+    rig.zendesk.human_update(ticket, priority="low")
     rig.zendesk.human_update(ticket, status="solved")
     rig.zendesk.human_delete(other)
     assert rig.get(f"{EXPORT}?cursor={page['after_cursor']}")["tickets"] == []
