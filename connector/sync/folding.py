@@ -188,7 +188,7 @@ def may_look_at(record: Folded, promise: Promise, *, started_at: datetime) -> da
     if promise.native:
         return started_at
     if min(member.planned_at for member in record.members) < started_at:
-        return started_at + max(promise.settle, promise.lookup_lag)
+        return started_at + promise.settle + promise.lookup_lag
     return started_at + promise.lookup_lag
 
 

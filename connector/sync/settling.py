@@ -244,16 +244,19 @@ def put_back(tx: Transaction, row: IntentRow, event: Event, why: str, **changes:
 
 
 def doubt_until(outlet: Outlet, write: WriteRow, now: datetime) -> datetime:
-    """When an ask about a write without an answer can be believed."""
+    """When an ask about a write without an answer can be believed.
+
+    The two delays add up: a request may be committed as late as its settle time, and hides for the look-up's lag then.
+    """
     promise = outlet.promise(write.kind)
-    return max(now, write.sent_at + max(outlet.limits.timeout, promise.settle, promise.lookup_lag))
+    return max(now, write.sent_at + max(outlet.limits.timeout, promise.settle + promise.lookup_lag))
 
 
 def recover(tx: Transaction, outlet: Outlet, epoch: int) -> None:
     """What an earlier holder of the lane was sending when it died is in doubt."""
     for write in writes.left_sending(tx, outlet.account, epoch):
         promise = outlet.promise(write.kind)
-        wait = max(promise.settle, promise.lookup_lag)
+        wait = promise.settle + promise.lookup_lag
         # Without a key nothing catches a request that its holder began late, just before it lost the lane.
         since = write.sent_at if promise.native or promise.key_window else tx.now
         writes.doubt(tx, write.id, max(tx.now, since + wait))
