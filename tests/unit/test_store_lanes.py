@@ -138,6 +138,20 @@ def test_the_same_owner_restarted_is_another_holder(db: Database, clock: Virtual
         assert lanes.holds(tx, after)
 
 
+def test_a_dead_owner_is_not_waited_for_and_a_living_one_keeps_its_lane(db: Database) -> None:
+    wake(db)
+    hold = taken(db, "dead")
+    with db.write() as tx:
+        assert lanes.owners(tx) == {"decide": "dead"}
+        lanes.abandon(tx, "decide", "somebody else")
+    assert take(db, "b") is None
+    db.bell("decide").clear()
+    with db.write() as tx:
+        lanes.abandon(tx, "decide", "dead")
+    assert db.bell("decide").is_set()
+    assert taken(db, "b").epoch == hold.epoch + 1
+
+
 class LaneMachine(RuleBasedStateMachine):
     """Two owners and any interleaving; the model is what a lane promises, in plain Python."""
 
