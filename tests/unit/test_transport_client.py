@@ -275,7 +275,14 @@ def test_a_write_the_lease_does_not_cover_does_not_start(stage: Stage) -> None:
 
 
 def test_a_link_elsewhere_does_not_take_the_credentials_along(stage: Stage) -> None:
-    for path in ("https://evil.example/x", "//evil.example/x", f"{stage.here.url}.evil.example/x", "x", ""):
+    for path in (
+        "https://evil.example/x",
+        "http://evil.example/x",
+        "//evil.example/x",
+        f"{stage.here.url}.evil.example/x",
+        "x",
+        "",
+    ):
         with pytest.raises(Rejected):
             stage.api().call("GET", path, write=False)
     assert stage.here.seen == []

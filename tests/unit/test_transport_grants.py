@@ -278,19 +278,50 @@ def test_a_refresh_token_used_up_by_another_process_is_read_from_the_store(stage
     assert stage.here.paths() == ["/token", "/x"]
 
 
-def test_a_slow_winner_does_not_overwrite_a_newer_token(stage: Stage) -> None:
-    newer = Token(access=Secret("access-2"), generation=1)
+def test_a_slow_winner_takes_the_newer_token_of_the_store(stage: Stage) -> None:
+    newer = Token(access=Secret("access-1"), generation=1)
     auth = stage.credentials()
 
     def answer(seen: Seen) -> Play:
-        if seen.path == "/token" and not stage.issuer.issued:
+        if seen.path == "/token":
             stage.issuer.issued = 1
             assert stage.tokens.save(auth._flow.grant, newer)
+            return reply(200, {"access_token": "access-late"})
         return stage.issuer.answer(seen)
 
     stage.here.answer = answer
-    stage.api(auth).call("GET", "/x", write=False)
+    assert stage.api(auth).call("GET", "/x", write=False).status == 200
     assert stage.tokens.load(auth._flow.grant) == newer
+    assert stage.here.paths() == ["/token", "/x"]
+
+
+def test_no_thread_sees_a_token_before_it_is_kept(stage: Stage) -> None:
+    auth = stage.credentials()
+
+    class Watching(MemoryTokens):
+        def save(self, grant: str, token: Token) -> bool:
+            assert auth._flow._current is None
+            return super().save(grant, token)
+
+    assert stage.api(auth, Watching(stage.clock)).call("GET", "/x", write=False).status == 200
+
+
+def test_threads_of_one_process_do_not_need_the_reservation(stage: Stage) -> None:
+    class Generous(MemoryTokens):
+        def lease(self, grant: str, generation: int, lease: timedelta) -> bool:
+            return True
+
+    clock = SystemClock()
+    api = stage.api(stage.credentials(), Generous(clock), clock)
+    together = threading.Barrier(8)
+
+    def call(_: int) -> int:
+        together.wait(5)
+        return api.call("POST", "/x", json={}, write=True).status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(call, range(8))) == [200] * 8
+    assert len(stage.token_calls) == 1
 
 
 @pytest.mark.parametrize(
