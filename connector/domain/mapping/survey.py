@@ -80,7 +80,7 @@ class SurveyMapping:
             key=f"{kind}/{form}/{id}",
             survey=survey,
             form=form,
-            submitted_at=submitted_at,
+            submitted_at=submitted_at.astimezone(UTC),
             received_at=received_at,
             ratings=self._read_ratings(record),
             comment=None if self.comment is None else _text("comment", _evaluate("comment", self.comment, record)),
