@@ -152,7 +152,11 @@ def test_pages_the_vendor_cuts_shorter_are_followed(clock: VirtualClock) -> None
 
 
 def test_a_ready_org_has_no_findings(crm: Salesforce) -> None:
-    wanted = {WriteKind.CONTACT: CONTACT, WriteKind.CONTACT_FIELDS: SCORE, WriteKind.TASK: frozenset({"Subject"})}
+    wanted = {
+        WriteKind.CONTACT: CONTACT,
+        WriteKind.CONTACT_FIELDS: SCORE,
+        WriteKind.TASK: frozenset({"WhoId", "Subject"}),
+    }
     assert crm.describe(wanted) == []
     assert crm.promises[WriteKind.ACTIVITY].native
 
@@ -173,6 +177,7 @@ def test_findings_name_what_is_missing_and_what_to_do(crm: Salesforce, org: simu
         ("Contact.CSAT_Band__c", True),
         (f"Contact.{PERSON_FIELD}", True),
         ("contact", True),
+        ("task", False),
         (f"Task.{KEY_FIELD}", False),
     ]
     assert all(finding.fix for finding in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -231,6 +232,17 @@ def test_a_long_key_is_found_again(helpdesk: Zendesk) -> None:
     made = receipt(write(helpdesk, WriteKind.TICKET, long)[0])
     (found,) = helpdesk.ask(WriteKind.TICKET, [long])
     assert [hit.remote_id for hit in found.receipts] == [made.remote_id]
+    external = json.loads(helpdesk.render(WriteKind.TICKET, [long]).body)["ticket"]["external_id"]
+    assert len(external) <= 255
+
+
+def test_a_create_known_not_to_exist_goes_out_under_another_key(helpdesk: Zendesk) -> None:
+    keys = {
+        helpdesk.render(WriteKind.TICKET, [replace(opening(key), revision=revision)]).idempotency_key
+        for key in ("recovery-1", "recovery-11")
+        for revision in (0, 1, 11)
+    }
+    assert len(keys) == 6
 
 
 def test_a_note_is_private_and_ends_in_its_marker(helpdesk: Zendesk, desk: simulator.Zendesk) -> None:
@@ -253,6 +265,15 @@ def test_a_note_whose_answer_was_lost_is_found_by_its_marker(helpdesk: Zendesk, 
     found, missing = helpdesk.ask(WriteKind.NOTE, notes)
     assert [hit.remote_id for hit in found.receipts] == [str(comments(desk, ticket)[-1]["id"])]
     assert missing.receipts == ()
+
+
+def test_a_deleted_ticket_spoils_no_question_about_others(helpdesk: Zendesk, desk: simulator.Zendesk) -> None:
+    gone, alive = (desk.add_ticket(requester_email="kim@mail.example") for _ in range(2))
+    write(helpdesk, WriteKind.NOTE, item("note-2", alive, text="x"))
+    desk.human_delete(gone)
+    lost, found = helpdesk.ask(WriteKind.NOTE, [item("note-1", gone, text="x"), item("note-2", alive, text="x")])
+    assert lost.receipts == ()
+    assert len(found.receipts) == 1
 
 
 def test_a_note_may_reopen_its_ticket(helpdesk: Zendesk, desk: simulator.Zendesk) -> None:

@@ -75,8 +75,9 @@ def test_an_unknown_kind_is_not_there() -> None:
     assert "zendsk" not in kinds
     with pytest.raises(KeyError):
         kinds["zendsk"]
+    options: type[BaseModel] = kinds["slack"].options
     with pytest.raises(ConfigError, match="zendsk"):
-        registry.build("zendsk", "named", registry.kinds()["slack"].options.model_validate(GIVEN["slack"]), KIT)
+        registry.build("zendsk", "named", options.model_validate(GIVEN["slack"]), KIT)
 
 
 def test_listing_kinds_imports_no_adapter() -> None:

@@ -75,7 +75,7 @@ class Salesforce:
             self._learn(self._fields("Task"))
 
     def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
-        """One sObject Collections call. An item's target is the contact: the record itself, or a task's WhoId."""
+        """One sObject Collections call. A task hangs on the contact its WhoId names."""
         return writes.render(kind, items, keyed=self._keyed is not False)
 
     def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome]:

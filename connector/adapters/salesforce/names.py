@@ -33,6 +33,22 @@ TASKS = frozenset({WriteKind.ACTIVITY, WriteKind.TASK})
 BATCH = 200  # records in one sObject Collections call; the whole call costs one of the day's API requests
 API = "api"  # the one quota: requests in a rolling 24 hours, shared by everything that talks to the org
 
+KEYED = Promise(native=True, can_ask=True, batch=BATCH, endpoint_class=API)
+"""Task and activity where the org has our key field, external id and unique."""
+MARKED = Promise(
+    native=False,
+    can_ask=True,
+    ask_first=True,
+    batch=1,  # a call of several either creates or updates, and the lane may want both
+    endpoint_class=API,
+    settle=timedelta(seconds=60),
+    residual=(
+        f"Without {KEY_FIELD} on Activity a task is recognised by a line in its description: when somebody deletes "
+        "that line while our write is in doubt, or the write lands later than a minute, there can be two."
+    ),
+)
+"""Task and activity elsewhere."""
+
 PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
     {
         WriteKind.CONTACT: Promise(
@@ -45,30 +61,10 @@ PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
         ),
         WriteKind.CONTACT_FIELDS: Promise(native=True, can_ask=False, batch=BATCH, endpoint_class=API),
         # Until the org is known to hold our key on Task, the weaker promise is the true one.
-        WriteKind.ACTIVITY: Promise(
-            native=False, can_ask=True, ask_first=True, batch=BATCH, endpoint_class=API, settle=timedelta(seconds=60)
-        ),
-        WriteKind.TASK: Promise(
-            native=False, can_ask=True, ask_first=True, batch=BATCH, endpoint_class=API, settle=timedelta(seconds=60)
-        ),
+        WriteKind.ACTIVITY: MARKED,
+        WriteKind.TASK: MARKED,
     }
 )
-KEYED = Promise(native=True, can_ask=True, batch=BATCH, endpoint_class=API)
-"""Task and activity where the org has our key field, external id and unique."""
-MARKED = Promise(
-    native=False,
-    can_ask=True,
-    ask_first=True,
-    batch=BATCH,
-    endpoint_class=API,
-    settle=timedelta(seconds=60),
-    residual=(
-        f"Without {KEY_FIELD} on Activity a task is recognised by a line in its description: when somebody deletes "
-        "that line while our write is in doubt, or the write lands later than a minute, there can be two."
-    ),
-)
-"""Task and activity elsewhere."""
-
 KNOWN_FIELDS: Mapping[WriteKind, frozenset[str]] = MappingProxyType(
     {
         kind: frozenset(fields.split())

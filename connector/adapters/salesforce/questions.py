@@ -109,7 +109,7 @@ def email_of(item: Item) -> str:
 
 def who_of(item: Item) -> str:
     """The contact an item's task belongs to."""
-    return str(item.fields.get("WhoId") or item.target or "")
+    return str(item.fields.get("WhoId") or "")
 
 
 def _group(rows: Sequence[Row], field: str) -> dict[str, list[Row]]:

@@ -36,6 +36,14 @@ def findings(wanted: Mapping[WriteKind, frozenset[str]], described: Mapping[str,
                 fix="add LastName with a default to the mapping's `contact` section",
                 blocking=True,
             )
+    for kind in sorted(TASKS & wanted.keys()):
+        if "WhoId" not in wanted[kind]:
+            yield Finding(
+                subject=kind.value,
+                message="the mapping writes no WhoId, so these tasks hang on no contact",
+                fix=f"add `WhoId: {{value: contact.id}}` to the mapping's `{kind.value}` section",
+                blocking=False,
+            )
     if TASKS & wanted.keys():
         yield from _task_key(described["Task"].get(KEY_FIELD))
 

@@ -12,7 +12,6 @@ from connector.adapters.salesforce.names import (
     KEY_FIELD,
     OBJECTS,
     PERSON_FIELD,
-    TASKS,
     marker,
     record_url,
     remote_key,
@@ -31,17 +30,19 @@ _ADDRESSES = frozenset({"attributes", "id", PERSON_FIELD, KEY_FIELD})
 
 
 def render(kind: WriteKind, items: Sequence[Item], *, keyed: bool) -> Request:
-    """The sObject Collections call that writes `items`. `keyed`: tasks are upserted by our key, else created marked.
+    """The sObject Collections call that writes `items`.
 
-    A None value goes out as null, which clears the field.
+    `keyed`: tasks are upserted by our key, new and known ones alike. Otherwise there is one task a call, created with a
+    marker or updated by id. A None value goes out as null, which clears the field.
     """
     if kind is WriteKind.CONTACT:
-        return _request("PATCH", UPSERT_CONTACTS, [_contact(item) for item in items])
+        return _request("PATCH", UPSERT_CONTACTS, [_keyed(kind, item, PERSON_FIELD) for item in items])
     if kind is WriteKind.CONTACT_FIELDS:
         return _request("PATCH", COLLECTIONS, [_record(kind, item, id=item.target) for item in items])
     if keyed:
-        return _request("PATCH", UPSERT_TASKS, [_task(kind, item) for item in items])
-    return _request("POST", COLLECTIONS, [_marked_task(kind, item) for item in items])
+        return _request("PATCH", UPSERT_TASKS, [_keyed(kind, item, KEY_FIELD) for item in items])
+    (item,) = items
+    return _request("POST" if item.target is None else "PATCH", COLLECTIONS, [_marked(kind, item)])
 
 
 def outcomes(kind: WriteKind, reply: Reply, request: Request, count: int, url: str, now: datetime) -> Sequence[Outcome]:
@@ -80,26 +81,20 @@ def _outcome(kind: WriteKind, row: Any, record: dict[str, Json], url: str, reply
     return Failed(error=error)
 
 
-def _contact(item: Item) -> dict[str, Json]:
-    return _record(WriteKind.CONTACT, item, **{PERSON_FIELD: remote_key(item.key, PERSON_FIELD)})
+def _keyed(kind: WriteKind, item: Item, field: str) -> dict[str, Json]:
+    return _record(kind, item, **{field: remote_key(item.key, field)})
 
 
-def _task(kind: WriteKind, item: Item) -> dict[str, Json]:
-    return _record(kind, item, **{KEY_FIELD: remote_key(item.key, KEY_FIELD)})
-
-
-def _marked_task(kind: WriteKind, item: Item) -> dict[str, Json]:
-    text = item.fields.get("Description")
-    record = _record(kind, item)
-    record["Description"] = f"{text}\n\n{marker(item.key)}" if text else marker(item.key)
+def _marked(kind: WriteKind, item: Item) -> dict[str, Json]:
+    record = _record(kind, item) if item.target is None else _record(kind, item, id=item.target)
+    if item.target is None or "Description" in item.fields:
+        text = item.fields.get("Description")
+        record["Description"] = f"{text}\n\n{marker(item.key)}" if text else marker(item.key)
     return record
 
 
 def _record(kind: WriteKind, item: Item, **address: Json) -> dict[str, Json]:
-    record: dict[str, Json] = {"attributes": {"type": OBJECTS[kind]}, **address}
-    if kind in TASKS and item.target is not None:
-        record["WhoId"] = item.target
-    return {**record, **item.fields}
+    return {"attributes": {"type": OBJECTS[kind]}, **address, **item.fields}
 
 
 def _request(method: str, path: str, rows: Sequence[dict[str, Json]]) -> Request:

@@ -154,10 +154,11 @@ class Zendesk:
         return [writes.note_found(item, newest.get(item.target or "", []), self._agent_url) for item in items]
 
     def _comments(self, ticket: str) -> list[dict[str, Any]]:
-        """The newest 100 comments of a ticket."""
-        answer = self._get(f"{TICKETS}/{ticket}/comments", sort_order="desc", per_page=100).json()
-        comments: Any = answer.get("comments") if isinstance(answer, dict) else None
-        return comments or []
+        """The newest 100 comments of a ticket; none of a deleted one, so that it spoils no question about others."""
+        answer: Any = None
+        with suppress(Gone):
+            answer = self._get(f"{TICKETS}/{ticket}/comments", sort_order="desc", per_page=100).json()
+        return (answer.get("comments") if isinstance(answer, dict) else None) or []
 
     def _list(self, path: str, name: str) -> list[dict[str, Any]]:
         """Every row of a short list, following `next_page`."""

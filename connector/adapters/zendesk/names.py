@@ -86,9 +86,9 @@ def external_id(key: str) -> str:
     return key if len(key) <= 255 else hashlib.sha256(key.encode()).hexdigest()
 
 
-def idempotency_key(key: str) -> str:
-    """The Idempotency-Key of a create: it must not change while the same object is meant."""
-    return hashlib.sha256(key.encode()).hexdigest()
+def idempotency_key(key: str, revision: int) -> str:
+    """The Idempotency-Key of a create: the same while the same request is meant, whatever its text."""
+    return hashlib.sha256(f"{key}\n{revision}".encode()).hexdigest()
 
 
 def marker(key: str) -> str:

@@ -30,7 +30,7 @@ def render(kind: WriteKind, items: Sequence[Item], directory: Directory) -> Requ
             method="POST",
             path=TICKETS,
             body=_bytes({"ticket": payload.create(item, directory)}),
-            idempotency_key=idempotency_key(item.key),
+            idempotency_key=idempotency_key(item.key, item.revision),
         )
     changes = [payload.update(item, directory) for item in items]
     if len(changes) == 1 and "additional_tags" not in changes[0]:
