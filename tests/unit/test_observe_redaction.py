@@ -320,3 +320,10 @@ def test_a_metric_that_is_not_in_the_table_does_not_exist() -> None:
         Metrics().count("surprises_total")
     with pytest.raises(ValueError, match="label"):
         Metrics().count("deliveries_total", source="typeform")
+
+
+def test_wire_libraries_are_silent_even_when_nobody_configured_logging() -> None:
+    for name in observe.WIRE_LOGGERS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    Api(connection="acme", base_url="http://127.0.0.1:1", auth=StaticBearer(Secret("tok-of-acme")), clock=SystemClock())
+    assert not any(logging.getLogger(name).isEnabledFor(logging.ERROR) for name in observe.WIRE_LOGGERS)

@@ -352,24 +352,3 @@ def test_without_a_token_nothing_is_sent_and_no_secret_told(
     before = stage.clock.now()
     assert stage.api(auth).call("POST", "/x", json={}, write=True).status == 200
     assert stage.clock.now() == before
-
-
-def test_the_store_in_memory_keeps_its_contract() -> None:
-    clock = VirtualClock(NOW)
-    tokens = MemoryTokens(clock)
-    first = Token(access=Secret("access-1"), generation=1)
-    assert tokens.load("g") is None
-    assert tokens.lease("g", 0, timedelta(seconds=10))
-    assert not tokens.lease("g", 0, timedelta(seconds=10))
-    clock.advance(timedelta(seconds=10))
-    assert tokens.lease("g", 0, timedelta(seconds=10))
-    tokens.release("g", 0)
-    assert tokens.lease("g", 0, timedelta(seconds=10))
-    assert not tokens.save("g", Token(access=Secret("access-2"), generation=2))
-    assert tokens.save("g", first)
-    assert not tokens.save("g", first)
-    assert not tokens.lease("g", 0, timedelta(seconds=10))
-    assert tokens.lease("g", 1, timedelta(seconds=10))
-    tokens.release("g", 0)
-    assert not tokens.lease("g", 1, timedelta(seconds=10))
-    assert tokens.load("g") == first
