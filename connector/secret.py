@@ -123,8 +123,9 @@ _TOKEN = re.compile(
     r"|\b(?:Bearer|Basic|Zoho-oauthtoken)\s+[\w.~+/!-]+=*",
     re.IGNORECASE,
 )
+# A name may have lost its second half to a secret that is a plain word.
 _NAMED = re.compile(
-    r"((?:access_|refresh_|api_|client_|webhook_)?(?:token|secret|password|apikey|api_key|signature)"
+    r"((?:(?:access|refresh|api|client|webhook)_(?:token|secret|key|…)|token|secret|password|apikey|signature)"
     r"(?:[\"']?\s*[:=]\s*[\"']?))([^\s\"'&,;}]{4,})",
     re.IGNORECASE,
 )

@@ -132,6 +132,12 @@ def test_what_an_operator_needs_stays(text: str) -> None:
     assert redact(text) == text
 
 
+def test_a_secret_that_is_a_plain_word_does_not_uncover_another() -> None:
+    word = Secret("secret")
+    assert redact('"client_secret": "abcdef"') == '"client_…": "…"'
+    assert word.matches("secret")
+
+
 def test_a_secret_of_a_few_letters_does_not_destroy_texts() -> None:
     secret = Secret("abc")
     assert redact("abcabc abc") == "abcabc abc"
