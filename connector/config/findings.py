@@ -72,8 +72,13 @@ class Findings:
         self, errors: Iterable[ErrorDetails], model: type[BaseModel], root: Path_ = (), also: Iterable[str] = ()
     ) -> None:
         """Take over pydantic's errors about `model` at `root`; `also` are keys valid there besides the model's."""
-        for error in errors:
-            self._one(error, model, root, tuple(also))
+        found = list(errors)
+        for error in found:
+            # pydantic counts only sound entries: a list with one broken entry is "too short" for it, not for a person.
+            place = error["loc"]
+            inside = any(each["loc"][: len(place)] == place and each["loc"] != place for each in found)
+            if error["type"] != "too_short" or not inside:
+                self._one(error, model, root, tuple(also))
 
     def _one(self, error: ErrorDetails, model: type[BaseModel], root: Path_, also: Sequence[str]) -> None:
         place: Path_ = error["loc"]

@@ -170,7 +170,9 @@ class Component(Model):
     metric: Metric | None = Field(default=None, description="Which ratings; for answers.")
     half_life: Duration | None = Field(default=None, description="After this long a fact counts half.")
     measure: Measure | None = Field(default=None, description="How facts from a connection become a number.")
-    field: Text | None = Field(default=None, description="The CRM's field that holds it; none: tickets.")
+    field: Text | None = Field(
+        default=None, pattern=r"^[A-Za-z]\w*$", description="The CRM's field that holds it; none: tickets."
+    )
     window: Duration | None = Field(default=None, description="Only facts this recent count.")
     best: float | None = Field(default=None, description="The number worth 100.")
     worst: float | None = Field(default=None, description="The number worth 0.")

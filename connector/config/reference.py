@@ -32,9 +32,9 @@ go by their number from 0. Durations are `10s`, `5m`, `4h`, `7d`; shares `50%`; 
 paths start from the file's folder.
 """
 LANGUAGE = """Rules, texts and mappings speak one language: Jinja's, without calls. `and or not`, comparisons, `in`,
-`+ - * /`, `~`, `a if b else c`, `is defined`; texts add `{{ … }}`, `{% if %}` and `{% for %}`. In a rule a missing value
-makes it not act; in texts and mappings it is false and prints nothing, so `a or b` works. What customers wrote is a
-value, never part of an expression."""
+`+ - * /`, `~`, `a if b else c`, `is defined`; texts add `{{ … }}`, `{% if %}` and `{% for %}`. In a rule a missing
+value makes it not act; in texts and mappings it is false and prints nothing, so `a or b` works. What customers wrote
+is a value, never part of an expression."""
 WORDS: Mapping[Any, str] = {
     str: "text",
     int: "whole number",

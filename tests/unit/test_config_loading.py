@@ -99,6 +99,12 @@ def test_a_mistake_in_the_environment_points_at_the_variable(
     assert (problem.file, problem.suggestion) == (variable, suggestion)
 
 
+def test_a_key_that_is_there_already_is_not_what_was_meant(folder: Path) -> None:
+    line = edit(folder / "config.yaml", "from: inhouse", "form: inhouse")
+    (problem,) = problems(folder)
+    assert (problem.line, problem.suggestion) == (line, "from")
+
+
 def test_references_are_filled_from_environment_files_and_defaults(folder: Path) -> None:
     (folder / "slack.txt").write_text("xoxb-from-a-file\n", encoding="utf-8")
     edit(folder / "config.yaml", '"${SLACK_TOKEN}"', '"${file:slack.txt}"')
