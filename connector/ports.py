@@ -139,8 +139,11 @@ class Contacts(Protocol):
 
     account: str
 
-    def contacts_since(self, cursor: str | None) -> Page[Contact]:
-        """Contacts created, changed, merged or deleted since `cursor` (None: from the beginning). Pages overlap."""
+    def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
+        """Contacts created, changed, merged or deleted since `cursor` (None: from the beginning). Pages overlap.
+
+        `fields` are what `Contact.values` must hold besides identity, by the CRM's names.
+        """
         ...
 
 
@@ -168,7 +171,7 @@ class Tickets(Protocol):
     account: str
 
     def tickets_since(self, cursor: str | None) -> Page[Ticket]:
-        """Tickets changed since `cursor` (None: from now on). Pages overlap."""
+        """Tickets changed since `cursor` (None: in the last 90 days). Pages overlap."""
         ...
 
     def read_tickets(self, ids: Sequence[str]) -> Mapping[str, Ticket]:

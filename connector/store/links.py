@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
 
 from connector.domain.model.intent import Json
 from connector.domain.model.person import Evidence, Link, LinkState
@@ -108,3 +108,9 @@ def _link(tx: Transaction, row: Row[Any]) -> Link:
         ),
         candidates=tuple(row.candidates),
     )
+
+
+def held(tx: Transaction) -> int:
+    """How many links wait for a person to choose."""
+    query = select(func.count()).select_from(link).where(link.c.state == LinkState.HELD.value)
+    return int(tx.execute(query).scalar_one())

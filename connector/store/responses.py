@@ -225,6 +225,16 @@ def counts(tx: Transaction) -> dict[str, int]:
     return {str(state): int(number) for state, number in rows}
 
 
+def anonymous(tx: Transaction) -> int:
+    """How many decided versions are from nobody in particular."""
+    query = (
+        select(func.count())
+        .select_from(response_version.join(response, response.c.id == response_version.c.response_id))
+        .where(response_version.c.state == VersionState.DECIDED.value, response.c.person_id.is_(None))
+    )
+    return int(tx.execute(query).scalar_one())
+
+
 def _opened() -> Any:  # SQLAlchemy's Select of two tables has no short name
     return (
         select(response_version, response.c.person_id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from connector.domain.model.person import Contact
@@ -55,8 +57,11 @@ class ContactsPoll:
         def take(tx: Transaction, record: Contact, read_at: datetime) -> None:
             take_contact(tx, record, target, settings, read_at)
 
-        feed = f"{self.source.account}/contacts"
-        return _drain(self.db, hold, feed, self.source.contacts_since, take, settings, self.every)
+        fields = watched(settings, target)
+        # Other fields begin another feed: what the mirror lacks of them has to be read from the beginning.
+        feed = f"{self.source.account}/contacts@{hashlib.sha256(','.join(fields).encode()).hexdigest()[:12]}"
+        since = partial(self.source.contacts_since, fields=fields)
+        return _drain(self.db, hold, feed, since, take, settings, self.every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,18 @@ class TicketsPoll:
 
         feed = f"{self.source.account}/tickets"
         return _drain(self.db, hold, feed, self.source.tickets_since, take, settings, self.every)
+
+
+def watched(settings: DecideSettings, target: Target) -> tuple[str, ...]:
+    """The CRM fields to read: those scores rest on, and those we write, to notice when a person changes them."""
+    score, section = settings.score, target.sections.get("contact_fields")
+    signals = () if score is None else score.signals
+    read = {
+        signal.field
+        for signal in signals
+        if signal.field is not None and settings.targets[signal.connection].account == target.account
+    }
+    return tuple(sorted(read | set(() if section is None else section.names)))
 
 
 def target_of(settings: DecideSettings, account: str) -> Target:

@@ -118,10 +118,10 @@ class Rehearsal:
         """
         secret = {"good": (SECRET, INHOUSE_SECRET), "forged": ("wrong", "wrong")}.get(signature)
         headers = {"Content-Type": "application/json"}
-        if secret and hook == "typeform":
-            headers["Typeform-Signature"] = sign(secret[0], body)
-        elif secret:
+        if secret and hook == "inhouse":
             headers["X-Signature"] = "sha256=" + hmac.new(secret[1].encode(), body, hashlib.sha256).hexdigest()
+        elif secret:
+            headers["Typeform-Signature"] = sign(secret[0], body)
         return self._request("POST", f"/hooks/{hook}", body, headers)
 
     def status(self) -> Status:
@@ -145,10 +145,15 @@ class Rehearsal:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
+    def close(self) -> None:
+        """Let go of the store."""
         if self._db is not None:
             self._db.close()
+            self._db = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+        self.close()
 
     def _get(self, path: str) -> int:
         return self._request("GET", path, None, {})

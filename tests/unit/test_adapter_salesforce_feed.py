@@ -19,7 +19,10 @@ from connector.transport.kit import Kit
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SCORE = frozenset({"CSAT_Health__c", "CSAT_Band__c"})
+FIELDS = ("Last_Service__c", "Email")
 CONTACT = frozenset({"LastName", "Email"})
+
+FIELDS = ("Last_Service__c", "Email")
 
 
 @pytest.fixture
@@ -42,7 +45,6 @@ def crm(org: simulator.Salesforce, clock: VirtualClock) -> Salesforce:
         client_id=simulator.CLIENT_ID,
         client_secret=Secret(simulator.CLIENT_SECRET),
         base_url=org.site.base_url,
-        read=("Last_Service__c", "Email"),
     )
     return Salesforce("crm", options, Kit(clock=clock, token_store=MemoryTokens(clock)))
 
@@ -51,7 +53,7 @@ def sweep(crm: Salesforce, cursor: str | None = None) -> tuple[list[Contact], st
     """Every page from `cursor` on."""
     found: list[Contact] = []
     while True:
-        page = crm.contacts_since(cursor)
+        page = crm.contacts_since(cursor, FIELDS)
         found += page.records
         cursor = page.cursor
         if not page.more:
@@ -146,7 +148,7 @@ def test_pages_the_vendor_cuts_shorter_are_followed(clock: VirtualClock) -> None
         )
         crm = Salesforce("crm", options, Kit(clock=clock, token_store=MemoryTokens(clock)))
         records = {org.add_contact(LastName=f"S{number}") for number in range(5)}
-        assert {contact.id for contact in crm.contacts_since(None).records} == records
+        assert {contact.id for contact in crm.contacts_since(None, FIELDS).records} == records
     finally:
         org.stop()
 

@@ -72,13 +72,15 @@ def sweep(helpdesk: Zendesk, cursor: str | None) -> tuple[dict[str, Ticket], str
             return found, cursor
 
 
-def test_the_feed_begins_now_and_tells_ours_from_theirs(
+def test_the_feed_begins_a_quarter_back_and_tells_ours_from_theirs(
     helpdesk: Zendesk, desk: simulator.Zendesk, clock: VirtualClock
 ) -> None:
-    desk.add_ticket(requester_email="old@mail.example")
-    clock.advance(timedelta(hours=1))
+    desk.add_ticket(requester_email="ancient@mail.example")
+    clock.advance(timedelta(days=91))
+    old = str(desk.add_ticket(requester_email="old@mail.example"))
+    clock.advance(timedelta(days=80))
     seen, cursor = sweep(helpdesk, None)
-    assert seen == {}
+    assert set(seen) == {old}
     ours = open_ours(helpdesk)
     theirs = str(desk.add_ticket(requester_email="lee@mail.example", external_id="somebody-elses"))
     clock.advance(timedelta(minutes=2))

@@ -52,7 +52,6 @@ class Salesforce:
         self.promises: Mapping[WriteKind, Promise] = PROMISES
         self._clock = kit.clock
         self._url = options.url
-        self._read = options.read
         auth = ClientCredentials(
             token_url=options.url + TOKEN_PATH,
             client_id=options.client_id,
@@ -107,10 +106,10 @@ class Salesforce:
             return self._ask_tasks(items)
         return [Found(receipts=()) for _ in items]
 
-    def contacts_since(self, cursor: str | None) -> Page[Contact]:
+    def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
         """A page of at most 2,000 changes, merged and deleted contacts among them."""
-        rows = self._query(contacts.query(cursor, self._read), deleted=True)
-        return contacts.page(rows, cursor, self._read, self.account, self._url)
+        rows = self._query(contacts.query(cursor, fields), deleted=True)
+        return contacts.page(rows, cursor, fields, self.account, self._url)
 
     def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
         """Look for missing and read-only fields and for our two keys."""

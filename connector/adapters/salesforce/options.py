@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from connector.secret import Secret
 from connector.transport.client import READ
-
-_FIELD = r"^[A-Za-z]\w*$"
 
 
 class Options(BaseModel):
@@ -25,9 +21,6 @@ class Options(BaseModel):
     client_secret: Secret = Field(description="Consumer secret of the External Client App.")
     base_url: str | None = Field(default=None, description="Instead of https://<domain>, for a simulator or a proxy.")
     timeout: float = Field(default=READ, gt=0, le=120, description="Seconds after which a call counts as unanswered.")
-    read: tuple[Annotated[str, Field(pattern=_FIELD)], ...] = Field(
-        default=(), description="Contact fields to read besides identity; those that rules and scores use are added."
-    )
 
     @property
     def url(self) -> str:

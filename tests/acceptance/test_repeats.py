@@ -1,0 +1,75 @@
+"""Everything again, three times, shuffled, and once more under other names: nothing is written twice."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from connector.cli.demo import play
+from tests.acceptance.stages import good, staged, writes
+
+pytestmark = pytest.mark.slow
+
+RENAMED = {
+    "  typeform:\n": "  forms_tool:\n",
+    "from: typeform": "from: forms_tool",
+    "  salesforce:\n": "  crm:\n",
+    "from: salesforce": "from: crm",
+    "connection: salesforce": "connection: crm",
+    "to: [salesforce]": "to: [crm]",
+    "  zendesk:\n": "  helpdesk:\n",
+    "from: zendesk": "from: helpdesk",
+    "connection: zendesk": "connection: helpdesk",
+    "[salesforce, zendesk]": "[helpdesk, crm]",
+    "  slack:\n": "  chat:\n",
+    "connection: slack": "connection: chat",
+}
+REORDERED = """rules:
+  - name: dangerous work
+    when: unhappy and "safety" in themes and sentiment == "negative"
+    do:
+      - notify: {connection: chat, channel: "#csat-safety", text: "{{ rating }} {{ ticket.url }}"}
+      - {open_recovery: service-recovery, severity: critical}
+  - name: not happy
+    when: unhappy
+    do:
+      - {open_recovery: service-recovery}
+"""
+
+
+def test_repeats_write_nothing_even_under_other_names(tmp_path: Path) -> None:
+    with staged(tmp_path / "stage") as stage:
+        before = stage.rehearsal
+        before.start()
+        play(before, stage.world)
+        accepted = before.status().accepted
+        written = writes(stage.simulators)
+        assert len(written) > 100
+        again = good(stage.world.deliveries) * 3
+        random.Random(5).shuffle(again)
+
+        statuses = {before.deliver(one.hook, one.body.encode()) for one in again}
+
+        assert statuses == {200}
+        now = before.settle()
+        assert now.accepted == accepted + len(again)
+        assert now.duplicates >= len(again)
+        assert writes(stage.simulators) == written
+        assert before.stop() == 0
+
+        text = before.config.read_text()
+        start, end = text.index("rules: "), text.index("playbooks:")
+        after = stage.again(
+            rewrite={text[start:end]: REORDERED + "\n", **RENAMED},
+            rename={"salesforce": "crm", "zendesk": "helpdesk", "slack": "chat"},
+        )
+        with after:
+            renamed = {"typeform": "forms_tool", "inhouse": "inhouse"}
+            statuses = {after.deliver(renamed[one.hook], one.body.encode(), one.signature) for one in again}
+            assert statuses == {200}
+            assert after.settle().accepted == accepted + 2 * len(again)
+            after.pause(3)
+            assert after.settle().accepted == accepted + 2 * len(again)
+        assert writes(stage.simulators) == written
