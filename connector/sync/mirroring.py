@@ -109,7 +109,8 @@ def _observed(tx: Transaction, account: str, remote_id: str, values: Mapping[str
         seen = {field: _like(known[field].value, value) for field, value in values.items() if field in known}
         changed = confirmed.observe(tx, account, name, seen, read_at=read_at)
         if changed:
-            history.append(tx, "edited_there", detail={"account": account, "object": name, "fields": sorted(changed)})
+            fields: list[Json] = [*sorted(changed)]
+            history.append(tx, "edited_there", detail={"account": account, "object": name, "fields": fields})
 
 
 def _like(known: Json, seen: object) -> Json:
