@@ -15,22 +15,20 @@ from connector.domain.model.intent import (
     references,
 )
 from connector.domain.model.transitions import UNSENT, Event
-from connector.store import intents, writing
+from connector.store import intents
 from connector.store import receipts as remotes
 from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
 from connector.store.schema import intent, response
 from connector.store.transaction import Transaction
 
-UNCHANGED = "unchanged"
-
 
 def plan(tx: Transaction, wanted: Sequence[Intent]) -> list[int]:
     """Take in intents; returns the ids of those that are new and have something to do.
 
-    An intent whose key exists is left alone. Fields that already hold the value, that a person changed, or about which
-    something newer is known are not written; an intent with nothing left ends superseded. Unsent intents that a newer
-    one covers are superseded by it. What refers to objects without a receipt waits, blocked.
+    An intent whose key exists is left alone. Unsent intents that a newer one covers are superseded by it. What refers
+    to objects without a receipt waits, blocked. Whether a field is worth writing (it may hold the value already, a
+    person may have changed it, something newer may be known) is seen when it is sent: until then all of that changes.
     """
     return [made for one in wanted if (made := _plan_one(tx, one)) is not None]
 
@@ -44,15 +42,7 @@ def _plan_one(tx: Transaction, wanted: Intent) -> int | None:
     for old in covered:
         remotes.stop_waiting(tx, old)
         intents.move(tx, old, Event.NEWER, f"replaced by {row.key}")
-    others = [old for old in unsent if old not in covered]
     missing = _missing(tx, row)
-    # While another intent for the object is still to be sent, "equal to the confirmed value" says nothing about what
-    # the object will hold by then; the lane looks again when it sends.
-    if not others and not missing:
-        left = writing.worth_writing(tx, row)
-        if not left.fields:
-            intents.move(tx, row, Event.UNCHANGED, left.reason)
-            return None
     if missing:
         remotes.wait_for(tx, row, missing)
         intents.move(tx, row, Event.PARENT_UNCONFIRMED, f"waits for {', '.join(sorted(missing))}")

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.domain.model.intent import Json, WriteKind
-from connector.store import confirmed
 from connector.store.confirmed import Confirmed
-from connector.store.intents import IntentRow
-from connector.store.transaction import Transaction
 
 # A list in such a field is added to what is there, so equal values are not "unchanged" and lists join when folded.
 ADDED = "add_"
@@ -42,19 +39,6 @@ def tracked(kind: WriteKind, fields: Mapping[str, Json]) -> dict[str, Json]:
     }
 
 
-def worth_writing(tx: Transaction, row: IntentRow) -> Left:
-    """`trim` for one intent alone."""
-    fields = {name: Wanted(value=value, event_at=row.cause_at) for name, value in row.fields.items()}
-    return trim(
-        fields,
-        confirmed.of(tx, row.account, row.about),
-        kind=row.kind,
-        updates=row.target is not None,
-        ours=row.ours,
-        if_blank=row.if_blank,
-    )
-
-
 def trim(
     fields: Mapping[str, Wanted],
     known: Mapping[str, Confirmed],
@@ -63,16 +47,27 @@ def trim(
     updates: bool,
     ours: frozenset[str],
     if_blank: frozenset[str],
+    since: datetime,
 ) -> Left:
     """Leave out what holds already, what a person changed, and what something newer is known about.
 
     A note says what it says: nothing is left out of it. A record that is created or replaced as a whole
     (`updates` False) goes out whole unless everything in it holds already: a part of it could not create it.
+
+    Args:
+        fields: what is wanted.
+        known: what is confirmed about the object.
+        kind: of the write.
+        updates: whether an existing object is changed field by field.
+        ours: fields written although a person changed them.
+        if_blank: fields written only where there is nothing.
+        since: only values confirmed since then, by this process, count as "holds already". The store may be an old
+            copy: what it remembers being there may have been overwritten by a life of ours that it knows nothing of.
     """
     if kind is WriteKind.NOTE:
         return Left(fields=fields, unchanged={}, reason="")
     why = {
-        name: _against(name, want, known.get(name), updates=updates, ours=ours, if_blank=if_blank)
+        name: _against(name, want, known.get(name), updates=updates, ours=ours, if_blank=if_blank, since=since)
         for name, want in fields.items()
     }
     unchanged = {name: fields[name].event_at for name, reason in why.items() if reason == "unchanged"}
@@ -83,7 +78,14 @@ def trim(
 
 
 def _against(
-    name: str, want: Wanted, known: Confirmed | None, *, updates: bool, ours: frozenset[str], if_blank: frozenset[str]
+    name: str,
+    want: Wanted,
+    known: Confirmed | None,
+    *,
+    updates: bool,
+    ours: frozenset[str],
+    if_blank: frozenset[str],
+    since: datetime,
 ) -> str | None:
     """Why a field is not written; None when it is. A value that is unknown never speaks against writing."""
     if name.startswith(ADDED):
@@ -95,7 +97,7 @@ def _against(
     if not known.known:
         return None
     if known.value == want.value:
-        return "unchanged"
+        return "unchanged" if known.at >= since else None
     if known.theirs and name not in ours:
         return "a person changed it"
     if name in if_blank and known.value not in (None, ""):

@@ -150,6 +150,7 @@ def _left(tx: Transaction, outlet: Outlet, record: Folded) -> Left:
         updates=record.target is not None,
         ours=record.ours,
         if_blank=record.if_blank,
+        since=outlet.started_at,
     )
 
 

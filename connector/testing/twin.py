@@ -145,7 +145,7 @@ class Twin:
             self.catch_up()
             fault = self.faults.pop(0) if self.faults else None
             self._before(kind, request, fault)
-            outcomes = self._commit(kind, request)
+            outcomes = self._commit(kind, request, self.clock.now())
             if len(outcomes) != count:
                 raise AssertionError("the count is not that of the request")
             return self._after(kind, outcomes, fault)
@@ -172,8 +172,8 @@ class Twin:
         with self._lock:
             due = [entry for entry in self._late if entry[0] <= self.clock.now()]
             self._late = [entry for entry in self._late if entry[0] > self.clock.now()]
-            for _, kind, request in due:
-                self._commit(kind, request)
+            for at, kind, request in due:
+                self._commit(kind, request, at)
 
     def merge(self, loser: str, winner: str) -> None:
         """Merge one object into another; the loser answers with a pointer from now on."""
@@ -249,13 +249,13 @@ class Twin:
             raise Rejected("a record is wrong")
         return outcomes[:-1] if trouble is Trouble.SHORT else outcomes
 
-    def _commit(self, kind: WriteKind, request: Request) -> Sequence[Outcome]:
+    def _commit(self, kind: WriteKind, request: Request, at: datetime) -> Sequence[Outcome]:
         """Do what the request says, once for each idempotency key that is still remembered."""
         digest = hashlib.sha256(request.body).hexdigest()
         window = self.promises[kind].key_window
         if window is not None and request.idempotency_key is not None:
             known = self._keys.get(request.idempotency_key)
-            if known is not None and self.clock.now() < known.at + window:
+            if known is not None and at < known.at + window:
                 if known.digest != digest:
                     raise Conflict("this key was used for another body")
                 return known.outcomes
@@ -266,11 +266,11 @@ class Twin:
         outcomes = [
             Failed(error=Rejected("wrong value", field="value"))
             if refuses_whole or self._is_bad(record)
-            else self._write(kind, record)
+            else self._write(kind, record, at + self.promises[kind].lookup_lag)
             for record in records
         ]
         if window is not None and request.idempotency_key is not None:
-            self._keys[request.idempotency_key] = _Key(digest, self.clock.now(), outcomes)
+            self._keys[request.idempotency_key] = _Key(digest, at, outcomes)
         return outcomes
 
     def _is_bad(self, record: Mapping[str, Json]) -> bool:
@@ -281,28 +281,30 @@ class Twin:
         assert isinstance(fields, dict)
         return any(isinstance(value, str) and value in self.bad for value in fields.values())
 
-    def _write(self, kind: WriteKind, record: Mapping[str, Json]) -> Outcome:
+    def _write(self, kind: WriteKind, record: Mapping[str, Json], seen_from: datetime) -> Outcome:
         key, target, fields = record["key"], record["target"], record["fields"]
         assert isinstance(key, str)
         assert isinstance(fields, dict)
         if target is not None:
             assert isinstance(target, str)
-            return self._update(kind, key, target, fields)
+            return self._update(kind, key, target, fields, seen_from)
         known = [thing for thing in self.things.values() if thing.kind is kind and thing.key == key]
         if known and self.promises[kind].native:
-            return self._update(kind, key, known[0].id, fields)
+            return self._update(kind, key, known[0].id, fields, seen_from)
         self._numbers += 1
         made = Thing(
             id=f"{kind}-{self._numbers}",
             kind=kind,
             key=key,
             fields=fields,
-            seen_from=self.clock.now() + self.promises[kind].lookup_lag,
+            seen_from=seen_from,
         )
         self.things[made.id] = made
         return Receipt(remote_id=made.id, url=f"https://twin.example/{made.id}", created=True, request_id="r-1")
 
-    def _update(self, kind: WriteKind, key: str, target: str, fields: Mapping[str, Json]) -> Outcome:
+    def _update(
+        self, kind: WriteKind, key: str, target: str, fields: Mapping[str, Json], seen_from: datetime
+    ) -> Outcome:
         thing = self.things.get(target)
         if thing is None:
             return Failed(error=Gone("no such object", moved_to=self.moved.get(target)))
@@ -310,7 +312,6 @@ class Twin:
             self.things[target] = replace(thing, fields={**thing.fields, **fields})
             return Receipt(remote_id=target, created=False)
         handling = {name: value for name, value in fields.items() if name != "text"}
-        seen_from = self.clock.now() + self.promises[kind].lookup_lag
         texts = (*thing.texts, (key, fields.get("text")))
         self.things[target] = replace(
             thing, fields={**thing.fields, **handling}, texts=texts, seen_from=max(thing.seen_from, seen_from)

@@ -20,7 +20,7 @@ from connector.store.intents import IntentRow
 from connector.store.keyring import KeyRing
 from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
-from connector.sync.outlet import Limits, Prepare, as_planned
+from connector.sync.outlet import Limits, Prepare, Settled, as_planned
 from connector.sync.write import WriteLane
 from connector.testing.twin import Crash, Twin
 
@@ -114,15 +114,19 @@ class Bench:
     def start(self) -> None:
         """A new process on the store as it lies there."""
         self.db = Database(f"sqlite:///{self.store}", ring(), self.clock)
-        self.lane = WriteLane(
+        self.lane = self.lane_with(self._settle, self.prepare)
+
+    def lane_with(self, on_settled: Settled, prepare: Prepare) -> WriteLane:
+        """The lane, as another process would make it."""
+        return WriteLane(
             self.db,
             self.twin,
             self.clock,
             self.limits,
             live=self.live,
             notify_operators=self._notify,
-            on_settled=self._settle,
-            prepare=self.prepare,
+            on_settled=on_settled,
+            prepare=prepare,
         )
 
     def restart(self, after: timedelta = timedelta(0)) -> None:
