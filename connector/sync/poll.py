@@ -57,11 +57,8 @@ class ContactsPoll:
         def take(tx: Transaction, record: Contact, read_at: datetime) -> None:
             take_contact(tx, record, target, settings, read_at)
 
-        fields = watched(settings, target)
-        # Other fields begin another feed: what the mirror lacks of them has to be read from the beginning.
-        feed = f"{self.source.account}/contacts@{hashlib.sha256(','.join(fields).encode()).hexdigest()[:12]}"
-        since = partial(self.source.contacts_since, fields=fields)
-        return _drain(self.db, hold, feed, since, take, settings, self.every)
+        since = partial(self.source.contacts_since, fields=watched(settings, target))
+        return _drain(self.db, hold, contacts_feed(settings, target), since, take, settings, self.every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +91,12 @@ def watched(settings: DecideSettings, target: Target) -> tuple[str, ...]:
         if signal.field is not None and settings.targets[signal.connection].account == target.account
     }
     return tuple(sorted(read | set(() if section is None else section.names)))
+
+
+def contacts_feed(settings: DecideSettings, target: Target) -> str:
+    """The cursor's name. Other fields are another feed: what the mirror lacks of them is read from the beginning."""
+    fields = ",".join(watched(settings, target))
+    return f"{target.account}/contacts@{hashlib.sha256(fields.encode()).hexdigest()[:12]}"
 
 
 def target_of(settings: DecideSettings, account: str) -> Target:
@@ -154,7 +157,7 @@ def _later(db: Database, hold: LaneHold, feed: str, error: RemoteError, settings
         return error.until
     if not isinstance(error, Unauthorized):
         return db.clock.now() + AFTER_TROUBLE
-    account, _, what = feed.rpartition("/")
+    account, _, what = feed.partition("@")[0].rpartition("/")
     with db.write() as tx:
         hold.confirm(tx)
         tell_operators(tx, settings, account, f"reading {what}", f"{account}: {what} cannot be read: {error}")
