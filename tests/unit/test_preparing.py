@@ -1,0 +1,181 @@
+"""Tickets are looked at just before something is added to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.clock import VirtualClock
+from connector.domain.model.intent import IntentState, Item, WriteKind
+from connector.domain.model.response import Interaction
+from connector.domain.recovery.opening import IfSolved
+from connector.ports import Hook, Page, Ticket
+from connector.store import outbox, recoveries
+from connector.store.database import Database
+from connector.store.intents import IntentRow
+from connector.sync.outlet import Replan
+from connector.sync.preparing import TicketLook
+from connector.sync.settings import DecideSettings, TicketStep
+from tests.unit.deciding import DESK, decide_all, example_settings, feed, planned, pretend_confirmed
+from tests.unit.samples import NOON, answer, empty_store
+
+
+@dataclass
+class Desk:
+    """Tickets by id with nothing but a status."""
+
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    account: str = DESK
+
+    def tickets_since(self, cursor: str | None) -> Page[Ticket]:
+        raise AssertionError("not asked here")
+
+    def read_tickets(self, ids: Sequence[str]) -> Mapping[str, Ticket]:
+        return {one: _ticket(one, self.statuses[one]) for one in ids if one in self.statuses}
+
+    def verify(self, hook: Hook) -> None:
+        raise AssertionError("not asked here")
+
+    def read_hook(self, body: bytes) -> Sequence[str]:
+        raise AssertionError("not asked here")
+
+
+def _ticket(remote_id: str, status: str) -> Ticket:
+    return Ticket(
+        account=DESK,
+        id=remote_id,
+        status=status,
+        requester_email=None,
+        key=None,
+        url=None,
+        updated_at=NOON,
+        values={},
+    )
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    store = empty_store(tmp_path, VirtualClock(NOON))
+    yield store
+    store.close()
+
+
+def look(
+    db: Database,
+    statuses: Mapping[str, str],
+    rows: Sequence[tuple[IntentRow, str]],
+    settings: DecideSettings | None = None,
+) -> list[Item | Replan]:
+    chosen = settings or example_settings()
+    prepare = TicketLook(db=db, tickets=Desk(statuses=statuses), settings=lambda: chosen)
+    items = [Item(key=row.key, target=target, fields=row.fields, cause_at=row.cause_at) for row, target in rows]
+    return list(prepare(WriteKind.NOTE, items))
+
+
+def reopening() -> DecideSettings:
+    base = example_settings()
+    steps = tuple(
+        replace(step, if_solved=IfSolved.REOPEN) if isinstance(step, TicketStep) else step
+        for step in base.playbooks["service-recovery"]
+    )
+    return replace(base, playbooks={"service-recovery": steps})
+
+
+def joined(db: Database, *numbers: str) -> list[tuple[IntentRow, str]]:
+    """A recovery with ticket 501 and a note for each further answer."""
+    feed(db, answer("1"))
+    decide_all(db, example_settings())
+    [ticket] = planned(db, WriteKind.TICKET)
+    pretend_confirmed(db, ticket, "501")
+    for number in numbers:
+        feed(db, answer(number, at=NOON - timedelta(minutes=1)))
+        decide_all(db, example_settings())
+    return [(row, "501") for row in planned(db, WriteKind.NOTE)]
+
+
+def carry_out(db: Database, answers: Sequence[Item | Replan]) -> None:
+    with db.write() as tx:
+        for one in answers:
+            assert isinstance(one, Replan)
+            if one.then is not None:
+                one.then(tx)
+            outbox.plan(tx, one.intents)
+
+
+@pytest.mark.parametrize("status", ["new", "open", "pending", "hold"])
+def test_a_note_goes_on_a_ticket_somebody_works_on(db: Database, status: str) -> None:
+    [prepared] = look(db, {"501": status}, joined(db, "2"))
+    assert isinstance(prepared, Item)
+    assert "status" not in prepared.fields
+
+
+def test_a_solved_ticket_is_reopened_where_the_playbook_says_so(db: Database) -> None:
+    [prepared] = look(db, {"501": "solved"}, joined(db, "2"), reopening())
+    assert isinstance(prepared, Item)
+    assert prepared.fields["status"] == "open"
+
+
+@pytest.mark.parametrize(("status", "settings"), [("solved", example_settings), ("closed", reopening)])
+def test_a_ticket_that_is_over_is_followed_up_once(db: Database, status: str, settings: object) -> None:
+    chosen = settings() if callable(settings) else None
+    prepared = look(db, {"501": status}, joined(db, "2", "3"), chosen)
+    carry_out(db, prepared)
+    first, follow_up = planned(db, WriteKind.TICKET)
+    assert follow_up.object == "recovery/1/ticket/2"
+    assert follow_up.fields["follow_up_of"] == "501"
+    assert follow_up.key != first.key
+    again = planned(db, WriteKind.NOTE)[-1]
+    assert (again.target, again.state) == ("recovery/1/ticket/2", IntentState.BLOCKED)
+    assert len(planned(db, WriteKind.TICKET)) == 2
+
+
+def test_a_note_planned_before_the_follow_up_goes_on_the_newest_ticket(db: Database) -> None:
+    rows = joined(db, "2", "3")
+    carry_out(db, look(db, {"501": "closed"}, rows[:1]))
+    carry_out(db, look(db, {"501": "closed"}, rows[1:]))
+    assert len(planned(db, WriteKind.TICKET)) == 2
+    assert planned(db, WriteKind.NOTE)[-1].target == "recovery/1/ticket/2"
+
+
+def test_a_deleted_ticket_is_replaced_and_not_pointed_at(db: Database) -> None:
+    carry_out(db, look(db, {}, joined(db, "2")))
+    assert "follow_up_of" not in planned(db, WriteKind.TICKET)[1].fields
+
+
+def test_a_recovery_closed_meanwhile_is_open_again_with_its_follow_up(db: Database) -> None:
+    rows = joined(db, "2")
+    with db.write() as tx:
+        recoveries.close(tx, 1, "solved in helpdesk", NOON)
+    carry_out(db, look(db, {"501": "solved"}, rows))
+    with db.read() as tx:
+        assert recoveries.counts(tx) == {"open": 1}
+
+
+def about_ticket(db: Database, stars: float) -> list[tuple[IntentRow, str]]:
+    feed(db, answer(stars=stars, interaction=Interaction(id="4711", kind="ticket"), segments={}))
+    decide_all(db, example_settings())
+    return [(row, "4711") for row in planned(db, WriteKind.NOTE)]
+
+
+def test_the_ticket_a_survey_was_about_is_usually_solved_and_is_worked_on_again(db: Database) -> None:
+    [prepared] = look(db, {"4711": "solved"}, about_ticket(db, 2))
+    assert isinstance(prepared, Item)
+    assert prepared.fields["status"] == "High Priority - Service Recovery Required"
+
+
+def test_when_it_is_closed_the_recovery_begins_in_a_follow_up(db: Database) -> None:
+    carry_out(db, look(db, {"4711": "closed"}, about_ticket(db, 2)))
+    [ticket] = planned(db, WriteKind.TICKET)
+    assert ticket.object == "recovery/1/ticket/1"
+    assert ticket.fields["follow_up_of"] == "4711"
+    assert str(ticket.fields["comment"]).startswith("Contact the customer by")
+
+
+def test_an_answer_is_noted_on_no_ticket_that_cannot_be_changed(db: Database) -> None:
+    [prepared] = look(db, {"4711": "closed"}, about_ticket(db, 5))
+    assert isinstance(prepared, Replan)
+    assert prepared.intents == ()

@@ -1,0 +1,96 @@
+"""Scores fade with time, and a new scoring configuration rebases them quietly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.clock import VirtualClock
+from connector.domain.model.intent import Priority, WriteKind
+from connector.store import lanes, scores
+from connector.store.database import Database
+from connector.sync.settings import DecideSettings
+from connector.sync.timers import TimersLane
+from tests.unit.deciding import clock_of, decide_all, example_settings, feed, known_contact, planned, take_lane
+from tests.unit.samples import NOON, answer, empty_store
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    store = empty_store(tmp_path, VirtualClock(NOON))
+    yield store
+    store.close()
+
+
+def drain(db: Database, settings: DecideSettings) -> datetime | None:
+    hold = take_lane(db, "timers")
+    due = TimersLane(db=db, settings=lambda: settings).drain(hold)
+    with db.write() as tx:
+        lanes.finish(tx, hold.hold, due)
+    return due
+
+
+def points(db: Database) -> float | None:
+    with db.read() as tx:
+        latest = scores.latest(tx, 1)
+    return None if latest is None else latest.points
+
+
+def test_a_score_is_computed_anew_a_day_later_and_not_before(db: Database) -> None:
+    feed(db, answer(stars=1))
+    decide_all(db, example_settings())
+    drain(db, example_settings())
+    first = points(db)
+    clock_of(db).advance(timedelta(hours=23))
+    assert drain(db, example_settings()) == NOON + timedelta(days=1)
+    assert points(db) == first
+    clock_of(db).advance(timedelta(hours=2))
+    drain(db, example_settings())
+    assert points(db) != first
+
+
+def test_a_faded_score_is_written_once_it_moved_far_enough(db: Database) -> None:
+    known_contact(db)
+    feed(db, answer(stars=1))
+    decide_all(db, example_settings())
+    drain(db, example_settings())
+    before = len(planned(db, WriteKind.CONTACT_FIELDS))
+    for _ in range(30):
+        clock_of(db).advance(timedelta(days=1))
+        drain(db, example_settings())
+    written = planned(db, WriteKind.CONTACT_FIELDS)[before:]
+    assert 1 <= len(written) <= 3
+    assert all(row.priority >= Priority.NORMAL.rank for row in written)
+
+
+def test_new_weights_rebase_every_score_and_send_nothing_but_scores(db: Database) -> None:
+    known_contact(db)
+    feed(db, answer(stars=1))
+    decide_all(db, example_settings())
+    drain(db, example_settings())
+    before, first = planned(db), points(db)
+    base = example_settings()
+    assert base.score is not None
+    config = replace(base.score.config, shrink=replace(base.score.config.shrink, toward=0.0))
+    drain(db, replace(base, score=replace(base.score, config=config)))
+    assert points(db) != first
+    assert {row.kind for row in planned(db)[len(before) :]} == {WriteKind.CONTACT_FIELDS}
+
+
+def test_the_same_configuration_rebases_nothing(db: Database) -> None:
+    feed(db, answer())
+    decide_all(db, example_settings())
+    drain(db, example_settings())
+    with db.read() as tx:
+        before = scores.history(tx, 1, limit=10)
+    drain(db, example_settings())
+    with db.read() as tx:
+        assert scores.history(tx, 1, limit=10) == before
+
+
+def test_without_a_health_score_there_is_nothing_to_wait_for(db: Database) -> None:
+    assert drain(db, replace(example_settings(), score=None)) is None
