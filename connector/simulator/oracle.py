@@ -167,7 +167,7 @@ class Oracle:
 
 def parse(text: str) -> datetime:
     """An ISO instant."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def foretell(world: dict[str, Any], deliveries: Iterable[dict[str, Any]]) -> tuple[dict[str, int], dict[str, float]]:
