@@ -159,6 +159,17 @@ def find(tx: Transaction, key: str) -> int | None:
     return tx.execute(select(response.c.id).where(response.c.key == key)).scalar()
 
 
+def keys_like(tx: Transaction, text: str, limit: int = 10) -> list[str]:
+    """Keys of the answers that have this key, or this id in their survey tool."""
+    known = find(tx, text)
+    if known is not None:
+        return [text]
+    found = tx.execute(
+        select(response.c.key).where(response.c.key.endswith(f"/{text}", autoescape=True)).order_by(response.c.key)
+    )
+    return list(found.scalars().fetchmany(limit))
+
+
 def last_decided(tx: Transaction, response_id: int) -> Version | None:
     """The newest version of an answer that was decided."""
     row = tx.execute(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connector import observe
-from connector.adapters import registry
 from connector.clock import Clock
 from connector.config import Config, Loaded
 from connector.domain.model.intent import WriteKind
@@ -22,7 +21,8 @@ from connector.transport.kit import Kit
 from connector.web.app import build_app
 from connector.web.hooks import Doors
 from connector.web.server import Server
-from connector.wiring.lanes import Adapters, make_lanes
+from connector.wiring.adapters import Adapters, make_adapters
+from connector.wiring.lanes import make_lanes
 from connector.wiring.opening import open_store
 from connector.wiring.process import is_dead, process_name
 from connector.wiring.settings import decide_settings
@@ -118,11 +118,7 @@ class Daemon:
             on_reading=self._note_reading,
             on_call=self._note_call,
         )
-        made = {
-            name: registry.build(connection.kind, name, connection.options, kit)
-            for name, connection in config.connections.items()
-        }
-        return Adapters(made=made)
+        return make_adapters(config, kit)
 
     def _note_reading(self, connection: str, reading: QuotaReading) -> None:
         adapter = self.adapters.made[connection]
@@ -145,7 +141,5 @@ def _limits(config: Config, name: str) -> Limits:
     return Limits(
         linger=connection.linger,
         share=connection.quota.share,
-        ceilings={
-            CEILINGS[what]: Ceiling(count=rate.count, per=rate.per) for what, rate in connection.ceiling.items()
-        },
+        ceilings={CEILINGS[what]: Ceiling(count=rate.count, per=rate.per) for what, rate in connection.ceiling.items()},
     )

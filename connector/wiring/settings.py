@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
+from connector.clock import Clock
 from connector.config import Config, Loaded
 from connector.config import model as written
 from connector.config.scoring import scoring
@@ -14,8 +15,17 @@ from connector.domain.model.recovery import Severity
 from connector.domain.recovery.opening import IfSolved
 from connector.domain.recovery.thresholds import Threshold
 from connector.sync import settings
+from connector.transport.grants import MemoryTokens
+from connector.transport.kit import Kit
+from connector.wiring.adapters import make_adapters
 
 OURS = frozenset({"answers", "sentiment"})
+
+
+def settings_at_rest(loaded: Loaded, clock: Clock) -> settings.DecideSettings:
+    """Settings for looking at what was decided, by a command that calls no vendor."""
+    kit = Kit(clock=clock, token_store=MemoryTokens(clock), read_only=True)
+    return decide_settings(loaded, make_adapters(loaded.config, kit).accounts)
 
 
 def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.DecideSettings:

@@ -1,0 +1,38 @@
+"""The adapters of one configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector.adapters import registry
+from connector.config import Config
+from connector.ports import Source, Writer
+from connector.transport.kit import Kit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """The adapters of a configuration, by the name of their connection."""
+
+    made: Mapping[str, object]
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Where answers come from."""
+        return {name: one for name, one in self.made.items() if isinstance(one, Source)}
+
+    @property
+    def accounts(self) -> dict[str, str]:
+        """The vendor account of each connection that is written to."""
+        return {name: one.account for name, one in self.made.items() if isinstance(one, Writer)}
+
+
+def make_adapters(config: Config, kit: Kit) -> Adapters:
+    """An adapter for each connection; none of them calls anybody yet. Raises ConfigError."""
+    return Adapters(
+        made={
+            name: registry.build(connection.kind, name, connection.options, kit)
+            for name, connection in config.connections.items()
+        }
+    )

@@ -1,0 +1,127 @@
+"""Which lanes there are, and what each of them works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from connector.clock import Clock
+from connector.config import Loaded
+from connector.domain.analysis.language import Languages
+from connector.domain.analysis.sentiment import EnglishSentiment
+from connector.domain.analysis.themes import Themes
+from connector.domain.analysis.understand import understand as understand_comment
+from connector.domain.model.intent import Receipt
+from connector.domain.model.response import Understanding
+from connector.observe import Metrics
+from connector.ports import Contacts, Tickets, Writer
+from connector.store.database import Database
+from connector.store.intents import IntentRow
+from connector.store.transaction import Transaction
+from connector.sync import decide, poll, timers, understand
+from connector.sync.alerts import tell_operators
+from connector.sync.lane import Drain
+from connector.sync.outlet import Limits, as_planned
+from connector.sync.preparing import TicketLook
+from connector.sync.quota import Readings
+from connector.sync.settings import DecideSettings
+from connector.sync.settled import settled
+from connector.sync.write import WriteLane
+from connector.wiring.adapters import Adapters
+
+
+def make_lanes(
+    *,
+    loaded: Loaded,
+    settings: DecideSettings,
+    db: Database,
+    clock: Clock,
+    adapters: Adapters,
+    readings: Readings,
+    limits: Mapping[str, Limits],
+    metrics: Metrics,
+) -> dict[str, Drain]:
+    """Every lane of one configuration, by name. `limits` are those of each connection that is written to."""
+    reading = make_reading(loaded, adapters)
+    drains: dict[str, Drain] = {
+        understand.LANE: understand.UnderstandLane(db=db, reading=lambda: reading).drain,
+        decide.LANE: decide.DecideLane(db=db, settings=lambda: settings).drain,
+        timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
+    }
+    for name, adapter in adapters.made.items():
+        if isinstance(adapter, Writer):
+            look = (
+                TicketLook(db=db, tickets=adapter, settings=lambda: settings) if isinstance(adapter, Tickets) else None
+            )
+            lane = WriteLane(
+                db,
+                adapter,
+                clock,
+                limits[name],
+                live=settings.live,
+                notify_operators=_tell(settings),
+                on_settled=_count(metrics),
+                prepare=look or as_planned,
+                readings=readings,
+            )
+            drains[lane.name] = lane.drain
+        if isinstance(adapter, Contacts):
+            feed = poll.ContactsPoll(db=db, source=adapter, settings=lambda: settings)
+            drains[poll.contacts_lane(adapter.account)] = feed.drain
+        if isinstance(adapter, Tickets):
+            tickets = poll.TicketsPoll(db=db, source=adapter, settings=lambda: settings)
+            drains[poll.tickets_lane(adapter.account)] = tickets.drain
+    return drains
+
+
+def make_reading(loaded: Loaded, adapters: Adapters) -> understand.Reading:
+    """What reading deliveries needs: sources by kind, surveys by kind and form, and the analysis of comments."""
+    config = loaded.config
+    analysis = CommentAnalysis(
+        languages=Languages(config.analysis.languages), themes=loaded.themes, sentiment=EnglishSentiment()
+    )
+    return understand.Reading(
+        sources={source.kind: source for source in adapters.sources.values()},
+        forms={
+            (config.connections[survey.source].kind, form): understand.Form(
+                survey=name, mapping=loaded.survey_mappings[name]
+            )
+            for name, survey in config.surveys.items()
+            for form in survey.forms
+        },
+        analyse=analysis,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentAnalysis:
+    """Understands comments with one set of models."""
+
+    languages: Languages
+    themes: Themes | None
+    sentiment: EnglishSentiment
+
+    def __call__(self, comment: str | None, hint: str | None) -> Understanding:
+        """What the comment adds to its answer."""
+        return understand_comment(
+            comment, hint, languages=self.languages, themes=self.themes or Themes({}), sentiment=self.sentiment
+        )
+
+
+def _tell(settings: DecideSettings) -> Callable[[Transaction, str, str, str], None]:
+    def tell(tx: Transaction, account: str, cause: str, text: str) -> None:
+        tell_operators(tx, settings, account, cause, text)
+
+    return tell
+
+
+def _count(metrics: Metrics) -> Callable[[Transaction, IntentRow, Receipt | None], None]:
+    """What a settled intent means to people and recoveries, counted."""
+
+    def on_settled(tx: Transaction, row: IntentRow, receipt: Receipt | None) -> None:
+        settled(tx, row, receipt)
+        metrics.count("intents_total", kind=row.kind.value, state=row.state.value)
+        if receipt is not None:
+            metrics.time("write_seconds", (tx.now - row.planned_at).total_seconds(), kind=row.kind.value)
+
+    return on_settled
