@@ -3,6 +3,7 @@ nothing is lost, and the newest value of each field wins."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,7 +56,7 @@ class WriteMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="connector-machine-", ignore_cleanup_errors=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="connector-machine-"))
         self.wanted: dict[str, Intent] = {}
         self.newest: dict[str, tuple[datetime, int, int]] = {}
         self.copies: list[tuple[Path, dict[str, Intent]]] = []
@@ -64,7 +65,7 @@ class WriteMachine(RuleBasedStateMachine):
     @initialize(name=st.sampled_from(sorted(PROMISED)), parallel=st.sampled_from([1, 3]))
     def begin(self, name: str, parallel: int) -> None:
         promise: Promise = PROMISED[name]
-        bench = Bench(Path(self.folder.name), promises={**PROMISES, WriteKind.TICKET: promise})
+        bench = Bench(self.folder, promises={**PROMISES, WriteKind.TICKET: promise})
         bench.limits = replace(bench.limits, parallel=parallel)
         bench.start()
         bench.twin.things["contact-0"] = Thing(
@@ -219,13 +220,15 @@ class WriteMachine(RuleBasedStateMachine):
         assert all(len(writes) == 1 for writes in owners.values()), owners
 
     def teardown(self) -> None:
-        if hasattr(self, "bench"):
-            self.bench.twin.faults.clear()
-            self.bench.run(until=timedelta(days=2))
-            self.bench.twin.catch_up()
-            self.check_end()
-            self.bench.db.close()
-        self.folder.cleanup()
+        try:
+            if hasattr(self, "bench"):
+                self.bench.twin.faults.clear()
+                self.bench.run(until=timedelta(days=2))
+                self.bench.twin.catch_up()
+                self.check_end()
+                self.bench.db.close()
+        finally:
+            shutil.rmtree(self.folder)
 
     def check_end(self) -> None:
         """Everything ended in a state that says why, and the vendor holds exactly what was wanted."""
