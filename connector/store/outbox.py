@@ -63,7 +63,6 @@ def _covers(wanted: Intent, row: IntentRow) -> bool:
         and wanted.target in {row.target, row.object}
         and row.fields.keys() <= wanted.fields.keys()
         and row.cause_at <= wanted.cause_at
-        and row.state in {IntentState.PLANNED, IntentState.BLOCKED}
     )
 
 
@@ -220,7 +219,7 @@ def drop(tx: Transaction, intent_id: int, reason: str = "dropped by an operator"
 
 def counts(tx: Transaction) -> Mapping[IntentState, int]:
     """How many intents stand where; every state is named, so that the sums can be checked."""
-    rows = tx.execute(select(intent.c.state, func.count()).group_by(intent.c.state)).tuples()
+    rows = tx.execute(select(intent.c.state, func.count()).group_by(intent.c.state))
     known = {IntentState(state): number for state, number in rows}
     return {state: known.get(state, 0) for state in IntentState}
 

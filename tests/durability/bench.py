@@ -53,7 +53,8 @@ PROMISES: Mapping[WriteKind, Promise] = {
 
 
 @functools.cache
-def _template() -> Path:
+def template() -> Path:
+    """An empty store to copy: making the tables takes longer than most tests."""
     folder = Path(tempfile.mkdtemp(prefix="connector-bench-"))
     store = Database(f"sqlite:///{folder / 'store.db'}", ring(), VirtualClock(NOON)).create()
     store.close()
@@ -104,7 +105,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.clock = VirtualClock(NOON)
         self.twin = Twin(account=ACCOUNT, promises=self.promises, clock=self.clock)
-        shutil.copy(_template(), self.store)
+        shutil.copy(template(), self.store)
         self.start()
 
     @property

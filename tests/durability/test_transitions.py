@@ -85,16 +85,20 @@ def test_blocked_stays_blocked_and_says_so_when_parent_rejected(bench: Bench) ->
     assert bench.row("task").reason == f"waits for {TICKET}, which was rejected"
 
 
-@pytest.mark.parametrize("stands", [S.PLANNED, S.BLOCKED])
+@pytest.mark.parametrize("stands", [S.PLANNED, S.BLOCKED, S.HELD])
 def test_unsent_to_superseded_by_a_newer_intent(bench: Bench, stands: IntentState) -> None:
-    if stands is S.PLANNED:
+    if stands is not S.BLOCKED:
         bench.adopt()
     bench.plan(fields_of("old", score=1))
+    if stands is S.HELD:
+        bench.live = False
+        bench.start()
+        bench.drain()
     assert bench.state("old") is stands
     bench.clock.advance(timedelta(minutes=5))
     bench.plan(replace(fields_of("new", score=2, band="at risk"), not_before=NOON + timedelta(minutes=10)))
     assert bench.state("old") is S.SUPERSEDED
-    assert bench.state("new") is stands
+    assert bench.state("new") is (S.BLOCKED if stands is S.BLOCKED else S.PLANNED)
     assert bench.row("new").not_before == NOON, "waiting is not started over"
 
 

@@ -1,0 +1,253 @@
+"""What the lane does besides walking the table: order, company, budgets, parallel calls, edits by people, fences."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.domain.model.intent import IntentState, Item, Priority, Request, WriteKind
+from connector.errors import LeaseLost, Transient
+from connector.store import confirmed, history, lanes, quotas
+from connector.sync.lane import LaneHold
+from connector.sync.outlet import Limits
+from connector.sync.quota import Grant, Readings, grant
+from connector.testing.twin import Fault, Thing, Trouble
+from connector.transport.client import QuotaReading
+from tests.durability.bench import ACCOUNT, CONTACT, LEASE, NOON, PROMISES, TICKET, Bench, fields_of, intent
+
+S = IntentState
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    for number in range(10):
+        name = f"contact-{number}"
+        bench.twin.things[name] = Thing(id=name, kind=WriteKind.CONTACT, key="", fields={}, seen_from=NOON)
+    bench.adopt()
+    return bench
+
+
+def test_a_recovery_never_waits_behind_a_backfill(bench: Bench) -> None:
+    bench.plan(
+        intent("old", object="o1", priority=Priority.BACKFILL),
+        intent("usual", object="o2", priority=Priority.NORMAL),
+        intent("urgent", object="o3", priority=Priority.RECOVERY),
+    )
+    bench.drain()
+    assert [request.idempotency_key for _, _, request in bench.twin.requests] == ["urgent#0", "usual#0", "old#0"]
+
+
+def test_company_shares_a_request_and_the_first_waits_for_it(bench: Bench) -> None:
+    bench.limits = Limits(parallel=1, linger=10 * SECOND)
+    bench.start()
+    for number in range(4):
+        name = f"person/{number}"
+        bench.adopt(name, f"contact-{number}")
+        bench.plan(replace(fields_of(f"f{number}", name, score=number), not_before=bench.clock.now() + 10 * SECOND))
+        bench.clock.advance(3 * SECOND)
+    assert bench.twin.requests == []
+    bench.run()
+    assert len(bench.twin.requests) == 1
+    assert all(bench.twin.things[f"contact-{number}"].fields == {"score": number} for number in range(4))
+
+
+def test_one_bad_record_does_not_fail_the_batch_that_hides_it(bench: Bench) -> None:
+    bench.promises = bench.twin.promises = {
+        **PROMISES,
+        WriteKind.TASK: replace(PROMISES[WriteKind.TASK], outcome="opaque", batch=10),
+    }
+    names = [f"t{number}" for number in range(10)]
+    bench.plan(
+        *(
+            intent(name, kind=WriteKind.TASK, object=name, fields={"subject": "bad" if name == "t6" else "good"})
+            for name in names
+        )
+    )
+    bench.run()
+    assert [name for name in names if bench.state(name) is S.REJECTED] == ["t6"]
+    assert [name for name in names if bench.state(name) is S.CONFIRMED] == [name for name in names if name != "t6"]
+    assert bench.clock.now() == NOON, "halving waits for nothing"
+
+
+def test_several_calls_are_in_flight_but_never_two_for_one_object(bench: Bench) -> None:
+    bench.limits = Limits(parallel=3)
+    bench.start()
+    together = threading.Barrier(3, timeout=20)
+    bench.twin.on_send = lambda kind, request: None if kind is WriteKind.NOTE else _wait(together)
+    bench.plan(*(intent(f"k{number}", object=f"o{number}") for number in range(3)))
+    bench.drain()
+    assert [bench.state(f"k{number}") for number in range(3)] == [S.CONFIRMED] * 3
+    bench.adopt(TICKET, next(thing.id for thing in bench.twin.things.values() if thing.key == "k0"))
+    at_once: list[int] = []
+    inside = threading.Semaphore(1)
+
+    def alone(kind: WriteKind, request: Request) -> None:
+        assert inside.acquire(blocking=False), "two writes of one ticket at once"
+        at_once.append(1)
+        inside.release()
+
+    bench.twin.on_send = alone
+    note = intent("n", kind=WriteKind.NOTE, target=TICKET, fields={"text": "x"})
+    bench.plan(*(replace(note, key=f"n{number}", object=f"n{number}") for number in range(3)))
+    bench.run()
+    assert len(at_once) == 3
+
+
+def _wait(together: threading.Barrier) -> None:
+    together.wait()
+
+
+def test_one_broken_call_does_not_take_the_others_receipts(bench: Bench) -> None:
+    bench.limits = Limits(parallel=3)
+    bench.start()
+
+    def break_one(kind: WriteKind, request: Request) -> None:
+        if request.idempotency_key == "k1#0":
+            raise ZeroDivisionError
+
+    bench.twin.on_send = break_one
+    bench.plan(*(intent(f"k{number}", object=f"o{number}") for number in range(3)))
+    with pytest.raises(ZeroDivisionError):
+        bench.drain()
+    assert [bench.state(f"k{number}") for number in range(3)] == [S.CONFIRMED, S.SENDING, S.CONFIRMED]
+    bench.twin.on_send = None
+    bench.restart()
+    bench.run()
+    assert bench.state("k1") is S.CONFIRMED
+    assert len(bench.twin.carrying("k1")) == 1
+
+
+def test_a_persons_edit_is_kept_and_the_rest_is_written(bench: Bench) -> None:
+    bench.plan(fields_of("f1", score=1, band="healthy"))
+    bench.drain()
+    bench.clock.advance(SECOND)
+    with bench.db.write() as tx:
+        changed = confirmed.observe(tx, ACCOUNT, CONTACT, {"band": "vip"}, read_at=tx.now)
+    assert changed == {"band"}
+    bench.plan(replace(fields_of("f2", score=2, band="at risk"), cause_at=bench.clock.now()))
+    bench.drain()
+    assert bench.twin.requests[-1][2].body.count(b"at risk") == 0
+    assert bench.twin.things["contact-0"].fields["score"] == 2
+
+
+def test_a_merged_contact_is_followed(bench: Bench) -> None:
+    bench.twin.merge("contact-0", "contact-9")
+    bench.plan(fields_of("f1", score=1))
+    bench.run()
+    assert bench.state("f1") is S.CONFIRMED
+    assert bench.twin.things["contact-9"].fields == {"score": 1}
+
+
+def test_our_share_of_the_budget_is_all_we_spend(bench: Bench) -> None:
+    readings = Readings()
+    readings.note(
+        ACCOUNT,
+        QuotaReading(endpoint_class="default", remaining=52, limit=100, resets_at=NOON + timedelta(minutes=10)),
+    )
+    with bench.db.write() as tx:
+        readings.flush(tx, ACCOUNT)
+    bench.limits = Limits(parallel=1, share=0.5)
+    bench.start()
+    bench.plan(*(intent(f"k{number}", object=f"o{number}") for number in range(5)))
+    due = bench.drain()
+    assert len(bench.twin.requests) == 2
+    assert due == NOON + timedelta(minutes=10)
+    bench.run()
+    assert len(bench.twin.things) == 10 + 5
+
+
+def test_a_full_quota_stops_questions_too(bench: Bench) -> None:
+    bench.plan(intent("k1", kind=WriteKind.CONTACT, object="other", fields={"email": "ada@example.org"}))
+    with bench.db.write() as tx:
+        quotas.block(tx, ACCOUNT, "default", NOON + timedelta(hours=1))
+        quotas.block(tx, ACCOUNT, "default", NOON + timedelta(minutes=1))
+    assert bench.drain() == NOON + timedelta(hours=1)
+    assert bench.twin.questions == []
+
+
+@pytest.mark.parametrize(("remaining", "calls"), [(None, 1_000_000), (60, 10), (50, 0), (0, 0)])
+def test_the_grant_is_what_is_left_of_our_share(remaining: int | None, calls: int) -> None:
+    quota = quotas.Quota(
+        endpoint_class="default",
+        used=0,
+        window_start=NOON,
+        blocked_until=None,
+        remaining=remaining,
+        capacity=100,
+        resets_at=NOON + SECOND,
+    )
+    assert grant(quota, share=0.5, now=NOON) == Grant(calls=calls, at=None if calls else NOON + SECOND)
+    assert grant(quota, share=0.5, now=NOON + SECOND).calls == 1_000_000, "what was said held until the reset"
+
+
+def test_a_target_that_cannot_be_read_is_no_reason_to_doubt(bench: Bench) -> None:
+    failures = [Transient("the helpdesk is down")]
+
+    def prepare(kind: WriteKind, items: Sequence[Item]) -> Sequence[Item]:
+        if failures:
+            raise failures.pop()
+        return items
+
+    bench.prepare = prepare
+    bench.start()
+    bench.plan(intent())
+    due = bench.drain()
+    assert (bench.state(), bench.row().attempts, bench.twin.requests) == (S.PLANNED, 1, [])
+    assert due is not None
+    bench.run()
+    assert bench.state() is S.CONFIRMED
+
+
+def test_a_lease_too_short_for_a_call_sends_nothing(bench: Bench) -> None:
+    bench.plan(intent())
+    with bench.db.write() as tx:
+        hold = lanes.take(tx, bench.lane.name, "bench", LEASE)
+    assert hold is not None
+    held = LaneHold(hold, bench.clock, asked_at=bench.clock.monotonic() - 11, lease=LEASE.total_seconds())
+    with pytest.raises(LeaseLost):
+        bench.lane.drain(held)
+    assert bench.twin.requests == []
+    assert bench.state() is S.PLANNED
+
+
+def test_a_holder_that_lost_its_lane_while_sending_writes_nothing(bench: Bench) -> None:
+    """The process slept through its lease; its successor has asked already. What it brings home is not recorded."""
+    bench.plan(intent())
+
+    def sleep(kind: WriteKind, request: Request) -> None:
+        bench.clock.advance(2 * LEASE)
+
+    bench.twin.on_send = sleep
+    with pytest.raises(LeaseLost):
+        bench.drain()
+    assert bench.state() is S.SENDING
+    bench.twin.on_send = None
+    bench.run()
+    assert bench.state() is S.CONFIRMED
+    assert len(bench.twin.carrying("k1")) == 1
+
+
+def test_a_drain_with_nothing_to_do_sleeps_until_something_changes(bench: Bench) -> None:
+    assert bench.drain() is None
+    bench.plan(replace(intent(), not_before=NOON + timedelta(minutes=5), give_up_at=NOON + timedelta(minutes=9)))
+    assert bench.drain() == NOON + timedelta(minutes=5)
+
+
+def test_the_story_of_a_write_is_told(bench: Bench) -> None:
+    bench.twin.faults.append(Fault(trouble=Trouble.LOST_AFTER))
+    bench.plan(intent(kind=WriteKind.TASK))
+    bench.run()
+    with bench.db.read() as tx:
+        told = [entry.event for entry in history.entries_of(tx, bench_id(bench))]
+    assert told == ["sent", "in_doubt", "sent", "confirmed"]
+
+
+def bench_id(bench: Bench) -> int:
+    return bench.row().id

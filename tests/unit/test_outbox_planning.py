@@ -1,0 +1,197 @@
+"""Taking in intents, calling them off, and looking at them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.clock import VirtualClock
+from connector.domain.model.intent import Intent, IntentState, Priority, WriteKind, refer
+from connector.domain.model.transitions import Event
+from connector.store import intents, lanes, outbox, receipts
+from connector.store.database import Database
+from connector.store.intents import IntentRow
+from connector.store.schema import intent as intent_table
+from tests.unit.samples import NOON, empty_store
+
+LANE = "write/twin:acme"
+PERSON = "person/1/contact@twin:acme"
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+@pytest.fixture
+def db(tmp_path: Path, clock: VirtualClock) -> Database:
+    return empty_store(tmp_path, clock)
+
+
+def wanted(key: str = "k", **changes: object) -> Intent:
+    plain = Intent(
+        key=key,
+        account="twin:acme",
+        kind=WriteKind.CONTACT_FIELDS,
+        object=PERSON,
+        target=PERSON,
+        fields={"score": 40},
+        cause_at=NOON,
+        not_before=NOON,
+        give_up_at=NOON + timedelta(days=1),
+        fold=True,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]  # names and types are those of Intent
+
+
+def plan(db: Database, *planned: Intent) -> list[int]:
+    with db.write() as tx:
+        return outbox.plan(tx, planned)
+
+
+def row(db: Database, key: str = "k") -> IntentRow:
+    with db.read() as tx:
+        found = intents.by_key(tx, key)
+    assert found is not None
+    return found
+
+
+def test_the_same_key_is_planned_once(db: Database) -> None:
+    (first,) = plan(db, wanted())
+    assert plan(db, wanted(fields={"score": 99})) == []
+    assert (row(db).id, row(db).fields) == (first, {"score": 40})
+
+
+def test_planning_wakes_the_lane_in_the_same_transaction(db: Database) -> None:
+    plan(db, wanted(not_before=NOON + timedelta(minutes=5)))
+    with db.read() as tx:
+        assert lanes.due_at(tx, LANE) == NOON + timedelta(minutes=5)
+
+
+def test_fields_are_sealed(db: Database, tmp_path: Path) -> None:
+    plan(db, wanted(fields={"name": "Ada Example-Canary"}))
+    db.close()
+    assert b"Canary" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_an_older_fact_does_not_replace_a_newer_one(db: Database) -> None:
+    plan(db, wanted("new"))
+    plan(db, wanted("late", cause_at=NOON - timedelta(hours=1)))
+    assert row(db, "new").state is not IntentState.SUPERSEDED
+
+
+def test_fewer_fields_do_not_replace_more(db: Database) -> None:
+    plan(db, wanted("both", fields={"score": 1, "band": 2}))
+    plan(db, wanted("one", cause_at=NOON + timedelta(hours=1)))
+    assert row(db, "both").state is not IntentState.SUPERSEDED
+
+
+def test_only_what_folds_is_replaced(db: Database) -> None:
+    plan(db, wanted("a", fold=False), wanted("b"), wanted("c", fold=False), wanted("d", object="x", target="x"))
+    assert [row(db, key).state for key in "abcd"] == [IntentState.BLOCKED] * 4
+
+
+def test_a_replaced_create_stays_a_create_under_its_marker(db: Database) -> None:
+    first = wanted("v1", kind=WriteKind.ACTIVITY, object="answer", target=None, priority=Priority.RECOVERY)
+    plan(db, first)
+    plan(db, wanted("v2", kind=WriteKind.ACTIVITY, object="answer", target="answer"))
+    now = row(db, "v2")
+    assert (now.state, now.target, now.record, now.priority) == (IntentState.PLANNED, None, "v1", 0)
+
+
+def test_versions_share_the_marker_they_name(db: Database) -> None:
+    plan(db, wanted("v1", kind=WriteKind.ACTIVITY, object="answer", target=None, record="answer-marker"))
+    assert row(db, "v1").record == "answer-marker"
+
+
+def test_a_reference_waits_for_its_object(db: Database) -> None:
+    plan(db, wanted(target=None, object="task", fields={"who": [{"id": refer(PERSON)}], "see": refer("t", "url")}))
+    assert (row(db).state, row(db).reason) == (IntentState.BLOCKED, f"waits for {PERSON}, t")
+    with db.write() as tx:
+        outbox.adopt(tx, "twin:acme", PERSON, "c-1")
+    assert row(db).state is IntentState.BLOCKED
+    with db.write() as tx:
+        outbox.adopt(tx, "twin:acme", "t", "t-1", "https://twin.example/t-1")
+    assert row(db).state is IntentState.PLANNED
+    with db.read() as tx:
+        known = outbox.receipts(tx, [PERSON, "t", "unknown"])
+    assert {name: receipt.remote_id for name, receipt in known.items()} == {PERSON: "c-1", "t": "t-1"}
+
+
+def test_adopting_wakes_the_lane_of_what_waited(db: Database) -> None:
+    plan(db, wanted())
+    with db.write() as tx:
+        lanes.take(tx, LANE, "test", timedelta(minutes=1))
+    with db.write() as tx:
+        outbox.adopt(tx, "twin:acme", PERSON, "c-1")
+        assert LANE in tx.wakes
+
+
+def test_adopting_a_contact_calls_its_creation_off(db: Database) -> None:
+    plan(db, wanted("c", kind=WriteKind.CONTACT, target=None), wanted())
+    with db.write() as tx:
+        outbox.adopt(tx, "twin:acme", PERSON, "c-1")
+    assert [row(db, "c").state, row(db).state] == [IntentState.SUPERSEDED, IntentState.PLANNED]
+
+
+def test_what_was_sent_is_not_cancelled(db: Database) -> None:
+    plan(db, wanted(target=None))
+    with db.write() as tx:
+        intents.move(tx, intents.where(tx, intent_table.c.key == "k")[0], Event.SENT)
+        assert outbox.cancel(tx, PERSON, "edited") is False
+    assert row(db).state is IntentState.SENDING
+
+
+def test_cancelling_says_so_to_what_waits(db: Database) -> None:
+    plan(db, wanted(target=None), wanted("task", object="task", target=None, after=(PERSON,)))
+    with db.write() as tx:
+        assert outbox.cancel(tx, PERSON, "edited") is True
+    assert row(db, "task").reason == f"waits for {PERSON}, which was called off"
+
+
+def test_a_move_the_table_does_not_know_is_refused(db: Database) -> None:
+    plan(db, wanted(target=None))
+    with db.write() as tx, pytest.raises(RuntimeError, match="leads nowhere"):
+        intents.move(tx, intents.where(tx, intent_table.c.key == "k")[0], Event.ANSWERED)
+
+
+def test_a_row_that_moved_meanwhile_is_not_moved_again(db: Database) -> None:
+    plan(db, wanted(target=None))
+    stale = row(db)
+    with db.write() as tx:
+        intents.move(tx, stale, Event.SENT)
+    with db.write() as tx, pytest.raises(RuntimeError, match="no longer planned"):
+        intents.move(tx, stale, Event.OBSERVED)
+
+
+def test_every_intent_is_counted_where_it_stands(db: Database) -> None:
+    plan(db, wanted("a"), wanted("b", object="x", target=None))
+    with db.read() as tx:
+        counted = outbox.counts(tx)
+    assert set(counted) == set(IntentState)
+    assert {state: number for state, number in counted.items() if number} == {
+        IntentState.BLOCKED: 1,
+        IntentState.PLANNED: 1,
+    }
+
+
+def test_drop_and_retry_leave_alone_what_may_be_under_way(db: Database) -> None:
+    (number,) = plan(db, wanted(target=None))
+    with db.write() as tx:
+        assert outbox.retry(tx, number)
+        intents.move(tx, intents.get(tx, number), Event.SENT)
+        assert not outbox.drop(tx, number)
+        assert not outbox.retry(tx, number)
+
+
+def test_a_merge_moves_every_name(db: Database) -> None:
+    with db.write() as tx:
+        outbox.adopt(tx, "twin:acme", "a", "77", "https://twin.example/77")
+        outbox.adopt(tx, "twin:acme", "b", "77")
+        outbox.adopt(tx, "other:acme", "c", "77")
+        receipts.follow(tx, "twin:acme", "77", "99")
+        known = outbox.receipts(tx, ["a", "b", "c"])
+    assert {name: receipt.remote_id for name, receipt in known.items()} == {"a": "99", "b": "99", "c": "77"}
