@@ -127,7 +127,13 @@ def _linger(stage: Rehearsal, simulators: Simulators) -> None:
     }.items():
         out.print(f"  {what:16} {where}", markup=False)
     key = stage.environ["CONNECTOR_KEY"]
-    settings = {**simulators.environment(), "CONNECTOR_KEY": key, "CONNECTOR_CONFIG": str(stage.config)}
+    settings = {
+        **simulators.environment(),
+        **HURRY,
+        "CONNECTOR__MODE": "live",
+        "CONNECTOR_KEY": key,
+        "CONNECTOR_CONFIG": str(stage.config),
+    }
     (stage.folder / "environment").write_text("".join(f"export {name}='{text}'\n" for name, text in settings.items()))
     out.print(f"  commands         . {stage.folder}/environment; .venv/bin/connector status", markup=False)
     try:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.output import AsJson, ConfigPath, console, print_json, print_table
+from connector.cli.output import AsJson, ConfigPath, console, print_json
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
 from connector.store import responses
@@ -58,9 +58,9 @@ def _print(told: Story) -> None:
         out.print(f"\n{title}", style="bold", markup=False)
         for line in lines or ("nothing",):
             out.print(f"  {line}", markup=False)
-    out.print("")
-    print_table(
-        "What was written",
-        ["what", "where", "state", "id", "link or reason"],
-        [(one.what, one.where, one.state, one.remote_id, one.link or one.reason) for one in told.writes],
-    )
+    out.print("\nWhat was written", style="bold", markup=False)
+    for one in told.writes:
+        known = f" {one.remote_id}" if one.remote_id else ""
+        out.print(f"  {one.what} in {one.where}: {one.state}{known}", markup=False)
+        if one.link or one.reason:
+            out.print(f"    {one.link or one.reason}", markup=False)

@@ -195,7 +195,9 @@ def _score(score: Score | None, settings: DecideSettings) -> tuple[str, ...]:
     if score.hundredths is None:
         lines.append(f"no score is published: only {100 * score.coverage:.0f} % of its weight has data")
     else:
-        lines.append(f"together {score.hundredths / 100:.2f}, band {score.band}, from {score.answers} answers")
+        lines.append(
+            f"together {score.hundredths / 100:.2f}, band {score.band}, from {_count(score.answers, 'answer')}"
+        )
     if settings.score is not None:
         lines.append(reason(score, settings.score.config))
     return tuple(lines)
@@ -259,8 +261,17 @@ def _written(tx: Transaction, row: IntentRow) -> Written:
         state=STATES[row.state],
         remote_id=None if receipt is None else receipt.remote_id,
         link=None if receipt is None else receipt.url,
-        reason=row.reason,
+        reason=_waits(row) if row.state is IntentState.BLOCKED else row.reason,
     )
+
+
+def _waits(row: IntentRow) -> str:
+    """What a blocked intent waits for, without the names objects have in our store."""
+    awaited = {
+        "the contact": any("/contact@" in name for name in row.after),
+        "the ticket": any("/ticket/" in name for name in row.after),
+    }
+    return f"waits for {' and '.join(name for name, is_so in awaited.items() if is_so) or 'another write'}"
 
 
 def _event(entry: Entry) -> str:

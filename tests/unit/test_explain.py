@@ -67,7 +67,7 @@ def test_a_joined_answer_says_so_and_where_it_is_worked_on(db: Database) -> None
     feed(db, answer("2", at=NOON - timedelta(minutes=1)))
     decide_all(db, example_settings())
     lines = told(db, "2").recovery
-    assert "a recovery is open already" in lines
+    assert "joined, since one was open already" in lines
     assert "worked on in ticket 501 https://there.example/501" in lines
     assert "it rests on 2 answers" in lines
     written = {one.what: one for one in told(db, "1").writes}["ticket"]

@@ -250,3 +250,21 @@ def test_the_keys_of_a_response() -> None:
         KeyKind.INTERACTION: "interaction:7",
         KeyKind.PHONE: "+49301234567",
     }
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ("created by the connector", "contact created by the connector"),
+        ("found there when asked", "contact found there when asked"),
+    ],
+)
+def test_a_link_that_no_key_made_says_how_it_came_about(how: str, text: str) -> None:
+    link = Link(account="crm", state=LinkState.LINKED, remote_id="003a", evidence=Evidence(decided_by=how))
+    assert explain_match(LinkChoice(link=link)) == text
+
+
+def test_several_contacts_found_when_asked_are_said_to_fit() -> None:
+    evidence = Evidence(decided_by="several found there when asked")
+    link = Link(account="crm", state=LinkState.HELD, remote_id=None, evidence=evidence, candidates=("a", "b"))
+    assert explain_match(LinkChoice(link=link)) == "not sure: 2 contacts fit"

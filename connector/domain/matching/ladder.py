@@ -138,11 +138,14 @@ def explain_match(choice: LinkChoice) -> str:
     link = choice.link
     label = _label(link.evidence.decided_by)
     if link.state is LinkState.LINKED:
+        if link.evidence.decided_by not in set(KeyKind):
+            return f"contact {label}"
         others = len(link.evidence.losers)
         doubt = f" ({others} other{'' if others == 1 else 's'} found by weaker keys)" if others else ""
         return f"matched by {label} to one contact{doubt}"
     if link.candidates:
-        return f"not sure: {len(link.candidates)} contacts share this {label}"
+        shared = f"share this {label}" if link.evidence.decided_by in set(KeyKind) else "fit"
+        return f"not sure: {len(link.candidates)} contacts {shared}"
     if link.evidence.decided_by == NO_IDENTITY:
         return "anonymous: no identity was offered"
     if choice.create:

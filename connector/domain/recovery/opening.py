@@ -54,10 +54,10 @@ def on_unhappy(response_key: str, severity: Severity, standing: Standing) -> Ste
     """
     recovery = _open(standing)
     if recovery is None:
-        return Step(move=Move.OPEN, severity=severity, raised=False, why="no recovery is open")
+        return Step(move=Move.OPEN, severity=severity, raised=False, why="opened, since none was open")
     raised = severity.rank > recovery.severity.rank
     edited = response_key in standing.answers
-    why = "the answer is in the open recovery already" if edited else "a recovery is open already"
+    why = "this answer is part of it already" if edited else "joined, since one was open already"
     return Step(
         move=Move.UPDATE if edited else Move.JOIN,
         severity=severity if raised else recovery.severity,
@@ -74,7 +74,7 @@ def on_happy(response_key: str, standing: Standing) -> Step:
     """
     recovery = _open(standing)
     if recovery is None:
-        return Step(move=Move.NOTHING, severity=Severity.NORMAL, raised=False, why="not unhappy, no recovery is open")
+        return Step(move=Move.NOTHING, severity=Severity.NORMAL, raised=False, why="not unhappy, and none was open")
     if response_key not in standing.answers:
         return Step(
             move=Move.NOTHING, severity=recovery.severity, raised=False, why="not unhappy, not part of the recovery"
