@@ -24,6 +24,8 @@ WIRE_LOGGERS = ("httpx", "httpcore", "urllib3", "requests", "hpack")
 """At INFO httpx prints URLs, at DEBUG httpcore prints every header: they stay silent whatever the level."""
 ADDRESS_LOGGERS = ("uvicorn.access",)
 """Print the address of whoever called; the hooks are counted in metrics instead."""
+STATEMENT_LOGGERS = ("alembic", "sqlalchemy")
+"""At INFO they tell every statement and migration step, at DEBUG every row."""
 OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "sqlalchemy")
 
 # Made by the logging machinery itself; the digits of a time of day look like a phone number.
@@ -97,7 +99,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name in ADDRESS_LOGGERS:
+    for name in (*ADDRESS_LOGGERS, *STATEMENT_LOGGERS):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     quiet()
@@ -168,9 +170,6 @@ METRICS: Mapping[str, Shape] = MappingProxyType(
             doc="Seconds from a webhook's arrival to its answer, the commit included.",
             buckets=_FAST,
         ),
-        "responses_total": Shape(
-            kind=Counter, labels=("state",), doc="Response versions by the state they reached: understood, decided, …"
-        ),
         "intents_total": Shape(
             kind=Counter, labels=("kind", "state"), doc="Intents by kind of write and the state they reached."
         ),
@@ -190,7 +189,9 @@ METRICS: Mapping[str, Shape] = MappingProxyType(
             kind=Gauge, labels=("connection", "endpoint"), doc="What the vendor last said is left of a quota."
         ),
         "lane_lag_seconds": Shape(
-            kind=Gauge, labels=("lane",), doc="Age of the oldest work that is due in a lane; 0 when it is idle."
+            kind=Gauge,
+            labels=("lane",),
+            doc="Age of the oldest work that is due in a lane; 0 when it is idle.",
         ),
         "lane_errors_total": Shape(
             kind=Counter, labels=("lane",), doc="Drains that ended in an unexpected error; the lane goes on."

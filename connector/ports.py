@@ -57,7 +57,10 @@ class Source(Protocol):
         ...
 
     def split(self, body: bytes) -> Sequence[bytes]:
-        """The deliveries of one request body, one per answer. Raises MappingError when it cannot be told apart."""
+        """The deliveries of one request body, one per answer; split again, each of them is itself.
+
+        Raises MappingError when it cannot be told apart.
+        """
         ...
 
     def read(self, payload: bytes) -> Record | None:

@@ -91,6 +91,11 @@ class Options(BaseModel):
     base_url: str = Field(default=BASE_URL, description="Where the API is; another one for a simulator.")
     timeout: float = Field(default=20, gt=0, le=120, description="Seconds to wait for an answer.")
 
+    @property
+    def account(self) -> str:
+        """Which workspace this is, whatever the YAML calls the connection."""
+        return f"slack:{self.workspace or 'default'}"
+
 
 class Slack:
     """One Slack workspace. `Item.fields` of an alert are `channel` (name or id) and `text`; ids are `channel:ts`."""
@@ -99,7 +104,7 @@ class Slack:
     promises = PROMISES
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
-        self.account = f"slack:{options.workspace or 'default'}"
+        self.account = options.account
         self._links = _links(options)
         self._clock = kit.clock
         self._api = kit.api(name, options.base_url, StaticBearer(options.token), options.timeout)

@@ -1,7 +1,7 @@
 """The command line: one module a command.
 
-Exit codes: 0 done · 1 the answer is no (a demo that differs, a check that found something) · 2 the configuration is
-wrong · 3 the store cannot be used · 4 another system did not do what was asked · 130 interrupted.
+Exit codes: 0 done · 1 no (nothing of that number, a file in the way, a demo that differs) · 2 the configuration or the
+command line is wrong · 3 the store cannot be used · 4 another system did not do what was asked · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def main() -> None:
     except ConfigError as error:
         for problem in error.problems:
             errors.print(str(problem), markup=False)
-        errors.print(f"{len(error.problems)} problem(s) in the configuration; nothing was started.")
+        number = len(error.problems)
+        errors.print(f"{number} problem{'' if number == 1 else 's'} in the configuration; nothing was started.")
         sys.exit(EXIT_CONFIG)
     except StoreError as error:
         errors.print(f"The store cannot be used: {error}", markup=False)
@@ -56,6 +57,9 @@ def main() -> None:
         sys.exit(EXIT_REMOTE)
     except ConnectorError as error:
         errors.print(str(error), markup=False)
+        sys.exit(EXIT_NO)
+    except OSError as error:
+        errors.print(f"{error.filename or 'the system'}: {error.strerror or error}", markup=False)
         sys.exit(EXIT_NO)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

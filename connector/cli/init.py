@@ -13,6 +13,15 @@ from connector.cli.output import console
 from connector.errors import ConnectorError
 from connector.store.keyring import KeyRing
 
+NEXT = """
+Next:
+  cd {folder}
+  export CONNECTOR_KEY=$(cat connector.key)
+  connector check        # says what is still missing, with file and line
+  connector run          # writes nothing elsewhere until you set mode: live
+Keep connector.key, but apart from backups of the store: without it nothing in
+the store can be read, with it everything can."""
+
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to put the files; made when missing.")] = Path(),
@@ -28,10 +37,4 @@ def init(
     shutil.copytree(root / "mappings", mappings)
     key.touch(mode=0o600)
     key.write_text(KeyRing.generate() + "\n")
-    out = console()
-    out.print(f"Wrote {config}, {mappings}/ and {key}.", markup=False)
-    out.print(
-        "Next: export CONNECTOR_KEY from connector.key (keep it apart from backups of the store: without it nothing of "
-        "it can be read), fill in the connections, then run `connector check`.",
-        markup=False,
-    )
+    console().print(f"Wrote {config}, {mappings}/ and {key}.{NEXT.format(folder=folder)}", markup=False)

@@ -28,13 +28,21 @@ def replay(
         if as_json:
             print_json([{"id": q.id, "connection": q.connection, "field": q.field, "reason": q.reason} for q in found])
             return
+        if not found:
+            console().print("Nothing is quarantined.")
+            return
         rows = [(q.id, q.connection, q.received_at, q.field, q.reason) for q in found]
         print_table("Quarantined deliveries", ["id", "connection", "received", "field", "why"], rows)
-        if found and not show:
-            raise ConnectorError("name the deliveries to replay, or say --all")
+        if not show:
+            raise ConnectorError("name the deliveries to take again, or say --all")
         return
     with db.write() as tx:
         back = inbox.replay(tx, None if everything else ids)
+        others = 0 if everything else len(set(ids or ())) - back
+        if others:
+            raise ConnectorError(
+                f"{others} of these are not quarantined; nothing was done. See `connector replay --list`"
+            )
     if as_json:
         print_json({"replayed": back})
     else:

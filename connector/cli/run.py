@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -18,9 +19,20 @@ from connector.wiring.opening import load_config
 DRAIN_SECONDS = 30.0
 
 
+class LogLevel(StrEnum):
+    """How serious an event must be to be logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
 def run(
     config: ConfigPath = "connector.yaml",
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: Annotated[LogLevel, typer.Option(case_sensitive=False, help="The least serious events to log.")] = (
+        LogLevel.INFO
+    ),
 ) -> None:
     """Run until SIGTERM or SIGINT, then finish what is under way within 30 seconds."""
     observe.configure(log_level)

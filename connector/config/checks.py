@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from connector.config.document import Path_
 from connector.config.findings import Findings, keys_of, matches
-from connector.config.model import Threshold
+from connector.config.model import Connection, Threshold
 from connector.domain.expressions import compile_expression, compile_template
 from connector.domain.model.context import Names
 from connector.domain.model.nearest import nearest
@@ -53,6 +53,18 @@ def connections(tree: Any, roles: Mapping[str, frozenset[str] | None], findings:
             can = roles[name]
             if can is not None and not can & needed:
                 findings.add(path, f"the connection {name!r} is no {' or '.join(sorted(needed))}")
+
+
+def accounts(made: Mapping[str, Connection], findings: Findings) -> None:
+    """No two connections lead to one account: keys, quotas and lanes belong to the account, not to its names."""
+    seen: dict[str, str] = {}
+    for name, connection in made.items():
+        account = getattr(connection.options, "account", None)
+        if isinstance(account, str) and seen.setdefault(account, name) != name:
+            findings.add(
+                ("connections", name),
+                f"leads to the same account ({account}) as the connection {seen[account]!r}; use that one",
+            )
 
 
 def playbooks(tree: Any, findings: Findings) -> None:

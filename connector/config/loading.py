@@ -81,6 +81,7 @@ class _Loading:
         settings = self._settings()
         self.files.checks_segments = self._is_whole("segments", list)
         connections = dict(self._connections())
+        checks.accounts(connections, self.findings)
         self._cross_checks()
         surveys = dict(self._survey_mappings())
         fields = dict(self._field_mappings())

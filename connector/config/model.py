@@ -145,7 +145,12 @@ class Threshold(Model):
 
     metric: Metric = Field(description="Which ratings.")
     scale: ScaleText = Field(description="On which scale.")
-    at: float = Field(description="At or below is unhappy; on a scale whose low end is best: at or above.")
+    at: float = Field(
+        description=(
+            "At or below is unhappy, as if high were best: where a survey's low end is best, its ratings are mirrored, "
+            "so that `at: 2` on `1-5` catches the ratings 4 and 5."
+        )
+    )
 
     @property
     def where(self) -> dict[str, str]:

@@ -134,7 +134,7 @@ class Database:
             if self._opened.is_set():
                 return
             if not engine.exists(self._url):
-                raise StoreError(f"there is no store at {self._url.database}: run `connector init` first")
+                raise StoreError(f"there is no store at {self._url.database} yet: `connector run` makes it")
             with _advised(), self._reader.connect() as connection:
                 migrations.check(connection)
             with self._transaction(self._reader, exclusive=False) as tx:

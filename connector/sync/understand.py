@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,7 +13,7 @@ from connector.errors import ConnectorError, LeaseLost, MappingError, StoreError
 from connector.ports import Source
 from connector.store import history, inbox, responses
 from connector.store.database import Database
-from connector.store.inbox import Delivery
+from connector.store.inbox import Arrival, Delivery
 from connector.store.responses import Outcome
 from connector.store.transaction import Transaction
 from connector.sync import decide
@@ -25,6 +25,7 @@ BATCH: Final = 25
 TURN: Final = 1.0
 NOT_AN_ANSWER: Final = "a test or a preview, not an answer"
 NO_SURVEY: Final = "no survey in the configuration reads this form"
+TOLD_APART: Final = "told apart into deliveries of their own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,16 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """A whole request that could not be told apart when it came, and now can: the deliveries in it."""
+
+    payloads: Sequence[bytes]
+
+
+What = Mapped | Ignored | Unreadable | Several
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnderstandLane:
     """Drains received deliveries. `reading` is asked at each drain, so that a reload takes effect between two."""
 
@@ -96,7 +107,7 @@ class UnderstandLane:
         return clock.now()
 
 
-def interpret(delivery: Delivery, reading: Reading) -> Mapped | Ignored | Unreadable:
+def interpret(delivery: Delivery, reading: Reading) -> What:
     """What one delivery is. Never raises for what is in it: that is what quarantine is for."""
     source = reading.sources.get(delivery.kind)
     if source is None:
@@ -112,7 +123,11 @@ def interpret(delivery: Delivery, reading: Reading) -> Mapped | Ignored | Unread
         return Unreadable(field="payload", reason=reason)
 
 
-def _interpret(delivery: Delivery, source: Source, reading: Reading) -> Mapped | Ignored:
+def _interpret(delivery: Delivery, source: Source, reading: Reading) -> Mapped | Ignored | Several:
+    # One delivery is itself when split; a request that was kept whole because it could not be split is not, any more.
+    payloads = source.split(delivery.payload)
+    if list(payloads) != [delivery.payload]:
+        return Several(payloads=payloads)
     record = source.read(delivery.payload)
     if record is None:
         return Ignored(reason=NOT_AN_ANSWER)
@@ -133,8 +148,12 @@ def _interpret(delivery: Delivery, source: Source, reading: Reading) -> Mapped |
     return Mapped(response=response, understanding=reading.analyse(response.comment, response.language_hint))
 
 
-def _settle(tx: Transaction, delivery: Delivery, what: Mapped | Ignored | Unreadable) -> None:
+def _settle(tx: Transaction, delivery: Delivery, what: What) -> None:
     """Bring the delivery to its final state, and the answer to the decide lane."""
+    if isinstance(what, Several):
+        inbox.add(tx, [_part(delivery, payload) for payload in what.payloads])
+        inbox.mark_ignored(tx, delivery.id, TOLD_APART)
+        return
     if isinstance(what, Ignored):
         inbox.mark_ignored(tx, delivery.id, what.reason)
         return
@@ -157,3 +176,13 @@ def _settle(tx: Transaction, delivery: Delivery, what: Mapped | Ignored | Unread
     )
     if done.outcome is Outcome.RECORDED:
         tx.wake(decide.LANE)
+
+
+def _part(delivery: Delivery, payload: bytes) -> Arrival:
+    return Arrival(
+        connection=delivery.connection,
+        kind=delivery.kind,
+        payload=payload,
+        received_at=delivery.received_at,
+        priority=delivery.priority,
+    )

@@ -8,6 +8,8 @@ import threading
 import uvicorn
 from fastapi import FastAPI
 
+from connector.errors import ConnectorError
+
 _STOP_SECONDS = 10
 
 
@@ -17,12 +19,16 @@ class Server:
     The socket is bound here, so that an occupied port is an error before anything else starts.
 
     Raises:
-        OSError: the address cannot be bound.
+        ConnectorError: the address cannot be bound.
     """
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=1024)
+        try:
+            self._socket = socket.create_server((host, port), family=family, backlog=1024)
+        except OSError as error:
+            where = f"cannot listen on {host}:{port}"
+            raise ConnectorError(f"{where}: {error.strerror}; end what listens there, or change `listen`") from error
         config = uvicorn.Config(
             app,
             log_config=None,  # the daemon's own logging; access lines would repeat what the metrics say

@@ -38,7 +38,7 @@ class Daemon:
     Raises:
         ConfigError: an adapter cannot be made.
         StoreError: the store cannot be opened.
-        OSError: the address to listen on is taken.
+        ConnectorError: the address to listen on is taken.
     """
 
     def __init__(self, loaded: Loaded, clock: Clock) -> None:

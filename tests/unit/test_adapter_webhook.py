@@ -148,3 +148,9 @@ def test_answers_are_an_object() -> None:
 def test_a_secret_that_cannot_be_decoded_is_refused_at_load() -> None:
     with pytest.raises(ValidationError, match="whsec_"):
         Options.model_validate({"webhook_secret": ["whsec_not base64!"]})
+
+
+def test_what_was_told_apart_is_itself_when_split_again() -> None:
+    for body in (b'[{"id":1}, 7, "x"]', ANSWER, b'[{"deep": [1, [2]]}]'):
+        for payload in source().split(body):
+            assert list(source().split(payload)) == [payload]

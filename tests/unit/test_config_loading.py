@@ -207,6 +207,24 @@ def test_no_secret_is_shown_or_told(folder: Path) -> None:
     assert all(canary not in str(problem) for problem in problems(folder, environ))
 
 
+def test_two_connections_cannot_lead_to_one_account(folder: Path) -> None:
+    line = edit(
+        folder / "config.yaml",
+        "  slack:\n    kind: slack",
+        """  desk:
+    kind: zendesk
+    subdomain: ACME
+    client_id: "${ZENDESK_CLIENT_ID}"
+    client_secret: "${ZENDESK_CLIENT_SECRET}"
+  slack:
+    kind: slack""",
+    )
+    [problem] = problems(folder)
+    assert (problem.line, problem.column) == (line, 3)
+    assert "zendesk:acme" in problem.message
+    assert "'zendesk'" in problem.message
+
+
 def test_the_reference_page_is_what_the_models_say() -> None:
     assert (ROOT / "docs" / "config.md").read_text(encoding="utf-8") == reference(kinds())
 

@@ -34,7 +34,9 @@ class Plainly:
         raise AssertionError("what is in the inbox was verified before")
 
     def split(self, body: bytes) -> list[bytes]:
-        raise AssertionError("what is in the inbox was split before")
+        if body == b"endless|":
+            raise MappingError("does not end", field="body")
+        return body.split(b"|")
 
     def read(self, payload: bytes) -> Record | None:
         if payload == b"ping":
@@ -170,3 +172,28 @@ def test_somebody_erased_stays_erased(db: Database) -> None:
     assert states(db) == {DeliveryState.ERASED: 1}
     with db.read() as tx:
         assert responses.counts(tx) == {}
+
+
+def test_a_request_kept_whole_is_told_apart_once_it_can_be(db: Database) -> None:
+    whole = Arrival(
+        connection="typeform",
+        kind="typeform",
+        payload=said("1") + b"|" + said("2"),
+        received_at=NOON,
+        field="body",
+        reason="does not end",
+    )
+    with db.write() as tx:
+        inbox.add(tx, [whole])
+        assert inbox.replay(tx) == 1
+    drain(db)
+    with db.read() as tx:
+        assert lanes.due_at(tx, "understand") == NOON, "its parts wait to be read"
+    drain(db)
+    assert states(db) == {DeliveryState.MAPPED: 2, DeliveryState.IGNORED: 1}
+
+
+def test_a_request_that_still_cannot_be_told_apart_goes_back_to_quarantine(db: Database) -> None:
+    deliver(db, b"endless|")
+    drain(db)
+    assert states(db) == {DeliveryState.QUARANTINED: 1}

@@ -54,8 +54,8 @@ def check(connection: Connection) -> None:
         return
     _refuse_newer(connection)
     if inspect(connection).has_table("alembic_version"):
-        raise StoreError("the store is of an older version: stop every connector, then run `connector init` once")
-    raise StoreError("the store is empty: run `connector init` first")
+        raise StoreError("the store is of an older version: stop every connector, then start `connector run` once")
+    raise StoreError("the store is empty yet: `connector run` prepares it")
 
 
 def _refuse_newer(connection: Connection) -> None:
