@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from sqlalchemy import select
 
 from connector.domain.model.intent import IntentState, Item, Priority, Request, WriteKind
-from connector.errors import LeaseLost, Transient
+from connector.errors import LeaseLost, RemoteError, Transient, Unauthorized
 from connector.store import confirmed, lanes, quotas
 from connector.store.schema import history
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits
 from connector.sync.quota import Grant, Readings, grant
-from connector.testing.twin import Fault, Thing, Trouble
+from connector.testing.twin import Fault, Thing, Trouble, Twin
 from connector.transport.client import QuotaReading
 from tests.durability.bench import ACCOUNT, CONTACT, LEASE, NOON, PROMISES, TICKET, Bench, fields_of, intent
 
@@ -249,3 +250,45 @@ def test_the_story_of_a_write_is_told(bench: Bench) -> None:
     with bench.db.read() as tx:
         told = list(tx.execute(select(history.c.event).order_by(history.c.id)).scalars())
     assert told == ["sent", "in_doubt", "sent", "confirmed"]
+
+
+class Learner(Twin):
+    """A twin that must learn something of the account before it can render or be asked."""
+
+    learns: ClassVar[list[RemoteError]] = []
+    learned: ClassVar[list[str]] = []
+
+    def prepare(self) -> None:
+        if self.learns:
+            raise self.learns.pop(0)
+        self.learned.append("learned")
+
+
+def test_a_writer_learns_what_it_must_before_it_is_used(bench: Bench) -> None:
+    Learner.learns[:] = [Transient("down"), Unauthorized("token refused")]
+    Learner.learned.clear()
+    bench.twin = Learner(account=ACCOUNT, promises=bench.promises, clock=bench.clock)
+    bench.start()
+    assert bench.drain() is None
+    assert Learner.learned == [], "nothing to do, nothing to learn"
+    bench.plan(intent())
+    due = bench.drain()
+    assert due is not None
+    assert due > NOON
+    assert (bench.state(), bench.twin.requests) == (S.PLANNED, [])
+    bench.run()
+    assert bench.state() is S.CONFIRMED
+    assert [cause for cause, _ in bench.told] == ["paused", "resumed"]
+
+
+@pytest.mark.parametrize(("kind", "wait"), [(WriteKind.TICKET, 10), (WriteKind.NOTE, 75)])
+def test_without_a_key_a_dead_sender_is_given_its_time_from_the_takeover(
+    bench: Bench, kind: WriteKind, wait: int
+) -> None:
+    """It may have begun just before it lost the lane; a key would catch that, nothing else does."""
+    bench.adopt(TICKET, "contact-1")
+    bench.twin.faults.append(Fault(trouble=Trouble.CRASH_BEFORE))
+    bench.plan(intent(kind=kind, object="o", target=TICKET if kind is WriteKind.NOTE else None, fields={"text": "x"}))
+    bench.crash()
+    assert bench.clock.now() == NOON + 20 * SECOND
+    assert bench.drain() == NOON + 20 * SECOND + wait * SECOND
