@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from connector.domain.model.intent import Json
 from connector.store import intents
@@ -19,6 +19,7 @@ from connector.store.schema import confirmed
 from connector.store.transaction import Transaction
 
 VALUE = "confirmed.value"
+_OF = select(confirmed).where(confirmed.c.account == bindparam("owner"), confirmed.c.object == bindparam("name"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Confirmed:
 
 def of(tx: Transaction, account: str, object_name: str) -> dict[str, Confirmed]:
     """What is known about an object's fields, by field."""
-    rows = tx.execute(select(confirmed).where(confirmed.c.account == account, confirmed.c.object == object_name))
+    rows = tx.execute(_OF, {"owner": account, "name": object_name})
     return {
         row.field: Confirmed(
             value=None if row.value is None else tx.unseal(VALUE, row.value),

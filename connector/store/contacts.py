@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from connector.domain.model.intent import Json
 from connector.domain.model.person import Contact, KeyKind
@@ -13,6 +13,14 @@ from connector.store.schema import contact
 from connector.store.transaction import Transaction
 
 SEALED = "contact.sealed"
+_GET = select(contact).where(contact.c.account == bindparam("wanted"), contact.c.remote_id == bindparam("id"))
+_LIVING = {
+    kind: select(contact)
+    .where(contact.c.account == bindparam("wanted"), column == bindparam("digest"))
+    .where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None))
+    .order_by(contact.c.remote_id)
+    for kind, column in ((KeyKind.EMAIL, contact.c.email), (KeyKind.PHONE, contact.c.phone))
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +64,7 @@ def _is_older(seen: Contact, known: Contact) -> bool:
 
 def get(tx: Transaction, account: str, remote_id: str) -> Contact | None:
     """One contact as last reported, deleted and merged ones included."""
-    row = tx.execute(select(contact).where(contact.c.account == account, contact.c.remote_id == remote_id)).first()
+    row = tx.execute(_GET, {"wanted": account, "id": remote_id}).first()
     return None if row is None else _contact(tx, row)
 
 
@@ -75,15 +83,9 @@ def find(tx: Transaction, account: str, kind: KeyKind, value: str) -> list[Conta
     if kind is KeyKind.CRM_ID:
         found = survivor(tx, account, value)
         return [] if found is None else [found]
-    if kind not in {KeyKind.EMAIL, KeyKind.PHONE}:
+    if kind not in _LIVING:
         return []
-    column = contact.c.email if kind is KeyKind.EMAIL else contact.c.phone
-    rows = tx.execute(
-        select(contact)
-        .where(contact.c.account == account, column == tx.blind(kind.value, value))
-        .where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None))
-        .order_by(contact.c.remote_id)
-    ).all()
+    rows = tx.execute(_LIVING[kind], {"wanted": account, "digest": tx.blind(kind.value, value)}).all()
     return [_contact(tx, row) for row in rows]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -20,6 +20,7 @@ from connector.store import engine, lanes, migrations
 from connector.store.keyring import KeyRing
 from connector.store.schema import meta
 from connector.store.transaction import Transaction
+from connector.store.turn import Turn
 
 __all__ = ["Database", "Transaction"]
 
@@ -46,7 +47,7 @@ class Database:
         self._reader = engine.open_reader(self._url)
         # SQLite has one writer at a time. Threads of this process queue here, in turn and without polling, instead of
         # in SQLite's busy handler, which sleeps up to 100 ms between tries and lets the unlucky one starve.
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._inside = threading.local()
         self._bells: dict[str, threading.Event] = {}
         self._bells_lock = threading.Lock()
@@ -113,17 +114,11 @@ class Database:
             raise RuntimeError("a transaction is already open in this thread: pass its tx on")
         is_file = self._url.get_backend_name() == "sqlite"
         self._inside.active = True
-        queued = exclusive and is_file
+        turn = self._turn if exclusive and is_file else nullcontext()
         try:
-            if queued:
-                self._turn.acquire()
-            try:
-                with _advised(), pool.begin() as connection:
-                    # The clock is read once the transaction has begun: who had to wait sees the time after that.
-                    yield Transaction(connection, self.keyring, self.clock.now())
-            finally:
-                if queued:
-                    self._turn.release()
+            with turn, _advised(), pool.begin() as connection:
+                # The clock is read once the transaction has begun: who had to wait sees the time after that.
+                yield Transaction(connection, self.keyring, self.clock.now())
         finally:
             self._inside.active = False
 

@@ -12,6 +12,7 @@ from connector.store.schema import history
 from connector.store.transaction import Transaction
 
 _DETAIL = "history.detail"
+_INSERT = history.insert()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +41,16 @@ def append(
 ) -> None:
     """Tell what happened, at the instant of the transaction."""
     tx.execute(
-        history.insert().values(
-            at=tx.now,
-            event=event,
-            response_id=response_id,
-            person_id=person_id,
-            recovery_id=recovery_id,
-            intent_id=intent_id,
-            detail=None if detail is None else tx.seal(_DETAIL, detail),
-        )
+        _INSERT,
+        {
+            "at": tx.now,
+            "event": event,
+            "response_id": response_id,
+            "person_id": person_id,
+            "recovery_id": recovery_id,
+            "intent_id": intent_id,
+            "detail": None if detail is None else tx.seal(_DETAIL, detail),
+        },
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select, update
 
 from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Receipt, WriteKind
 from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
@@ -15,6 +15,31 @@ from connector.store.schema import intent
 from connector.store.transaction import Transaction
 
 FIELDS = "intent.fields"
+
+_ALL = select(intent).order_by(intent.c.priority, intent.c.id)
+_GET = _ALL.where(intent.c.id == bindparam("wanted"))
+_BY_KEY = _ALL.where(intent.c.key == bindparam("wanted"))
+_OF_WRITE = _ALL.where(intent.c.write_id == bindparam("wanted"), intent.c.state == bindparam("stands"))
+_ON = and_(
+    intent.c.account == bindparam("owner"),
+    or_(
+        intent.c.object.in_(bindparam("names", expanding=True)), intent.c.target.in_(bindparam("names", expanding=True))
+    ),
+)
+_UNSENT_ON = _ALL.where(_ON, intent.c.state.in_([state.value for state in UNSENT]))
+_OPEN_ON = select(func.count()).select_from(intent).where(_ON, intent.c.state.in_([state.value for state in OPEN]))
+_FIRST_RECORD = (
+    select(intent.c.record)
+    .where(
+        intent.c.account == bindparam("owner"),
+        intent.c.kind == bindparam("wanted"),
+        intent.c.object == bindparam("name"),
+        intent.c.target.is_(None),
+    )
+    .order_by(intent.c.id)
+    .limit(1)
+)
+_STORE = update(intent).where(intent.c.id == bindparam("wanted"), intent.c.state == bindparam("stood"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +126,7 @@ def from_row(tx: Transaction, row: Row[Any]) -> IntentRow:
 
 def get(tx: Transaction, intent_id: int) -> IntentRow:
     """One intent. Raises KeyError."""
-    found = where(tx, intent.c.id == intent_id)
+    found = _rows(tx, _GET, {"wanted": intent_id})
     if not found:
         raise KeyError(intent_id)
     return found[0]
@@ -109,14 +134,17 @@ def get(tx: Transaction, intent_id: int) -> IntentRow:
 
 def by_key(tx: Transaction, key: str) -> IntentRow | None:
     """The intent with this key."""
-    found = where(tx, intent.c.key == key)
+    found = _rows(tx, _BY_KEY, {"wanted": key})
     return found[0] if found else None
 
 
 def where(tx: Transaction, condition: ColumnElement[bool], limit: int | None = None) -> list[IntentRow]:
     """Intents that satisfy `condition`, most urgent first, then oldest."""
-    query = select(intent).where(condition).order_by(intent.c.priority, intent.c.id).limit(limit)
-    return [from_row(tx, row) for row in tx.execute(query)]
+    return _rows(tx, _ALL.where(condition).limit(limit))
+
+
+def _rows(tx: Transaction, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[IntentRow]:
+    return [from_row(tx, row) for row in tx.execute(query, values)]
 
 
 def due(tx: Transaction, account: str, until: datetime, limit: int | None = None) -> list[IntentRow]:
@@ -134,12 +162,12 @@ def due(tx: Transaction, account: str, until: datetime, limit: int | None = None
 
 def of_write(tx: Transaction, write_id: int, state: IntentState) -> list[IntentRow]:
     """The members of a write that are in `state`."""
-    return where(tx, and_(intent.c.write_id == write_id, intent.c.state == state.value))
+    return _rows(tx, _OF_WRITE, {"wanted": write_id, "stands": state.value})
 
 
 def unsent_on(tx: Transaction, account: str, objects: Iterable[str]) -> list[IntentRow]:
     """Intents on these objects that no request ever carried."""
-    return where(tx, and_(_on(account, objects), intent.c.state.in_([state.value for state in UNSENT])))
+    return _rows(tx, _UNSENT_ON, {"owner": account, "names": sorted(objects)})
 
 
 def open_objects(tx: Transaction, account: str) -> frozenset[str]:
@@ -152,23 +180,13 @@ def open_objects(tx: Transaction, account: str) -> frozenset[str]:
 
 def has_open_write(tx: Transaction, account: str, object_name: str) -> bool:
     """Whether a request about this object was sent and not settled."""
-    condition = and_(_on(account, [object_name]), intent.c.state.in_([state.value for state in OPEN]))
-    return bool(tx.execute(select(func.count()).select_from(intent).where(condition)).scalar_one())
+    return bool(tx.execute(_OPEN_ON, {"owner": account, "names": [object_name]}).scalar_one())
 
 
 def first_record(tx: Transaction, account: str, kind: WriteKind, object_name: str) -> str | None:
     """The marker under which this object was first to be created."""
-    marker: str | None = tx.execute(
-        select(intent.c.record)
-        .where(
-            intent.c.account == account,
-            intent.c.kind == kind.value,
-            intent.c.object == object_name,
-            intent.c.target.is_(None),
-        )
-        .order_by(intent.c.id)
-        .limit(1)
-    ).scalar_one_or_none()
+    wanted = {"owner": account, "wanted": kind.value, "name": object_name}
+    marker: str | None = tx.execute(_FIRST_RECORD, wanted).scalar_one_or_none()
     return marker
 
 
@@ -243,11 +261,7 @@ def set_aside(tx: Transaction, row: IntentRow, **changes: Any) -> IntentRow:
 
 
 def _store(tx: Transaction, row: IntentRow, values: Mapping[str, Any]) -> IntentRow:
-    changed = tx.execute(
-        update(intent)
-        .where(intent.c.id == row.id, intent.c.state == row.state.value)
-        .values({**values, "state": values["state"].value})
-    )
+    changed = tx.execute(_STORE, {"wanted": row.id, "stood": row.state.value, **values, "state": values["state"].value})
     if changed.rowcount != 1:
         raise RuntimeError(f"intent {row.id} is no longer {row.state}")
     known = dict(values)
@@ -256,11 +270,6 @@ def _store(tx: Transaction, row: IntentRow, values: Mapping[str, Any]) -> Intent
     elif "fields" in known:
         known = {name: value for name, value in known.items() if name != "fields"}
     return replace(row, **known)
-
-
-def _on(account: str, objects: Iterable[str]) -> ColumnElement[bool]:
-    names = sorted(objects)
-    return and_(intent.c.account == account, or_(intent.c.object.in_(names), intent.c.target.in_(names)))
 
 
 def _names(value: Json) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 
 from connector.domain.model.intent import Json
 from connector.domain.model.person import Evidence, Link, LinkState
@@ -12,11 +12,21 @@ from connector.store.schema import link
 from connector.store.transaction import Transaction
 
 EVIDENCE = "link.evidence"
+_GET = select(link).where(link.c.person_id == bindparam("person"), link.c.account == bindparam("wanted"))
+_PERSONS = (
+    select(link.c.person_id)
+    .where(
+        link.c.account == bindparam("wanted"),
+        link.c.remote_id == bindparam("contact"),
+        link.c.state == LinkState.LINKED.value,
+    )
+    .order_by(link.c.person_id)
+)
 
 
 def get(tx: Transaction, person_id: int, account: str) -> Link | None:
     """The remembered link; None when nobody looked yet."""
-    row = tx.execute(select(link).where(link.c.person_id == person_id, link.c.account == account)).first()
+    row = tx.execute(_GET, {"person": person_id, "wanted": account}).first()
     return None if row is None else _link(tx, row)
 
 
@@ -28,11 +38,7 @@ def of_person(tx: Transaction, person_id: int) -> list[Link]:
 
 def persons(tx: Transaction, account: str, remote_id: str) -> list[int]:
     """Who is linked to this contact, the person known longest first; more than one after a merge over there."""
-    rows = tx.execute(
-        select(link.c.person_id)
-        .where(link.c.account == account, link.c.remote_id == remote_id, link.c.state == LinkState.LINKED.value)
-        .order_by(link.c.person_id)
-    ).all()
+    rows = tx.execute(_PERSONS, {"wanted": account, "contact": remote_id}).all()
     return [int(row.person_id) for row in rows]
 
 

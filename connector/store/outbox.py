@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, func, select, true
 
 from connector.domain.model.intent import (
     Intent,
@@ -21,6 +21,8 @@ from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
 from connector.store.schema import intent, response
 from connector.store.transaction import Transaction
+
+_RESPONSE = select(response.c.id).where(response.c.key == bindparam("wanted"))
 
 
 def plan(tx: Transaction, wanted: Sequence[Intent]) -> list[int]:
@@ -105,7 +107,7 @@ def _insert(tx: Transaction, wanted: Intent, covered: Sequence[IntentRow]) -> In
 def _response_id(tx: Transaction, key: str | None) -> int | None:
     if key is None:
         return None
-    found: int | None = tx.execute(select(response.c.id).where(response.c.key == key)).scalar_one_or_none()
+    found: int | None = tx.execute(_RESPONSE, {"wanted": key}).scalar_one_or_none()
     return found
 
 

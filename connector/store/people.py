@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Respondent
@@ -15,6 +15,17 @@ from connector.store.schema import person, person_key
 from connector.store.transaction import Transaction
 
 SEALED = "person.sealed"
+_FIND = select(person_key.c.person_id).where(
+    person_key.c.kind == bindparam("wanted"), person_key.c.blind == bindparam("digest")
+)
+_KEYS = (
+    select(person_key.c.kind, person_key.c.blind)
+    .where(person_key.c.person_id == bindparam("person"))
+    .order_by(person_key.c.kind, person_key.c.blind)
+)
+_INTO = select(person.c.merged_into).where(person.c.id == bindparam("person"))
+_SEALED = select(person.c.sealed).where(person.c.id == bindparam("person"))
+_SCORED = update(person).where(person.c.id == bindparam("person"))
 
 
 def blind(tx: Transaction, kind: KeyKind, value: str) -> str:
@@ -24,20 +35,13 @@ def blind(tx: Transaction, kind: KeyKind, value: str) -> str:
 
 def find(tx: Transaction, kind: KeyKind, value: str) -> int | None:
     """The person seen with this key, after merges; None when nobody was."""
-    wanted = select(person_key.c.person_id).where(
-        person_key.c.kind == kind.value, person_key.c.blind == blind(tx, kind, value)
-    )
-    found = tx.execute(wanted).scalar()
+    found = tx.execute(_FIND, {"wanted": kind.value, "digest": blind(tx, kind, value)}).scalar()
     return None if found is None else survivor(tx, int(found))
 
 
 def keys_of(tx: Transaction, person_id: int) -> dict[KeyKind, list[str]]:
     """The blind keys a person was seen with, by kind."""
-    rows = tx.execute(
-        select(person_key.c.kind, person_key.c.blind)
-        .where(person_key.c.person_id == person_id)
-        .order_by(person_key.c.kind, person_key.c.blind)
-    ).all()
+    rows = tx.execute(_KEYS, {"person": person_id}).all()
     found: dict[KeyKind, list[str]] = {}
     for row in rows:
         found.setdefault(KeyKind(row.kind), []).append(str(row.blind))
@@ -48,7 +52,7 @@ def survivor(tx: Transaction, person_id: int) -> int:
     """Follow merges to the person that is left."""
     current = person_id
     while True:
-        into = tx.execute(select(person.c.merged_into).where(person.c.id == current)).scalar()
+        into = tx.execute(_INTO, {"person": current}).scalar()
         if into is None:
             return current
         current = int(into)
@@ -81,7 +85,7 @@ def learn(tx: Transaction, person_id: int, keys: Mapping[KeyKind, str], responde
 
 def details(tx: Transaction, person_id: int) -> Respondent:
     """What the person last said of themselves; all fields None when nothing is known, or it was erased."""
-    sealed = tx.execute(select(person.c.sealed).where(person.c.id == person_id)).scalar()
+    sealed = tx.execute(_SEALED, {"person": person_id}).scalar()
     return Respondent() if sealed is None else respondent_from_json(tx.unseal(SEALED, sealed))
 
 
@@ -105,7 +109,7 @@ def merge(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:
 
 def scored(tx: Transaction, person_id: int, at: datetime) -> None:
     """Remember when a person's score was last computed."""
-    tx.execute(update(person).where(person.c.id == person_id).values(scored_at=at))
+    tx.execute(_SCORED, {"person": person_id, "scored_at": at})
 
 
 def due_for_score(tx: Transaction, *, before: datetime, limit: int) -> Sequence[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from connector.domain.model.intent import IntentState, Receipt, WriteKind
 from connector.domain.model.transitions import Event
@@ -12,6 +12,10 @@ from connector.store import intents
 from connector.store.intents import IntentRow
 from connector.store.schema import dependency, intent, receipt, remote
 from connector.store.transaction import Transaction
+
+_OF_OBJECTS = select(remote).where(remote.c.object.in_(bindparam("names", expanding=True)))
+_WAITING = select(dependency.c.intent_id).where(dependency.c.object == bindparam("name"))
+_STOP_WAITING = delete(dependency).where(dependency.c.intent_id == bindparam("waiting"))
 
 
 def lane_of(account: str) -> str:
@@ -49,7 +53,10 @@ def of_intent(tx: Transaction, intent_id: int) -> Receipt | None:
 
 def of_objects(tx: Transaction, objects: Iterable[str]) -> dict[str, Receipt]:
     """What each of the objects is called over there; those without a receipt are absent."""
-    rows = tx.execute(select(remote).where(remote.c.object.in_(sorted(objects))))
+    names = sorted(objects)
+    if not names:
+        return {}
+    rows = tx.execute(_OF_OBJECTS, {"names": names})
     return {row.object: Receipt(remote_id=row.remote_id, url=row.url) for row in rows}
 
 
@@ -80,7 +87,7 @@ def wait_for(tx: Transaction, row: IntentRow, objects: Iterable[str]) -> None:
 
 def stop_waiting(tx: Transaction, row: IntentRow) -> None:
     """Forget what an intent waits for."""
-    tx.execute(delete(dependency).where(dependency.c.intent_id == row.id))
+    tx.execute(_STOP_WAITING, {"waiting": row.id})
 
 
 def fail_dependants(tx: Transaction, object_name: str, why: str) -> None:
@@ -91,7 +98,7 @@ def fail_dependants(tx: Transaction, object_name: str, why: str) -> None:
 
 
 def _release(tx: Transaction, object_name: str) -> None:
-    waiting = list(tx.execute(select(dependency.c.intent_id).where(dependency.c.object == object_name)).scalars())
+    waiting = list(tx.execute(_WAITING, {"name": object_name}).scalars())
     if not waiting:
         return
     tx.execute(delete(dependency).where(dependency.c.object == object_name))

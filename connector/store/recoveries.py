@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 
 from connector.domain.model.recovery import Recovery, RecoveryState, Severity
 from connector.store.schema import recovery, recovery_response, response
 from connector.store.transaction import Transaction
 
 MERGED = "merged into an older recovery of the same person"
+_GET = select(recovery).where(recovery.c.id == bindparam("wanted"))
+_OPEN = select(recovery).where(
+    recovery.c.person_id == bindparam("person"),
+    recovery.c.playbook == bindparam("book"),
+    recovery.c.state == RecoveryState.OPEN.value,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +78,13 @@ def _add_answer(tx: Transaction, recovery_id: int, response_id: int) -> bool:
 
 def open_one(tx: Transaction, person_id: int, playbook: str) -> Recovery | None:
     """The person's open recovery under this playbook; there is at most one."""
-    row = tx.execute(
-        select(recovery).where(
-            recovery.c.person_id == person_id,
-            recovery.c.playbook == playbook,
-            recovery.c.state == RecoveryState.OPEN.value,
-        )
-    ).first()
+    row = tx.execute(_OPEN, {"person": person_id, "book": playbook}).first()
     return None if row is None else _recovery(row)
 
 
 def get(tx: Transaction, recovery_id: int) -> Recovery | None:
     """One recovery."""
-    row = tx.execute(select(recovery).where(recovery.c.id == recovery_id)).first()
+    row = tx.execute(_GET, {"wanted": recovery_id}).first()
     return None if row is None else _recovery(row)
 
 

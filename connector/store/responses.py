@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, case, func, select, update
+from sqlalchemy import Row, bindparam, case, func, select, update
 
 from connector.domain.model.response import Response, Understanding
 from connector.store.canonical import (
@@ -42,6 +42,40 @@ class Outcome(StrEnum):
     STALE = "stale"
     DUPLICATE = "duplicate"
     ERASED = "erased"
+
+
+_OPENED = (
+    select(response_version, response.c.person_id)
+    .join(response, response.c.id == response_version.c.response_id)
+    .where(response_version.c.sealed.is_not(None))
+)
+_LAST_DECIDED = (
+    _OPENED.where(
+        response_version.c.response_id == bindparam("wanted"), response_version.c.state == VersionState.DECIDED.value
+    )
+    .order_by(response_version.c.version.desc())
+    .limit(1)
+)
+_RECENT = (
+    _OPENED.where(
+        response.c.person_id == bindparam("person"),
+        response.c.id != bindparam("but"),
+        response_version.c.version == response.c.latest_version,
+        response_version.c.state == VersionState.DECIDED.value,
+        response_version.c.event_at <= bindparam("before"),
+    )
+    .order_by(response_version.c.event_at.desc(), response.c.key)
+    .limit(bindparam("most"))
+)
+_VERSIONS = select(response_version.c.version, response_version.c.event_at, response_version.c.content).where(
+    response_version.c.response_id == bindparam("wanted")
+)
+_ID = select(response.c.id).where(response.c.key == bindparam("wanted"))
+_INSERT = response_version.insert()
+_DECIDE = update(response_version).where(
+    response_version.c.id == bindparam("wanted"), response_version.c.state == VersionState.PENDING.value
+)
+_ASCRIBE = update(response).where(response.c.id == bindparam("wanted"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,39 +122,37 @@ def record(tx: Transaction, answer: Response, understanding: Understanding, *, b
         return Recorded(outcome=Outcome.ERASED, response_id=None, version=None)
     response_id = _row_of(tx, answer)
     digest = tx.blind("content", content(answer))
-    known = tx.execute(
-        select(response_version.c.version, response_version.c.event_at, response_version.c.content).where(
-            response_version.c.response_id == response_id
-        )
-    ).all()
+    known = tx.execute(_VERSIONS, {"wanted": response_id}).all()
     for row in known:
         if row.content == digest:
             return Recorded(outcome=Outcome.DUPLICATE, response_id=response_id, version=row.version)
     number = 1 + max((row.version for row in known), default=0)
     stale = any(row.event_at > answer.event_at for row in known)
     if not stale:
-        _overtake(tx, response_id)
+        if known:
+            _overtake(tx, response_id)
         tx.execute(update(response).where(response.c.id == response_id).values(latest_version=number))
     tx.execute(
-        response_version.insert().values(
-            response_id=response_id,
-            version=number,
-            state=(VersionState.STALE if stale else VersionState.PENDING).value,
-            reason="a newer version of this answer is already known" if stale else None,
-            event_at=answer.event_at,
-            submitted_at=answer.submitted_at,
-            received_at=answer.received_at,
-            content=digest,
-            sealed=tx.seal(SEALED, response_to_json(answer)),
-            understanding=tx.seal(UNDERSTANDING, understanding_to_json(understanding)),
-        )
+        _INSERT,
+        {
+            "response_id": response_id,
+            "version": number,
+            "state": (VersionState.STALE if stale else VersionState.PENDING).value,
+            "reason": "a newer version of this answer is already known" if stale else None,
+            "event_at": answer.event_at,
+            "submitted_at": answer.submitted_at,
+            "received_at": answer.received_at,
+            "content": digest,
+            "sealed": tx.seal(SEALED, response_to_json(answer)),
+            "understanding": tx.seal(UNDERSTANDING, understanding_to_json(understanding)),
+        },
     )
     return Recorded(outcome=Outcome.STALE if stale else Outcome.RECORDED, response_id=response_id, version=number)
 
 
 def _row_of(tx: Transaction, answer: Response) -> int:
     tx.insert_ignore(response, {"key": answer.key, "survey": answer.survey, "latest_version": 0})
-    found = tx.execute(select(response.c.id).where(response.c.key == answer.key)).scalar_one()
+    found = tx.execute(_ID, {"wanted": answer.key}).scalar_one()
     return int(found)
 
 
@@ -137,8 +169,7 @@ def pending(tx: Transaction, *, limit: int, fresh_since: datetime) -> list[Versi
     """Versions to decide, by event time; those since `fresh_since` first: no recovery waits behind a backfill."""
     backfill = case((response_version.c.event_at >= fresh_since, 0), else_=1)
     rows = tx.execute(
-        _opened()
-        .where(response_version.c.state == VersionState.PENDING.value)
+        _OPENED.where(response_version.c.state == VersionState.PENDING.value)
         .order_by(backfill, response_version.c.event_at, response_version.c.id)
         .limit(limit)
     ).all()
@@ -149,14 +180,26 @@ def get(tx: Transaction, response_id: int, number: int | None = None) -> Version
     """One version of an answer, the latest by default; None when it is not there or was erased."""
     wanted = response.c.latest_version if number is None else number
     row = tx.execute(
-        _opened().where(response_version.c.response_id == response_id, response_version.c.version == wanted)
+        _OPENED.where(response_version.c.response_id == response_id, response_version.c.version == wanted)
     ).first()
     return None if row is None else _version(tx, row)
 
 
 def find(tx: Transaction, key: str) -> int | None:
     """The id of the answer with this key."""
-    return tx.execute(select(response.c.id).where(response.c.key == key)).scalar()
+    return tx.execute(_ID, {"wanted": key}).scalar()
+
+
+def key_of(tx: Transaction, response_id: int) -> str:
+    """The key of an answer."""
+    return str(tx.execute(select(response.c.key).where(response.c.id == response_id)).scalar_one())
+
+
+def oldest_pending(tx: Transaction) -> datetime | None:
+    """When the oldest version that is still to be decided was received."""
+    pending = response_version.c.state == VersionState.PENDING.value
+    at: datetime | None = tx.execute(select(func.min(response_version.c.received_at)).where(pending)).scalar_one()
+    return at
 
 
 def keys_like(tx: Transaction, text: str, limit: int = 10) -> list[str]:
@@ -172,29 +215,13 @@ def keys_like(tx: Transaction, text: str, limit: int = 10) -> list[str]:
 
 def last_decided(tx: Transaction, response_id: int) -> Version | None:
     """The newest version of an answer that was decided."""
-    row = tx.execute(
-        _opened()
-        .where(response_version.c.response_id == response_id, response_version.c.state == VersionState.DECIDED.value)
-        .order_by(response_version.c.version.desc())
-        .limit(1)
-    ).first()
+    row = tx.execute(_LAST_DECIDED, {"wanted": response_id}).first()
     return None if row is None else _version(tx, row)
 
 
 def recent(tx: Transaction, person_id: int, *, before: datetime, but: int, limit: int = 3) -> list[Version]:
     """The person's latest decided answers that happened before `before`, newest first, without the answer `but`."""
-    rows = tx.execute(
-        _opened()
-        .where(
-            response.c.person_id == person_id,
-            response.c.id != but,
-            response_version.c.version == response.c.latest_version,
-            response_version.c.state == VersionState.DECIDED.value,
-            response_version.c.event_at <= before,
-        )
-        .order_by(response_version.c.event_at.desc(), response.c.key)
-        .limit(limit)
-    ).all()
+    rows = tx.execute(_RECENT, {"person": person_id, "but": but, "before": before, "most": limit}).all()
     return [_version(tx, row) for row in rows]
 
 
@@ -203,16 +230,16 @@ def mark_decided(
 ) -> bool:
     """Mark a version decided, in the transaction that plans its intents; False when it was not pending any more."""
     done = tx.execute(
-        update(response_version)
-        .where(response_version.c.id == version.id, response_version.c.state == VersionState.PENDING.value)
-        .values(
-            state=VersionState.DECIDED.value,
-            decided_at=tx.now,
-            satisfaction=satisfaction,
-            unhappy=unhappy,
-        )
+        _DECIDE,
+        {
+            "wanted": version.id,
+            "state": VersionState.DECIDED.value,
+            "decided_at": tx.now,
+            "satisfaction": satisfaction,
+            "unhappy": unhappy,
+        },
     )
-    tx.execute(update(response).where(response.c.id == version.response_id).values(person_id=person_id))
+    tx.execute(_ASCRIBE, {"wanted": version.response_id, "person_id": person_id})
     return bool(done.rowcount)
 
 
@@ -244,14 +271,6 @@ def anonymous(tx: Transaction) -> int:
         .where(response_version.c.state == VersionState.DECIDED.value, response.c.person_id.is_(None))
     )
     return int(tx.execute(query).scalar_one())
-
-
-def _opened() -> Any:  # SQLAlchemy's Select of two tables has no short name
-    return (
-        select(response_version, response.c.person_id)
-        .join(response, response.c.id == response_version.c.response_id)
-        .where(response_version.c.sealed.is_not(None))
-    )
 
 
 def _version(tx: Transaction, row: Row[Any]) -> Version:

@@ -6,19 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 
 from connector.domain.model.score import Contribution, Fact, Score
 from connector.store.schema import fact, score
 from connector.store.schema import published as published_row
 from connector.store.transaction import Transaction
 
+_FACTS = (
+    select(fact).where(fact.c.person_id == bindparam("person")).order_by(fact.c.at, fact.c.source, fact.c.component)
+)
+_FACT = fact.insert()
+_SCORE = score.insert()
+_HISTORY = (
+    select(score).where(score.c.person_id == bindparam("person")).order_by(score.c.id.desc()).limit(bindparam("most"))
+)
+_PUBLISHED = select(published_row).where(
+    published_row.c.person_id == bindparam("person"), published_row.c.account == bindparam("wanted")
+)
+
 
 def facts(tx: Transaction, person_id: int) -> list[Fact]:
     """Every fact of a person, in event order; ties in the order of their sources."""
-    rows = tx.execute(
-        select(fact).where(fact.c.person_id == person_id).order_by(fact.c.at, fact.c.source, fact.c.component)
-    ).all()
+    rows = tx.execute(_FACTS, {"person": person_id}).all()
     return [Fact(component=row.component, value=row.value, at=row.at, source=row.source) for row in rows]
 
 
@@ -27,12 +37,21 @@ def replace_facts(tx: Transaction, person_id: int, prefix: str, new: Sequence[Fa
     mine = [known for known in facts(tx, person_id) if known.source.startswith(prefix)]
     if sorted(mine, key=_order) == sorted(new, key=_order):
         return False
-    tx.execute(delete(fact).where(fact.c.person_id == person_id, fact.c.source.startswith(prefix, autoescape=True)))
-    for item in new:
+    if mine:
+        tx.execute(delete(fact).where(fact.c.person_id == person_id, fact.c.source.startswith(prefix, autoescape=True)))
+    if new:
         tx.execute(
-            fact.insert().values(
-                person_id=person_id, component=item.component, source=item.source, value=item.value, at=item.at
-            )
+            _FACT,
+            [
+                {
+                    "person_id": person_id,
+                    "component": item.component,
+                    "source": item.source,
+                    "value": item.value,
+                    "at": item.at,
+                }
+                for item in new
+            ],
         )
     return True
 
@@ -44,18 +63,19 @@ def _order(item: Fact) -> tuple[str, str]:
 def add(tx: Transaction, person_id: int, computed: Score, config: str) -> None:
     """Append a score to the person's history; `config` is the digest of the scoring configuration."""
     tx.execute(
-        score.insert().values(
-            person_id=person_id,
-            as_of=computed.as_of,
-            computed_at=tx.now,
-            hundredths=computed.hundredths,
-            coverage=computed.coverage,
-            band=computed.band,
-            answers=computed.answers,
-            trend=computed.trend,
-            contributions=[_contribution_to_json(item) for item in computed.contributions],
-            config=config,
-        )
+        _SCORE,
+        {
+            "person_id": person_id,
+            "as_of": computed.as_of,
+            "computed_at": tx.now,
+            "hundredths": computed.hundredths,
+            "coverage": computed.coverage,
+            "band": computed.band,
+            "answers": computed.answers,
+            "trend": computed.trend,
+            "contributions": [_contribution_to_json(item) for item in computed.contributions],
+            "config": config,
+        },
     )
 
 
@@ -67,9 +87,7 @@ def latest(tx: Transaction, person_id: int) -> Score | None:
 
 def history(tx: Transaction, person_id: int, *, limit: int) -> list[Score]:
     """The person's scores, the one computed last first."""
-    rows = tx.execute(
-        select(score).where(score.c.person_id == person_id).order_by(score.c.id.desc()).limit(limit)
-    ).all()
+    rows = tx.execute(_HISTORY, {"person": person_id, "most": limit}).all()
     return [_score(row) for row in rows]
 
 
@@ -83,9 +101,7 @@ class Published:
 
 def published(tx: Transaction, person_id: int, account: str) -> Published | None:
     """What the CRM was last told; None when nothing yet."""
-    row = tx.execute(
-        select(published_row).where(published_row.c.person_id == person_id, published_row.c.account == account)
-    ).first()
+    row = tx.execute(_PUBLISHED, {"person": person_id, "wanted": account}).first()
     return None if row is None else Published(hundredths=row.hundredths, band=row.band)
 
 

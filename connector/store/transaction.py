@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, CursorResult, Executable, Table
@@ -82,23 +83,34 @@ class Transaction:
 
     def upsert(self, table: Table, values: Values, *, keys: Sequence[str], update: Sequence[str]) -> None:
         """Insert a row, or set the columns `update` of the row that already has these `keys`."""
-        insert = self._insert(table).values(**values)
-        self.execute(
-            insert.on_conflict_do_update(
-                index_elements=list(keys), set_={name: insert.excluded[name] for name in update}
-            )
-        )
+        self.execute(_upsert(self._connection.dialect.name, table, tuple(keys), tuple(update)), values)
 
     def insert_ignore(self, table: Table, values: Values) -> bool:
         """Insert a row unless one with any of its unique keys exists; True when it was inserted."""
-        insert = self._insert(table).values(**values).on_conflict_do_nothing()
-        return self.execute(insert.execution_options(preserve_rowcount=True)).rowcount == 1
+        return self.execute(_insert_ignore(self._connection.dialect.name, table), values).rowcount == 1
 
     def insert_for(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """This dialect's INSERT, which knows ON CONFLICT; for what `upsert` cannot say."""
-        return self._insert(table)
+        return _insert(self._connection.dialect.name, table)
 
-    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        if self._connection.dialect.name == "postgresql":
-            return postgresql.insert(table)
-        return sqlite.insert(table)
+
+# Building a statement costs several times what running it does. The same few are wanted all the time.
+
+
+@lru_cache
+def _upsert(
+    dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]
+) -> sqlite.Insert | postgresql.Insert:
+    insert = _insert(dialect, table)
+    return insert.on_conflict_do_update(
+        index_elements=list(keys), set_={name: insert.excluded[name] for name in update}
+    )
+
+
+@lru_cache
+def _insert_ignore(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
