@@ -42,7 +42,7 @@ def main() -> None:
     """Run the command line; a mistake of the user's gets a sentence and an exit code, never a traceback."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        app()
+        app(prog_name="connector")
     except ConfigError as error:
         for problem in error.problems:
             errors.print(str(problem), markup=False)

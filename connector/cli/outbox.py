@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.output import AsJson, ConfigPath, console, print_json, print_table
+from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_table
 from connector.clock import SystemClock
 from connector.domain.model.intent import IntentState
 from connector.errors import ConnectorError
@@ -16,14 +16,14 @@ from connector.store.database import Database, Transaction
 from connector.wiring.opening import load_config, open_store
 
 app = typer.Typer(help="What is to be written elsewhere.", no_args_is_help=True)
-Ids = Annotated[list[int], typer.Argument(help="Intents, by number.")]
+Ids = Annotated[list[int], typer.Argument(min=1, max=LARGEST, help="Intents, by number.")]
 
 
 @app.command("list")
 def list_intents(
     state: Annotated[IntentState | None, typer.Option(help="Only those in this state.")] = None,
     account: Annotated[str | None, typer.Option(help="Only those of this account, e.g. zendesk:acme.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="At most so many.")] = 50,
     config: ConfigPath = "connector.yaml",
     as_json: AsJson = False,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+LARGEST = 2**63 - 1
+"""No number of the store is larger."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 ConfigPath = Annotated[
     str,
@@ -46,7 +48,7 @@ def print_pairs(title: str, pairs: Mapping[str, object]) -> None:
 
 
 def _show(cell: object) -> str:
-    return cell.strftime("%Y-%m-%d %H:%M:%S %Z") if isinstance(cell, datetime) else str(cell)
+    return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M}Z" if isinstance(cell, datetime) else str(cell)
 
 
 def _encode(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.output import AsJson, ConfigPath, console, print_json, print_table
+from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_table
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
 from connector.store import inbox
@@ -14,7 +14,9 @@ from connector.wiring.opening import load_config, open_store
 
 
 def replay(
-    ids: Annotated[list[int] | None, typer.Argument(help="Deliveries to take again, by number.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(min=1, max=LARGEST, help="Deliveries to take again, by number.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Take all of them again.")] = False,
     show: Annotated[bool, typer.Option("--list", help="Only show what is quarantined, and why.")] = False,
     config: ConfigPath = "connector.yaml",

@@ -44,9 +44,13 @@ def exists(url: URL) -> bool:
 
 
 def touch(url: URL) -> None:
-    """Make an empty SQLite file that only its owner can read; its WAL inherits that."""
-    if not exists(url):
+    """Make an empty SQLite file that only its owner can read; its WAL inherits that. Raises StoreError."""
+    if exists(url):
+        return
+    try:
         os.close(os.open(str(url.database), os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(f"no file can be made at {url.database}: {error.strerror}") from error
 
 
 def open_writer(url: URL) -> Engine:

@@ -277,14 +277,14 @@ def test_creating_twice_changes_nothing(path: Path) -> None:
 
 
 def test_a_missing_store_says_how_to_make_one(path: Path) -> None:
-    with pytest.raises(StoreError, match="connector init"), open_store(path).read():
+    with pytest.raises(StoreError, match="connector run"), open_store(path).read():
         pass
     assert not path.exists()
 
 
 def test_an_empty_file_says_how_to_fill_it(path: Path) -> None:
     path.touch()
-    with pytest.raises(StoreError, match="connector init"), open_store(path).write():
+    with pytest.raises(StoreError, match="connector run"), open_store(path).write():
         pass
 
 
