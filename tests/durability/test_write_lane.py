@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from connector.domain.model.intent import IntentState, Item, Priority, Request, WriteKind
 from connector.errors import LeaseLost, RemoteError, Transient, Unauthorized
-from connector.store import confirmed, lanes, quotas
+from connector.store import confirmed, lanes, outbox, quotas
 from connector.store.schema import history
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits
@@ -292,3 +292,63 @@ def test_without_a_key_a_dead_sender_is_given_its_time_from_the_takeover(
     bench.crash()
     assert bench.clock.now() == NOON + 20 * SECOND
     assert bench.drain() == NOON + 20 * SECOND + wait * SECOND
+
+
+def test_what_changes_while_the_target_is_looked_at_is_seen(bench: Bench) -> None:
+    """Between choosing and freezing other lanes commit: an answer is edited, a person edits a field."""
+
+    def meanwhile(kind: WriteKind, items: Sequence[Item]) -> Sequence[Item]:
+        with bench.db.write() as tx:
+            outbox.cancel(tx, TICKET, "edited to a happy answer")
+            confirmed.observe(tx, ACCOUNT, CONTACT, {"band": "vip"}, read_at=tx.now)
+        return items
+
+    bench.plan(fields_of("f1", score=1, band="healthy"))
+    bench.drain()
+    bench.clock.advance(SECOND)
+    bench.prepare = meanwhile
+    bench.start()
+    bench.plan(intent(), replace(fields_of("f2", score=2, band="at risk"), cause_at=bench.clock.now()))
+    bench.run()
+    assert bench.state() is S.SUPERSEDED
+    assert bench.twin.carrying("k1") == []
+    assert bench.twin.things["contact-0"].fields["score"] == 2
+    assert bench.twin.things["contact-0"].fields["band"] == "healthy", "not overwritten by what was chosen before"
+
+
+@pytest.mark.parametrize("redelivered", [True, False])
+def test_a_look_is_believed_only_once_earlier_lives_are_visible(bench: Bench, redelivered: bool) -> None:
+    """The copy comes back while the note of the life it does not know of still hides from questions."""
+    bench.adopt(TICKET, "contact-1")
+    note = intent(kind=WriteKind.NOTE, object="note", target=TICKET, fields={"text": "x"})
+    if not redelivered:
+        bench.plan(note)
+    copy = bench.backup()
+    bench.clock.advance(61 * SECOND)
+    bench.start()
+    bench.plan(note)
+    bench.run()
+    assert len(bench.twin.carrying("k1")) == 1
+    bench.clock.advance(10 * SECOND)
+    bench.restore(copy)
+    bench.plan(note)
+    bench.run()
+    assert (bench.state(), len(bench.twin.carrying("k1"))) == (S.CONFIRMED, 1)
+
+
+def test_an_old_copys_memory_of_a_value_does_not_keep_the_newest_from_being_written(bench: Bench) -> None:
+    bench.plan(fields_of("f1", score=1))
+    bench.drain()
+    copy = bench.backup()
+    later = [
+        replace(fields_of(f"f{number}", score=score), cause_at=NOON + number * SECOND)
+        for number, score in [(2, 7), (3, 1)]
+    ]
+    bench.clock.advance(10 * SECOND)
+    bench.plan(later[0])
+    bench.drain()
+    assert bench.twin.things["contact-0"].fields == {"score": 7}
+    bench.restore(copy)
+    bench.plan(*later)
+    bench.run()
+    assert bench.twin.things["contact-0"].fields == {"score": 1}
