@@ -170,6 +170,9 @@ METRICS: Mapping[str, Shape] = MappingProxyType(
             doc="Seconds from a webhook's arrival to its answer, the commit included.",
             buckets=_FAST,
         ),
+        "responses_total": Shape(
+            kind=Counter, labels=("state",), doc="Response versions by the state they reached: decided, quarantined."
+        ),
         "intents_total": Shape(
             kind=Counter, labels=("kind", "state"), doc="Intents by kind of write and the state they reached."
         ),
