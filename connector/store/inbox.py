@@ -134,6 +134,13 @@ def due(tx: Transaction, limit: int) -> list[Delivery]:
     ]
 
 
+def oldest_due(tx: Transaction) -> datetime | None:
+    """When the oldest delivery that is still to be understood arrived."""
+    received = inbox.c.state == DeliveryState.RECEIVED.value
+    at: datetime | None = tx.execute(select(func.min(inbox.c.received_at)).where(received)).scalar_one()
+    return at
+
+
 def mark_mapped(tx: Transaction, delivery_id: int, response_id: int) -> None:
     """It became a new version of a response."""
     _settle(tx, delivery_id, DeliveryState.MAPPED, response_id=response_id)

@@ -20,7 +20,7 @@ from connector.errors import ConnectorError, LeaseLost, StoreError
 from connector.store import history, outbox, receipts, responses
 from connector.store.canonical import substance
 from connector.store.database import Database
-from connector.store.responses import Version
+from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
 from connector.sync import planning, rules, winning_back
 from connector.sync.alerts import alerts
@@ -34,18 +34,24 @@ from connector.sync.settings import DecideSettings
 from connector.sync.slices import slices
 
 LANE: Final = "decide"
-BATCH: Final = 25
+BATCH: Final = 10
 TURN: Final = 1.0
+# A delivery at the door waits for the one writer of a SQLite store: seconds of work it may be kept by one transaction.
+HOLD: Final = 0.05
 # What deciding one odd answer can raise; anything else is a bug of the lane and stops it loudly.
 POISON: Final = (ConnectorError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideLane:
-    """Drains pending answers. `settings` is asked at each drain, so that a reload takes effect between two."""
+    """Drains pending answers. `settings` is asked at each drain, so that a reload takes effect between two.
+
+    `on_decided` hears of each version and the state it reached, once that is committed.
+    """
 
     db: Database
     settings: Callable[[], DecideSettings]
+    on_decided: Callable[[Version, VersionState], None] = lambda version, state: None
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Decide for about a second; due again at once while something is pending, else when woken."""
@@ -55,15 +61,32 @@ class DecideLane:
             with self.db.write() as tx:
                 hold.confirm(tx)
                 batch = responses.pending(tx, limit=BATCH, fresh_since=tx.now - settings.answered_within)
-                for version in batch:
-                    decide_alone(tx, version, settings)
-            if len(batch) < BATCH:
+                reached = self._decide_some(tx, batch, settings)
+            for version, state in reached:
+                self.on_decided(version, state)
+            if len(reached) == len(batch) < BATCH:
                 return None
         return clock.now()
 
+    def _decide_some(
+        self, tx: Transaction, batch: Sequence[Version], settings: DecideSettings
+    ) -> list[tuple[Version, VersionState]]:
+        """Decide at least one of them, and no more than `HOLD` allows."""
+        clock = self.db.clock
+        ends_at = clock.monotonic() + HOLD
+        reached: list[tuple[Version, VersionState]] = []
+        for version in batch:
+            if reached and clock.monotonic() > ends_at:
+                break
+            reached.append((version, decide_alone(tx, version, settings)))
+        return reached
 
-def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) -> None:
-    """Decide one version; when that fails, undo it all and quarantine this version with the reason."""
+
+def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) -> VersionState:
+    """Decide one version; when that fails, undo it all and quarantine this version with the reason.
+
+    Returns the state it reached.
+    """
     try:
         with tx.savepoint():
             decide(tx, version, settings)
@@ -73,6 +96,8 @@ def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) ->
         reason = str(error) if isinstance(error, ConnectorError) else f"a defect: {type(error).__name__}"
         responses.quarantine(tx, version, reason)
         history.append(tx, "quarantined", response_id=version.response_id, detail={"reason": reason})
+        return VersionState.QUARANTINED
+    return VersionState.DECIDED
 
 
 def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:

@@ -177,7 +177,7 @@ class Api:
     @property
     def patience(self) -> float:
         """Seconds after which a call that was started has ended, one way or another."""
-        return 3 * CONNECT + self._timeout
+        return patience(self._timeout)
 
     def call(
         self,
@@ -380,6 +380,11 @@ class Api:
 
 def _leave_open() -> None:
     """A client that was brought along belongs to whoever made it."""
+
+
+def patience(timeout: float) -> float:
+    """Seconds after which a call with this time-out has ended for certain: connecting, sending and waiting included."""
+    return 3 * CONNECT + timeout
 
 
 def open_client(base_url: str) -> httpx.Client:

@@ -25,6 +25,7 @@ def build_app(
     clock: Clock,
     doors: Callable[[], Doors | None],
     metrics: Metrics,
+    before_metrics: Callable[[], None] = lambda: None,
     max_body: int = MAX_BODY,
 ) -> FastAPI:
     """The application of one daemon.
@@ -35,6 +36,7 @@ def build_app(
         clock: stamps deliveries.
         doors: the connections that receive webhooks; None while there is no usable configuration.
         metrics: counts hook requests by their outcome, and is what `/metrics` shows.
+        before_metrics: called before `/metrics` is shown, to measure what is only worth measuring then.
         max_body: bytes of the largest body taken.
     """
     app = FastAPI(title="CSAT Connector", openapi_url=None)
@@ -57,6 +59,7 @@ def build_app(
 
     def show_metrics() -> Response:
         """Counters and gauges for Prometheus."""
+        before_metrics()
         return PlainTextResponse(metrics.exposition(), media_type=METRICS_TYPE)
 
     app.add_api_route("/healthz", healthz)

@@ -7,16 +7,15 @@ from datetime import timedelta
 from connector import observe
 from connector.clock import Clock
 from connector.config import Config, Loaded
-from connector.domain.model.intent import WriteKind
+from connector.config.model import CEILINGS
 from connector.engines.embedded import Embedded
-from connector.observe import Metrics
-from connector.ports import Tickets, Writer
+from connector.ports import Tickets
 from connector.store import lanes
+from connector.store.receipts import lane_of
 from connector.store.tokens import Tokens
 from connector.sync.collect import Intake
 from connector.sync.outlet import Ceiling, Limits
-from connector.sync.quota import Readings
-from connector.transport.client import CallNote, QuotaReading
+from connector.transport.client import READ, patience
 from connector.transport.kit import Kit
 from connector.web.app import build_app
 from connector.web.hooks import Doors
@@ -26,10 +25,10 @@ from connector.wiring.lanes import make_lanes
 from connector.wiring.opening import open_store
 from connector.wiring.process import is_dead, process_name
 from connector.wiring.settings import decide_settings
+from connector.wiring.telemetry import Telemetry
 
-WRITE_LEASE = timedelta(seconds=60)
-"""Longer than a write may take, connecting and committing included: no write starts under a shorter lease."""
-CEILINGS = {"new_tickets": WriteKind.TICKET, "new_tasks": WriteKind.TASK, "new_contacts": WriteKind.CONTACT}
+LEASE_MARGIN = timedelta(seconds=25)
+"""What a write lane's lease is longer than its longest call: no write starts under a lease that might not cover it."""
 
 
 class Daemon:
@@ -45,20 +44,19 @@ class Daemon:
         self._clock = clock
         self._log = observe.log("daemon")
         self._config = loaded.config
-        self.metrics = Metrics()
+        self.telemetry = Telemetry()
         self.db = open_store(loaded.config, clock).create()
-        self._readings = Readings()
         self.adapters = self._adapters(loaded.config)
         settings = decide_settings(loaded, self.adapters.accounts)
+        limits = {name: _limits(loaded.config, name) for name in self.adapters.accounts}
         drains = make_lanes(
             loaded=loaded,
             settings=settings,
             db=self.db,
             clock=clock,
             adapters=self.adapters,
-            readings=self._readings,
-            limits={name: _limits(loaded.config, name) for name in self.adapters.accounts},
-            metrics=self.metrics,
+            limits=limits,
+            telemetry=self.telemetry,
         )
         self._intake = Intake(self.db)
         self._doors: Doors | None = None
@@ -68,7 +66,8 @@ class Daemon:
             intake=self._intake,
             clock=clock,
             doors=lambda: self._doors,
-            metrics=self.metrics,
+            metrics=self.telemetry.metrics,
+            before_metrics=lambda: self.telemetry.measure_lag(self.db),
         )
         self._server = Server(app, host, port)
         self._engine = Embedded(
@@ -76,8 +75,11 @@ class Daemon:
             clock,
             drains,
             owner=process_name(),
-            leases={name: WRITE_LEASE for name in drains if name.startswith("write/")},
-            metrics=self.metrics,
+            leases={
+                lane_of(account): limits[name].timeout + LEASE_MARGIN
+                for name, account in self.adapters.accounts.items()
+            },
+            metrics=self.telemetry.metrics,
         )
 
     @property
@@ -97,7 +99,7 @@ class Daemon:
             sources=self.adapters.sources,
             tickets={name: one for name, one in self.adapters.made.items() if isinstance(one, Tickets)},
         )
-        self.metrics.gauge("config_ok", 1)
+        self.telemetry.metrics.gauge("config_ok", 1)
         self._log.info("started", mode=self._config.mode, port=self.port, connections=len(self.adapters.made))
 
     def stop(self, seconds: float) -> bool:
@@ -115,30 +117,19 @@ class Daemon:
             clock=self._clock,
             token_store=Tokens(self.db),
             read_only=config.mode == "observe",
-            on_reading=self._note_reading,
-            on_call=self._note_call,
+            on_reading=self.telemetry.read,
+            on_call=self.telemetry.called,
         )
-        return make_adapters(config, kit)
-
-    def _note_reading(self, connection: str, reading: QuotaReading) -> None:
-        adapter = self.adapters.made[connection]
-        if isinstance(adapter, Writer):
-            self._readings.note(adapter.account, reading)
-        if reading.remaining is not None:
-            self.metrics.gauge(
-                "quota_remaining", reading.remaining, connection=connection, endpoint=reading.endpoint_class
-            )
-
-    def _note_call(self, note: CallNote) -> None:
-        self.metrics.count(
-            "remote_calls_total", connection=note.connection, endpoint=note.endpoint_class, outcome=note.outcome
-        )
-        self.metrics.time("remote_seconds", note.seconds, connection=note.connection)
+        adapters = make_adapters(config, kit)
+        self.telemetry.know(adapters.made)
+        return adapters
 
 
 def _limits(config: Config, name: str) -> Limits:
     connection = config.connections[name]
+    timeout: float = getattr(connection.options, "timeout", READ)
     return Limits(
+        timeout=timedelta(seconds=patience(timeout)),
         linger=connection.linger,
         share=connection.quota.share,
         ceilings={CEILINGS[what]: Ceiling(count=rate.count, per=rate.per) for what, rate in connection.ceiling.items()},

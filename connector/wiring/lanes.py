@@ -11,23 +11,19 @@ from connector.domain.analysis.language import Languages
 from connector.domain.analysis.sentiment import EnglishSentiment
 from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
-from connector.domain.model.intent import Receipt
 from connector.domain.model.response import Understanding
-from connector.observe import Metrics
 from connector.ports import Contacts, Tickets, Writer
 from connector.store.database import Database
-from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.sync import decide, poll, timers, understand
 from connector.sync.alerts import tell_operators
 from connector.sync.lane import Drain
 from connector.sync.outlet import Limits, as_planned
 from connector.sync.preparing import TicketLook
-from connector.sync.quota import Readings
 from connector.sync.settings import DecideSettings
-from connector.sync.settled import settled
 from connector.sync.write import WriteLane
 from connector.wiring.adapters import Adapters
+from connector.wiring.telemetry import Telemetry
 
 
 def make_lanes(
@@ -37,15 +33,14 @@ def make_lanes(
     db: Database,
     clock: Clock,
     adapters: Adapters,
-    readings: Readings,
     limits: Mapping[str, Limits],
-    metrics: Metrics,
+    telemetry: Telemetry,
 ) -> dict[str, Drain]:
     """Every lane of one configuration, by name. `limits` are those of each connection that is written to."""
     reading = make_reading(loaded, adapters)
     drains: dict[str, Drain] = {
         understand.LANE: understand.UnderstandLane(db=db, reading=lambda: reading).drain,
-        decide.LANE: decide.DecideLane(db=db, settings=lambda: settings).drain,
+        decide.LANE: decide.DecideLane(db=db, settings=lambda: settings, on_decided=telemetry.decided).drain,
         timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
     }
     for name, adapter in adapters.made.items():
@@ -60,9 +55,9 @@ def make_lanes(
                 limits[name],
                 live=settings.live,
                 notify_operators=_tell(settings),
-                on_settled=_count(metrics),
+                on_settled=telemetry.settled,
                 prepare=look or as_planned,
-                readings=readings,
+                readings=telemetry.readings,
             )
             drains[lane.name] = lane.drain
         if isinstance(adapter, Contacts):
@@ -113,15 +108,3 @@ def _tell(settings: DecideSettings) -> Callable[[Transaction, str, str, str], No
         tell_operators(tx, settings, account, cause, text)
 
     return tell
-
-
-def _count(metrics: Metrics) -> Callable[[Transaction, IntentRow, Receipt | None], None]:
-    """What a settled intent means to people and recoveries, counted."""
-
-    def on_settled(tx: Transaction, row: IntentRow, receipt: Receipt | None) -> None:
-        settled(tx, row, receipt)
-        metrics.count("intents_total", kind=row.kind.value, state=row.state.value)
-        if receipt is not None:
-            metrics.time("write_seconds", (tx.now - row.planned_at).total_seconds(), kind=row.kind.value)
-
-    return on_settled

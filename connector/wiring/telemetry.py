@@ -1,0 +1,87 @@
+"""What the daemon says of its work: one log line for each decision and each write, metrics, and the lag of its lanes.
+
+Lines carry the answer's key as correlation id, the same from decision to receipt; `connector explain` takes it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connector import observe
+from connector.domain.model.intent import Receipt
+from connector.observe import Metrics
+from connector.ports import Writer
+from connector.store import inbox, outbox, responses
+from connector.store.database import Database
+from connector.store.intents import IntentRow
+from connector.store.receipts import lane_of
+from connector.store.responses import Version, VersionState
+from connector.store.transaction import Transaction
+from connector.sync import decide, understand
+from connector.sync.quota import Readings
+from connector.sync.settled import settled
+from connector.transport.client import CallNote, QuotaReading
+
+
+class Telemetry:
+    """Listens to lanes, adapters and the engine of one process."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.readings = Readings()
+        self._log = observe.log("daemon")
+        self._accounts: Mapping[str, str] = {}
+
+    def know(self, adapters: Mapping[str, object]) -> None:
+        """Learn which account each connection writes to."""
+        self._accounts = {name: one.account for name, one in adapters.items() if isinstance(one, Writer)}
+
+    def decided(self, version: Version, state: VersionState) -> None:
+        """An answer was decided, or quarantined."""
+        self.metrics.count("responses_total", state=state.value)
+        self._log.info("answer_decided", response=version.response.key, version=version.number, state=state.value)
+
+    def settled(self, tx: Transaction, row: IntentRow, receipt: Receipt | None) -> None:
+        """An intent reached its end: what that means to people and recoveries, and a line about it."""
+        settled(tx, row, receipt)
+        self.metrics.count("intents_total", kind=row.kind.value, state=row.state.value)
+        if receipt is not None:
+            self.metrics.time("write_seconds", (tx.now - row.planned_at).total_seconds(), kind=row.kind.value)
+        self._log.info(
+            "intent_settled",
+            response=None if row.response_id is None else responses.key_of(tx, row.response_id),
+            intent=row.id,
+            kind=row.kind.value,
+            account=row.account,
+            state=row.state.value,
+            remote_id=None if receipt is None else receipt.remote_id,
+            request_id=None if receipt is None else receipt.request_id,
+        )
+
+    def read(self, connection: str, reading: QuotaReading) -> None:
+        """A reply said what is left of a quota."""
+        if connection in self._accounts:
+            self.readings.note(self._accounts[connection], reading)
+        if reading.remaining is not None:
+            self.metrics.gauge(
+                "quota_remaining", reading.remaining, connection=connection, endpoint=reading.endpoint_class
+            )
+
+    def called(self, note: CallNote) -> None:
+        """A request was sent."""
+        self.metrics.count(
+            "remote_calls_total", connection=note.connection, endpoint=note.endpoint_class, outcome=note.outcome
+        )
+        self.metrics.time("remote_seconds", note.seconds, connection=note.connection)
+
+    def measure_lag(self, db: Database) -> None:
+        """How long the oldest due work of each lane has waited."""
+        with db.read() as tx:
+            oldest = {
+                understand.LANE: inbox.oldest_due(tx),
+                decide.LANE: responses.oldest_pending(tx),
+                **{lane_of(account): outbox.oldest_due(tx, account) for account in self._accounts.values()},
+            }
+            for lane, since in oldest.items():
+                waited = 0.0 if since is None else (tx.now - since).total_seconds()
+                self.metrics.gauge("lane_lag_seconds", max(waited, 0.0), lane=lane)
