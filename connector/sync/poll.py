@@ -25,7 +25,7 @@ AFTER_TROUBLE: Final = timedelta(minutes=1)
 AFTER_REFUSAL: Final = timedelta(minutes=5)
 TURN: Final = 1.0
 # A page of thousands must not keep the one writer of a SQLite store for seconds.
-CHUNK: Final = 100
+CHUNK: Final = 25
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from connector.sync.identify import blinds_of
 from connector.sync.lane import LaneHold
 
 LANE: Final = inbox.LANE
-BATCH: Final = 25
+BATCH: Final = 10
 TURN: Final = 1.0
 NOT_AN_ANSWER: Final = "a test or a preview, not an answer"
 NO_SURVEY: Final = "no survey in the configuration reads this form"
