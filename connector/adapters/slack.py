@@ -114,17 +114,16 @@ class Slack:
         """Post the message, or update the one that `target` names."""
         (item,) = items
         message: dict[str, Json] = {
-            "channel": item.fields["channel"],
             "text": escape(str(item.fields["text"])),
-            "unfurl_links": False,
-            "unfurl_media": False,
             "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": item.key}},
         }
-        if item.target is not None:
+        if item.target is None:
+            message |= {"channel": item.fields["channel"], "unfurl_links": False, "unfurl_media": False}
+        else:
+            # Which channel the target says: of an update only the fields that change come here. chat.update knows no
+            # unfurling: what was unfurled stays, what was not is left alone.
             channel, _, ts = item.target.partition(":")
-            message = {**message, "channel": channel, "ts": ts}
-            # chat.update knows neither: what was unfurled stays, what was not is left alone.
-            del message["unfurl_links"], message["unfurl_media"]
+            message |= {"channel": channel, "ts": ts}
         return Request(
             method="POST",
             path=POST if item.target is None else UPDATE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from connector.domain.model.intent import Found, IntentState, Promise
+from connector.domain.model.intent import Found, IntentState, Promise, Receipt
 from connector.domain.model.transitions import Event
 from connector.errors import Gone, RemoteError
 from connector.ports import Job
@@ -54,8 +54,8 @@ def pursue(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
         _poll(outlet, hold, write)
     elif _may_resend(outlet, write, promise):
         _resend(outlet, hold, write)
-    elif promise.native:
-        _repeat(outlet, hold, write)
+    elif not _repeat(outlet, hold, write):
+        return
     elif promise.can_ask:
         _ask(outlet, hold, write)
     else:
@@ -88,13 +88,26 @@ def _note_question(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
         writes.ask_later(tx, write, tx.now + wait_after(ASK_AGAIN, write.asks + 1))
 
 
-def _repeat(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
+def _repeat(outlet: Outlet, hold: LaneHold, write: WriteRow) -> bool:
+    """Plan again what is harmless to repeat; True when something is left to be asked about.
+
+    Besides what the vendor makes harmless these are updates: an object that carries our key says nothing about whether
+    it was updated, while the same values once more change nothing.
+    """
+    is_native = outlet.promise(write.kind).native
+    with outlet.db.read() as tx:
+        rows = intents.of_write(tx, write.id, IntentState.IN_DOUBT)
+    asked = frozenset() if is_native else frozenset(row.position for row in rows if row.adds)
+    if all(row.position in asked for row in rows) and rows:
+        return True
     with ours(outlet, hold) as tx:
         hold.confirm(tx)
         for row in intents.of_write(tx, write.id, IntentState.IN_DOUBT):
-            revision = row.revision + 1
-            settling.put_back(tx, row, Event.REPEATABLE, "no answer; a repeat is harmless", revision=revision)
+            if row.position not in asked:
+                revision = row.revision + 1
+                settling.put_back(tx, row, Event.REPEATABLE, "no answer; a repeat is harmless", revision=revision)
         writes.close_if_settled(tx, write.id)
+    return bool(asked)
 
 
 def _ask(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
@@ -209,8 +222,18 @@ def _looked(tx: Transaction, outlet: Outlet, record: Folded, answer: Found) -> f
     at = {name: record.fields[name].event_at for name in held}
     if len(answer.receipts) > 1:
         settling.found_several(tx, outlet, rows, answer, about=about, sent=held, at=at)
+    elif record.replaces:
+        _write_on(tx, outlet, record, answer.receipts[0])
     else:
         receipt = answer.receipts[0]
         reason = "it existed already"
         settling.confirm(tx, outlet, rows, receipt, Event.FOUND_FIRST, about=about, sent=held, at=at, reason=reason)
     return frozenset()
+
+
+def _write_on(tx: Transaction, outlet: Outlet, record: Folded, receipt: Receipt) -> None:
+    """What was found may hold an earlier version, made by a life of ours that this store forgot: it is updated."""
+    receipts.point(tx, outlet.account, record.first.object, receipt.remote_id, receipt.url)
+    for row in record.members:
+        intents.move(tx, row, Event.FOUND_EARLIER, row.reason, target=row.object, ask_first=False)
+        outlet.tell(tx, row, "asked", found=1, remote_id=receipt.remote_id)

@@ -64,6 +64,12 @@ class Folded:
         return max(row.cause_at for row in self.members)
 
     @property
+    def replaces(self) -> bool:
+        """True when what carries its key may hold an earlier version of the same answer."""
+        is_record = self.first.fold and self.first.kind is not WriteKind.CONTACT
+        return is_record and any(row.version is not None and row.version > 1 for row in self.members)
+
+    @property
     def touches(self) -> frozenset[str]:
         """The objects nothing else may write meanwhile."""
         return frozenset().union(*(row.touches for row in self.members))

@@ -233,6 +233,33 @@ def test_planned_to_confirmed_when_asked_first_and_found(bench: Bench) -> None:
     assert len(bench.twin.things) == 1
 
 
+def test_planned_stays_planned_when_an_earlier_version_is_found(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, promises={**PROMISES, WriteKind.ALERT: ASKED})
+    first = intent(kind=WriteKind.ALERT, object="alert", fields={"text": "two of five"}, fold=True, version=1)
+    edited = replace(first, key="k2", fields={"text": "five of five"}, target="alert", version=2)
+    bench.plan(first)
+    copy = bench.backup()
+    bench.run()
+    bench.clock.advance(timedelta(minutes=30))
+    bench.restore(copy)
+    bench.plan(edited)
+    bench.run()
+    assert (bench.state("k1"), bench.state("k2")) == (S.SUPERSEDED, S.CONFIRMED)
+    assert [thing.fields for thing in bench.twin.things.values()] == [{"text": "five of five"}]
+
+
+def test_an_update_without_answer_is_sent_again_although_its_object_is_found(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, promises={**PROMISES, WriteKind.ALERT: ASKED})
+    first = intent(kind=WriteKind.ALERT, object="alert", fields={"text": "two of five"}, fold=True, version=1)
+    bench.plan(first)
+    bench.run()
+    bench.twin.faults.append(Fault(trouble=Trouble.LOST_BEFORE))
+    bench.plan(replace(first, key="k2", fields={"text": "five of five"}, target="alert", version=2))
+    bench.run()
+    assert (bench.state("k2"), bench.row("k2").revision) == (S.CONFIRMED, 1)
+    assert [thing.fields for thing in bench.twin.things.values()] == [{"text": "five of five"}]
+
+
 def test_planned_stays_planned_when_asked_first_and_not_found(bench: Bench) -> None:
     bench.clock.advance(timedelta(hours=3))
     bench.start()

@@ -60,6 +60,8 @@ _WORDS: Mapping[str, tuple[type[RemoteError], str]] = MappingProxyType(
 )
 # Whole-record failures that a trigger can wrap around a lock; the text is the only place that says so.
 _WRAPPERS = frozenset({"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "CANNOT_EXECUTE_FLOW_TRIGGER"})
+_KNOWN = frozenset({*_WORDS, *_WRAPPERS, "REQUEST_LIMIT_EXCEEDED", "INVALID_CROSS_REFERENCE_KEY"})
+"""Codes that say by themselves that nothing was committed, whatever the HTTP status."""
 _DAY = re.compile(r"TotalRequests|daily|24", re.IGNORECASE)
 _RECORD_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 # No header says when room returns: the day's window rolls, and a long-running call ends within ten minutes.
@@ -77,6 +79,8 @@ def reply_table(clock: Clock) -> ReplyTable:
             return None  # the shared table knows these, and how to refresh a token
         if found.get("errorCode") in {None, "UNKNOWN_EXCEPTION"}:
             return None  # of a whole call nobody says how far it got
+        if status >= 500 and found["errorCode"] not in _KNOWN:
+            return None
         error = meaning(found, clock.now())
         error.reply = _label(found)
         return error

@@ -26,6 +26,7 @@ class Event(StrEnum):
     AMBIGUOUS = "asked for a contact, several found"
     RELEASED = "live again, or the ceiling's period is over, or an operator retries"
     FOUND_FIRST = "asked first, found"
+    FOUND_EARLIER = "asked first, found what may be an earlier version: updated"
     NOTHING_THERE = "asked first, nothing found"
     SENT = "due, lane held, quota granted: write row committed"
     ANSWERED = "answer per record"
@@ -80,6 +81,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row((S.PLANNED, S.IN_DOUBT), Event.AMBIGUOUS, S.HELD, "test_asked_to_held_when_a_contact_is_ambiguous"),
     _row(S.HELD, Event.RELEASED, S.PLANNED, "test_held_to_planned_when_released"),
     _row(S.PLANNED, Event.FOUND_FIRST, S.CONFIRMED, "test_planned_to_confirmed_when_asked_first_and_found"),
+    _row(S.PLANNED, Event.FOUND_EARLIER, S.PLANNED, "test_planned_stays_planned_when_an_earlier_version_is_found"),
     _row(S.PLANNED, Event.NOTHING_THERE, S.PLANNED, "test_planned_stays_planned_when_asked_first_and_not_found"),
     _row(S.PLANNED, Event.SENT, S.SENDING, "test_planned_to_sending_is_committed_before_the_socket_opens"),
     _row((S.SENDING, S.SUBMITTED), Event.ANSWERED, S.CONFIRMED, "test_sent_to_confirmed_when_answered"),
