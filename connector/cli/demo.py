@@ -126,18 +126,23 @@ def _linger(stage: Rehearsal, simulators: Simulators) -> None:
         "log": str(stage.log),
     }.items():
         out.print(f"  {what:16} {where}", markup=False)
-    key = stage.environ["CONNECTOR_KEY"]
-    settings = {
-        **simulators.environment(),
-        **HURRY,
-        "CONNECTOR__MODE": "live",
-        "CONNECTOR_KEY": key,
-        "CONNECTOR_CONFIG": str(stage.config),
-    }
-    (stage.folder / "environment").write_text("".join(f"export {name}='{text}'\n" for name, text in settings.items()))
-    out.print(f"  commands         . {stage.folder}/environment; .venv/bin/connector status", markup=False)
+    out.print(f"  commands         . {leave_environment(stage, simulators)}; .venv/bin/connector status", markup=False)
     try:
         while not SystemClock().wait(threading.Event(), timedelta(hours=1).total_seconds()):
             continue
     except KeyboardInterrupt:
         out.print("Stopping.")
+
+
+def leave_environment(stage: Rehearsal, simulators: Simulators) -> Path:
+    """Write what a second terminal needs to run commands on the same store; `. <file>` takes it in."""
+    settings = {
+        **simulators.environment(),
+        **HURRY,
+        "CONNECTOR__MODE": "live",
+        "CONNECTOR_KEY": stage.environ["CONNECTOR_KEY"],
+        "CONNECTOR_CONFIG": str(stage.config),
+    }
+    file = stage.folder / "environment"
+    file.write_text("".join(f"export {name}='{text}'\n" for name, text in settings.items()))
+    return file
