@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,6 +15,8 @@ class FaultKind(StrEnum):
 
     REFUSE = "refuse"
     """Answer `status` in the vendor's error shape, commit nothing."""
+    REPLY = "reply"
+    """Answer `status` (200 unless given) with `message` as the body, whatever it is, and `headers`; commit nothing."""
     THROTTLE = "throttle"
     """Answer as the vendor does when it is called too fast; `Retry-After` only where `retry_after` is given."""
     RESET_BEFORE = "reset_before"
@@ -72,6 +74,7 @@ class Fault:
     retry_after: int | None = None
     seconds: float = 0.0
     records: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", FaultKind(self.kind))
@@ -79,7 +82,7 @@ class Fault:
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Fault:
         """A fault from JSON. Raises ValueError for unknown fields and kinds."""
-        known = {field.name for field in fields(cls)}
+        known = {each.name for each in fields(cls)}
         if unknown := set(data) - known:
             raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
         if not {"match", "kind"} <= set(data):

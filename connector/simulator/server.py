@@ -286,6 +286,8 @@ class Site:
         if fault.kind is FaultKind.SLOW:
             self._listener.pause(fault.seconds)
             return None
+        if fault.kind is FaultKind.REPLY:
+            return Sent(status=fault.status or 200, head=dict(fault.headers), body=fault.message.encode())
         if fault.kind is FaultKind.REFUSE:
             return _send(self._complain(fault, 400))
         if fault.kind is FaultKind.THROTTLE:

@@ -56,7 +56,7 @@ def touch(url: URL) -> None:
 def open_writer(url: URL) -> Engine:
     """The engine of writing transactions."""
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, pool_pre_ping=True)
+        return _server(url)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _settle)
     event.listen(engine, "begin", _begin_immediate)
@@ -66,12 +66,19 @@ def open_writer(url: URL) -> Engine:
 def open_reader(url: URL) -> Engine:
     """The engine of read-only snapshots."""
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_size=_READERS)
+        return _server(url, isolation_level="REPEATABLE READ", pool_size=_READERS)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=_READERS)
     event.listen(engine, "connect", _settle)
     event.listen(engine, "connect", _read_only)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _server(url: URL, **options: Any) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, **options)
+    except ModuleNotFoundError as error:
+        raise StoreError("PostgreSQL needs its driver: pip install 'csat-connector[postgresql]'") from error
 
 
 def _settle(connection: Any, _record: object) -> None:

@@ -114,8 +114,8 @@ def _http_date(text: str) -> datetime | None:
 
 
 def request_id(headers: Headers) -> str:
-    """The vendor's own id of the request, empty where it gives none."""
-    return next((headers[name][:100] for name in REQUEST_ID_HEADERS if name in headers), "")
+    """The vendor's own id of the request, empty where it gives none; a header may repeat what was sent."""
+    return next((redact(headers[name][:1000])[:100] for name in REQUEST_ID_HEADERS if name in headers), "")
 
 
 def excerpt(body: bytes) -> str:
