@@ -125,7 +125,8 @@ def cancel(tx: Transaction, object_name: str, reason: str) -> bool:
     unsent = intents.where(
         tx, and_(intent.c.object == object_name, intent.c.state.in_([state.value for state in UNSENT]))
     )
-    cancelled = [row for row in unsent if row.write_id is None]
+    # Planned again after an answer that never came: it may exist there, so calling it off would hide it.
+    cancelled = [row for row in unsent if row.revision == 0]
     for row in cancelled:
         _call_off(tx, row, reason)
     return bool(cancelled)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from sqlalchemy import select
 
+from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState, Item, Priority, Request, WriteKind
 from connector.errors import LeaseLost, RemoteError, Transient, Unauthorized
 from connector.store import confirmed, lanes, outbox, quotas
@@ -250,6 +251,32 @@ def test_the_story_of_a_write_is_told(bench: Bench) -> None:
     with bench.db.read() as tx:
         told = list(tx.execute(select(history.c.event).order_by(history.c.id)).scalars())
     assert told == ["sent", "in_doubt", "sent", "confirmed"]
+
+
+def test_what_is_in_doubt_is_asked_about_before_it_is_too_old(bench: Bench) -> None:
+    bench.twin.faults.append(Fault(trouble=Trouble.LOST_AFTER))
+    bench.plan(replace(intent(), give_up_at=NOON + SECOND))
+    bench.run()
+    assert bench.state() is S.CONFIRMED
+
+
+class Ticking(VirtualClock):
+    """A clock that goes on between any two looks at it."""
+
+    def now(self) -> datetime:
+        self.advance(timedelta(milliseconds=7))
+        return super().now()
+
+
+@pytest.mark.parametrize("milliseconds", range(0, 400, 5))
+def test_nothing_that_comes_due_during_a_drain_is_slept_through(bench: Bench, milliseconds: int) -> None:
+    bench.clock = bench.twin.clock = Ticking(NOON)
+    bench.start()
+    bench.adopt()
+    not_before = NOON + timedelta(milliseconds=milliseconds)
+    bench.plan(replace(intent(), not_before=not_before))
+    due = bench.drain()
+    assert bench.state() is S.CONFIRMED or (due is not None and due <= not_before)
 
 
 class Learner(Twin):

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from connector.clock import VirtualClock
-from connector.domain.model.intent import Json, WriteKind
-from connector.store import confirmed
+from connector.domain.model.intent import Intent, Json, WriteKind
+from connector.domain.model.transitions import Event
+from connector.store import confirmed, intents, outbox
 from connector.store.confirmed import Confirmed
 from connector.store.database import Database
 from connector.store.writing import Left, Wanted, tracked, trim
@@ -154,6 +155,30 @@ def test_only_a_receipt_or_a_read_makes_a_value_known_again(db: Database, clock:
     clock.advance(SECOND)
     assert observe(db, clock, 41) == frozenset(), "it may well be what we wrote"
     assert (known(db).known, known(db).value) == (True, 41)
+
+
+def test_a_read_while_a_write_is_open_says_nothing(db: Database, clock: VirtualClock) -> None:
+    """It may have seen the time before the write, or after it."""
+    confirm(db, 40)
+    wanted = Intent(
+        key="k",
+        account="a",
+        kind=WriteKind.CONTACT_FIELDS,
+        object="o",
+        fields={"score": 41},
+        cause_at=NOON,
+        not_before=NOON,
+        give_up_at=NOON + timedelta(days=1),
+    )
+    with db.write() as tx:
+        outbox.plan(tx, [wanted])
+        row = intents.by_key(tx, "k")
+        assert row is not None
+        intents.move(tx, row, Event.SENT)
+        confirmed.lose(tx, "a", "o", {"score": 41})
+    clock.advance(SECOND)
+    assert observe(db, clock, 77) == frozenset()
+    assert not known(db).known
 
 
 def test_a_field_that_never_had_a_receipt_does_not_hold_older_facts_back(db: Database) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from connector.clock import VirtualClock
-from connector.domain.model.intent import Intent, IntentState, Priority, WriteKind, refer
+from connector.domain.model.intent import Intent, IntentState, Priority, Receipt, WriteKind, refer
 from connector.domain.model.transitions import Event
-from connector.store import intents, lanes, outbox, receipts
+from connector.store import accounts, intents, lanes, outbox, receipts
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.schema import intent as intent_table
@@ -143,6 +143,52 @@ def test_what_was_sent_is_not_cancelled(db: Database) -> None:
         intents.move(tx, intents.where(tx, intent_table.c.key == "k")[0], Event.SENT)
         assert outbox.cancel(tx, PERSON, "edited") is False
     assert row(db).state is IntentState.SENDING
+
+
+def test_what_may_exist_there_is_not_cancelled(db: Database) -> None:
+    """A native write without an answer is planned again; its first try may have arrived."""
+    plan(db, wanted(target=None))
+    with db.write() as tx:
+        sent = intents.move(tx, intents.where(tx, intent_table.c.key == "k")[0], Event.SENT)
+        doubted = intents.move(tx, sent, Event.NO_ANSWER)
+        intents.move(tx, doubted, Event.REPEATABLE, revision=1)
+        assert outbox.cancel(tx, PERSON, "edited") is False
+    assert row(db).state is IntentState.PLANNED
+
+
+def test_what_replaces_an_intent_inherits_its_doubts(db: Database) -> None:
+    plan(db, wanted("old", target=None))
+    with db.write() as tx:
+        intents.set_aside(tx, intents.where(tx, intent_table.c.key == "old")[0], ask_first=True, revision=2)
+    plan(db, wanted("new", target=None))
+    assert (row(db, "old").state, row(db, "new").ask_first, row(db, "new").revision) == (
+        IntentState.SUPERSEDED,
+        True,
+        2,
+    )
+
+
+def test_a_note_on_a_ticket_does_not_become_the_ticket(db: Database) -> None:
+    with db.write() as tx:
+        outbox.adopt(tx, "twin:acme", "t", "77")
+    plan(db, wanted(kind=WriteKind.NOTE, object="t", target="t", fold=False))
+    noted = row(db)
+    with db.write() as tx:
+        receipts.add(tx, noted, Receipt(remote_id="comment-5"))
+        assert outbox.receipts(tx, ["t"])["t"].remote_id == "77"
+
+
+def test_probes_come_later_the_longer_a_pause_has_lasted(db: Database, clock: VirtualClock) -> None:
+    waits = []
+    for _ in range(12):
+        with db.write() as tx:
+            accounts.pause(tx, "twin:acme", "token refused")
+            paused = accounts.paused(tx, "twin:acme")
+        assert paused is not None
+        waits.append((paused.probe_at - clock.now()).total_seconds())
+        clock.advance(paused.probe_at - clock.now())
+    assert waits[:5] == [30, 30, 60, 120, 240]
+    assert waits[-1] == 900
 
 
 def test_cancelling_says_so_to_what_waits(db: Database) -> None:
