@@ -59,7 +59,8 @@ def main() -> None:
         errors.print(str(error), markup=False)
         sys.exit(EXIT_NO)
     except OSError as error:
-        errors.print(f"{error.filename or 'the system'}: {error.strerror or error}", markup=False)
+        where = f"{error.filename}: " if error.filename else ""
+        errors.print(f"{where}{error.strerror or error}", markup=False)
         sys.exit(EXIT_NO)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

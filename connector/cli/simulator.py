@@ -10,6 +10,7 @@ import typer
 
 from connector.cli.output import console
 from connector.clock import SystemClock
+from connector.errors import ConnectorError
 from connector.simulator.suite import start_all
 
 
@@ -20,7 +21,11 @@ def simulator(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with start_all(SystemClock(), ports=port) as simulators:
+    try:
+        running = start_all(SystemClock(), ports=port)
+    except (OSError, OverflowError) as error:
+        raise ConnectorError(f"three ports from {port} on cannot be used: {error}; --port 0 takes free ones") from error
+    with running as simulators:
         out = console()
         for key, value in simulators.environment().items():
             out.print(f"export {key}={value}", markup=False)
