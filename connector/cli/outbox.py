@@ -13,6 +13,7 @@ from connector.domain.model.intent import IntentState
 from connector.errors import ConnectorError
 from connector.store import outbox as intents
 from connector.store.database import Database, Transaction
+from connector.store.intents import IntentRow
 from connector.wiring.opening import load_config, open_store
 
 app = typer.Typer(help="What is to be written elsewhere.", no_args_is_help=True)
@@ -34,10 +35,13 @@ def list_intents(
         names = ("id", "account", "kind", "object", "state", "reason", "attempts", "not_before", "give_up_at")
         print_json([{name: getattr(row, name) for name in names} for row in rows])
         return
+    if not rows:
+        console().print("Nothing of that kind is in the outbox.")
+        return
     print_table(
         "Outbox",
-        ["id", "account", "kind", "object", "state", "reason"],
-        [(row.id, row.account, row.kind, row.object, row.state, row.reason) for row in rows],
+        ["id", "state", "what", "why"],
+        [(row.id, row.state, f"{row.kind} in {row.account}\n{_object(row)}", row.reason) for row in rows],
     )
 
 
@@ -66,6 +70,10 @@ def _each(config: str, ids: Sequence[int], act: Callable[[Transaction, int], boo
     console().print(f"{len(ids) - len(refused)} {done}.")
     if refused:
         raise ConnectorError(f"left alone: {', '.join(refused)} ({why_not})")
+
+
+def _object(row: IntentRow) -> str:
+    return row.object.removesuffix(f"@{row.account}")
 
 
 def _store(config: str) -> Database:

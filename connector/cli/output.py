@@ -43,8 +43,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 
 def print_pairs(title: str, pairs: Mapping[str, object]) -> None:
-    """Names and values, one a line."""
-    print_table(title, ["", ""], list(pairs.items()))
+    """Names and values, one a line, below a title; a zero is left out, nothing at all is said to be nothing."""
+    out = console()
+    out.print(f"\n{title}", style="bold", markup=False)
+    shown = {name: _show(value) for name, value in pairs.items() if value} or {"nothing": ""}
+    wide = max(map(len, shown))
+    for name, value in shown.items():
+        out.print(f"  {name:{wide}}  {value}".rstrip(), markup=False)
 
 
 def _show(cell: object) -> str:

@@ -1,12 +1,16 @@
-"""`connector status`: what came in, where it stands, and what needs a person. The sums add up, or it says so."""
+"""`connector status`: what came in, where it stands, and what needs a person."""
 
 from __future__ import annotations
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json, print_pairs, print_table
 from connector.clock import SystemClock
+from connector.domain.model.intent import IntentState
 from connector.store.inbox import DeliveryState
 from connector.wiring.opening import load_config, open_store
 from connector.wiring.status import Status, read_status
+
+STUCK = (IntentState.REJECTED, IntentState.GIVEN_UP, IntentState.HELD, IntentState.BLOCKED)
+"""Where an intent waits for a person, or for another one that does."""
 
 
 def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> None:
@@ -33,7 +37,7 @@ def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> No
 
 
 def _print(now: Status) -> None:
-    print_pairs("Deliveries", {"accepted": now.accepted, "again, identical": now.duplicates, **now.deliveries})
+    print_pairs(f"Deliveries: {now.accepted} accepted", {"again, identical": now.duplicates, **now.deliveries})
     print_pairs("Refused, nothing kept", now.refused)
     print_pairs("Responses, by version", now.responses)
     print_pairs("Recoveries", now.recoveries)
@@ -42,7 +46,11 @@ def _print(now: Status) -> None:
         rows = [(account.name, account.reason, account.since) for account in now.paused]
         print_table("Paused, needs a person", ["account", "reason", "since"], rows)
     out = console()
+    out.print()
     quarantined = now.deliveries.get(DeliveryState.QUARANTINED.value, 0)
     if quarantined:
         out.print(f"{quarantined} quarantined: `connector replay --list` says why.")
+    for state in STUCK:
+        if number := now.intents.get(state.value, 0):
+            out.print(f"{number} {state.value}: `connector outbox list --state {state.value}` says why.")
     out.print(f"Mode {now.mode}; {now.waiting} under way.")
