@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -50,6 +51,7 @@ TOO_FAST = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
 # Slack failed after it had the request; nothing says whether the message is there.
 MAYBE_DONE = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "unreadable"})
 VANISHED = frozenset({"message_not_found"})
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 FIELDS = {
     "channel_not_found": "channel",
     "not_in_channel": "channel",
@@ -208,7 +210,7 @@ class Slack:
         if isinstance(found, dict) and found.get("ok") is True:
             return found
         code = found.get("error") if isinstance(found, dict) else None
-        raise self._error(str(code or "unreadable"), reply)
+        raise self._error(_code(code), reply)
 
     def _error(self, code: str, reply: Reply) -> RemoteError:
         context = reply.context()
@@ -230,6 +232,13 @@ class Slack:
             created=created,
             request_id=request_id,
         )
+
+
+def _code(error: Json) -> str:
+    """Slack's word for what went wrong; what is no word may repeat a message, and is not quoted."""
+    if not error:
+        return "unreadable"
+    return error if isinstance(error, str) and _CODE.fullmatch(error) else "no code"
 
 
 def _links(options: Options) -> str | None:

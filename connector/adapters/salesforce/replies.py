@@ -63,6 +63,8 @@ _WRAPPERS = frozenset({"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "CANNOT_EXECUTE_F
 _KNOWN = frozenset({*_WORDS, *_WRAPPERS, "REQUEST_LIMIT_EXCEEDED", "INVALID_CROSS_REFERENCE_KEY"})
 """Codes that say by themselves that nothing was committed, whatever the HTTP status."""
 _DAY = re.compile(r"TotalRequests|daily|24", re.IGNORECASE)
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,79}")
+_NAME = re.compile(r"[A-Za-z]\w{0,79}", re.ASCII)
 _RECORD_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 # No header says when room returns: the day's window rolls, and a long-running call ends within ten minutes.
 _DAY_PAUSE = timedelta(hours=1)
@@ -90,7 +92,7 @@ def reply_table(clock: Clock) -> ReplyTable:
 
 def meaning(error: Mapping[str, Json], now: datetime) -> RemoteError:
     """The error one entry means: `errorCode` in single replies, `statusCode` in rows of a collection."""
-    code = str(error.get("errorCode") or error.get("statusCode") or "UNKNOWN")
+    code = _code(error)
     text = str(error.get("message") or "")
     fields = _fields(error)
     if code == "REQUEST_LIMIT_EXCEEDED":
@@ -139,16 +141,23 @@ def _first(body: bytes) -> dict[str, Any] | None:
 
 def _fields(error: Mapping[str, Json]) -> Sequence[str]:
     fields = error.get("fields")
-    return [str(name) for name in fields] if isinstance(fields, list) else []
+    return (
+        [name for name in fields if isinstance(name, str) and _NAME.fullmatch(name)] if isinstance(fields, list) else []
+    )
 
 
 def _one(fields: Sequence[str]) -> str | None:
     return fields[0] if fields else None
 
 
+def _code(error: Mapping[str, Json]) -> str:
+    """The code; what does not look like one may repeat a value, and is not quoted."""
+    code = error.get("errorCode") or error.get("statusCode")
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else "UNKNOWN"
+
+
 def _label(error: Mapping[str, Json]) -> str:
-    code = str(error.get("errorCode") or error.get("statusCode") or "UNKNOWN")
-    return " ".join([code, *_fields(error)])[:200]
+    return " ".join([_code(error), *_fields(error)])[:200]
 
 
 def _similar(error: Mapping[str, Any]) -> str:
