@@ -50,30 +50,33 @@ def of(tx: Transaction, account: str, object_name: str) -> dict[str, Confirmed]:
 
 def lose(tx: Transaction, account: str, object_name: str, fields: Mapping[str, Json]) -> None:
     """A write of `fields` is about to leave: from now on nobody knows what they hold."""
-    for name in fields:
-        # A field without a receipt has no event time: should this write be refused, an older fact must still pass.
-        values = {**_key(account, object_name, name), "known": False, "event_at": EPOCH, "theirs": False, "at": tx.now}
-        tx.upsert(confirmed, values, keys=["account", "object", "field"], update=["known"])
+    # A field without a receipt has no event time: should this write be refused, an older fact must still pass.
+    unknown = {"known": False, "event_at": EPOCH, "theirs": False, "at": tx.now}
+    rows = [{**_key(account, object_name, name), **unknown} for name in fields]
+    tx.upsert(confirmed, rows, keys=["account", "object", "field"], update=["known"])
 
 
 def confirm(
     tx: Transaction, account: str, object_name: str, values: Mapping[str, Json], event_at: Mapping[str, datetime]
 ) -> None:
     """A receipt says that these fields hold these values; `event_at` has the event time of each."""
-    for name, value in values.items():
-        tx.upsert(
-            confirmed,
-            {
-                **_key(account, object_name, name),
-                "known": True,
-                "value": tx.seal(VALUE, value),
-                "event_at": event_at[name],
-                "theirs": False,
-                "at": tx.now,
-            },
-            keys=["account", "object", "field"],
-            update=["known", "value", "event_at", "theirs", "at"],
-        )
+    rows = [
+        {
+            **_key(account, object_name, name),
+            "known": True,
+            "value": tx.seal(VALUE, value),
+            "event_at": event_at[name],
+            "theirs": False,
+            "at": tx.now,
+        }
+        for name, value in values.items()
+    ]
+    tx.upsert(
+        confirmed,
+        rows,
+        keys=["account", "object", "field"],
+        update=["known", "value", "event_at", "theirs", "at"],
+    )
 
 
 def still_holds(tx: Transaction, account: str, object_name: str, event_at: Mapping[str, datetime]) -> None:

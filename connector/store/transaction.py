@@ -81,8 +81,12 @@ class Transaction:
         elif (earlier := self.wakes[lane]) is not None:
             self.wakes[lane] = min(earlier, at)
 
-    def upsert(self, table: Table, values: Values, *, keys: Sequence[str], update: Sequence[str]) -> None:
-        """Insert a row, or set the columns `update` of the row that already has these `keys`."""
+    def upsert(
+        self, table: Table, values: Values | Sequence[Values], *, keys: Sequence[str], update: Sequence[str]
+    ) -> None:
+        """Insert a row, or set the columns `update` of the row that already has these `keys`; or each of several."""
+        if not values:
+            return
         self.execute(_upsert(self._connection.dialect.name, table, tuple(keys), tuple(update)), values)
 
     def insert_ignore(self, table: Table, values: Values) -> bool:

@@ -87,6 +87,10 @@ class Batch:
     kind: WriteKind
     records: tuple[Folded, ...]
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether any of it has to leave; what only rides along waits when the batch it would ride in is full."""
+        return any(row.not_before <= now for record in self.records for row in record.members)
+
 
 def fold(
     rows: Sequence[IntentRow],

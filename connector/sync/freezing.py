@@ -76,7 +76,7 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
             waits.append(at)
         else:
             looks.append(record)
-    questions, batches = ([*_pack(outlet, of)] for of in (looks, ready))
+    questions, batches = ([one for one in _pack(outlet, of) if one.is_due(now)] for of in (looks, ready))
     budgets = quotas.of(tx, outlet.account)
     spent: dict[str, int] = {}
 

@@ -202,3 +202,10 @@ def test_harmless_repeats_and_updates_are_never_asked_about() -> None:
 def test_a_promise_and_a_conflict_demand_the_question() -> None:
     assert must_ask(one(), replace(KEYLESS, native=True, ask_first=True), now=NOW, started_at=NOW)
     assert must_ask(one(ask_first=True), KEYED, now=NOW, started_at=NOW)
+
+
+def test_what_only_rides_along_does_not_open_another_batch() -> None:
+    rows = [create(number, not_before=NOW if number < 2 else NOW + SECOND) for number in range(5)]
+    batches = pack(fold(rows, busy=(), now=NOW, linger=2 * SECOND), largest=lambda kind: 3)
+    assert [len(batch.records) for batch in batches] == [3, 2]
+    assert [batch.is_due(NOW) for batch in batches] == [True, False]
