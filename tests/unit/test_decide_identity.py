@@ -83,6 +83,27 @@ def test_a_shared_address_never_joins_two_contacts_into_one_person(db: Database)
     assert person_of(db, "a") != person_of(db, "b")
 
 
+def test_an_address_two_contacts_share_recognises_neither_of_their_persons(db: Database) -> None:
+    known_contact(db, "003A")
+    known_contact(db, "003B")
+    feed(db, answer("a", respondent=Respondent(crm_id="003A"), interaction=NOWHERE))
+    decide_all(db, example_settings())
+    feed(db, answer("shared", interaction=NOWHERE))
+    decide_all(db, example_settings())
+    assert person_of(db, "shared") != person_of(db, "a")
+
+
+def test_a_person_who_gives_an_address_later_gets_no_second_contact(db: Database) -> None:
+    phone = Respondent(phone="+4930123456", name="Ada Example")
+    feed(db, answer("1", stars=5, respondent=phone, interaction=NOWHERE))
+    decide_all(db, example_settings())
+    both = replace(phone, email="ada@example.org")
+    feed(db, answer("2", stars=5, respondent=both, interaction=NOWHERE, at=NOON - timedelta(minutes=1)))
+    decide_all(db, example_settings())
+    assert person_of(db, "1") == person_of(db, "2")
+    assert len(planned(db, WriteKind.CONTACT)) == 1
+
+
 def test_a_created_contact_is_a_link_and_lets_go_what_waited_for_it(db: Database) -> None:
     feed(db, answer(stars=5))
     decide_all(db, example_settings())
