@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Row, bindparam, delete, select, update
@@ -83,6 +84,17 @@ def latest(tx: Transaction, person_id: int) -> Score | None:
     """The score computed last."""
     rows = history(tx, person_id, limit=1)
     return rows[0] if rows else None
+
+
+def as_of_then(tx: Transaction, person_id: int, moment: datetime) -> Score | None:
+    """The score as it stood at `moment`; None when none was computed by then."""
+    row = tx.execute(
+        select(score)
+        .where(score.c.person_id == person_id, score.c.computed_at <= moment)
+        .order_by(score.c.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _score(row)
 
 
 def history(tx: Transaction, person_id: int, *, limit: int) -> list[Score]:

@@ -106,13 +106,15 @@ def story(tx: Transaction, key: str, settings: DecideSettings) -> Story | None:
     entries = history.for_response(tx, response_id)
     decided = _decided(entries)
     person_id = None if version.person_id is None else people.survivor(tx, version.person_id)
-    score = None if person_id is None else scores.latest(tx, person_id)
+    moment = version.decided_at
+    score = None if person_id is None or moment is None else scores.as_of_then(tx, person_id, moment)
+    latest = None if person_id is None else scores.latest(tx, person_id)
     return Story(
         key=key,
         state=VERSIONS[version.state] + (f": {version.reason}" if version.reason else ""),
         answer=_answer(version, decided, settings.time_zone),
         identity=_identity(tx, person_id, decided, version),
-        score=_score(score, settings),
+        score=_score(score, latest, settings),
         parts=() if score is None else _parts(score),
         points=None if score is None else score.points,
         rules=_rules(decided),
@@ -184,7 +186,7 @@ def _link(link: Link) -> str:
     return "held: somebody has to choose a contact" if link.state is LinkState.HELD else f"no contact ({words})"
 
 
-def _score(score: Score | None, settings: DecideSettings) -> tuple[str, ...]:
+def _score(score: Score | None, latest: Score | None, settings: DecideSettings) -> tuple[str, ...]:
     if score is None:
         return ("no health score: nothing is known about this person",)
     lines = [
@@ -200,6 +202,8 @@ def _score(score: Score | None, settings: DecideSettings) -> tuple[str, ...]:
         )
     if settings.score is not None:
         lines.append(reason(score, settings.score.config))
+    if latest is not None and latest.hundredths is not None and latest.hundredths != score.hundredths:
+        lines.append(f"that was then; by now it is {latest.hundredths / 100:.2f}, band {latest.band}")
     return tuple(lines)
 
 

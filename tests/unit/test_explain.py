@@ -14,7 +14,7 @@ from connector.domain.model.response import Respondent, Sentiment, Understanding
 from connector.store.database import Database
 from connector.store.responses import VersionState
 from connector.sync.explain import KINDS, STATES, VERSIONS, Story, story
-from tests.unit.deciding import decide_all, example_settings, feed, known_contact, planned, pretend_confirmed
+from tests.unit.deciding import clock_of, decide_all, example_settings, feed, known_contact, planned, pretend_confirmed
 from tests.unit.samples import NOON, answer, empty_store
 
 ANGRY = Understanding(
@@ -99,6 +99,19 @@ def test_the_parts_of_the_score_sum_to_its_last_digit(db: Database) -> None:
     assert found.points is not None
     assert round(sum(part.points for part in found.parts), 2) == found.points
     assert any(line.startswith("together ") for line in found.score)
+
+
+def test_the_score_is_the_one_the_decision_saw_and_todays_is_told_beside_it(db: Database) -> None:
+    known_contact(db, values={"Last_Service__c": "2025-07-07"})
+    feed(db, answer(stars=1))
+    decide_all(db, example_settings())
+    before = told(db)
+    clock_of(db).advance(timedelta(hours=1))
+    feed(db, answer("2", stars=5, at=NOON + timedelta(minutes=30)))
+    decide_all(db, example_settings())
+    after = told(db)
+    assert (after.points, after.parts) == (before.points, before.parts)
+    assert after.score[-1].startswith("that was then; by now it is ")
 
 
 def test_an_anonymous_answer_says_that_nobody_can_be_called(db: Database) -> None:
