@@ -138,9 +138,13 @@ class Page(Generic[T]):
 
 @runtime_checkable
 class Contacts(Protocol):
-    """A CRM's contacts, to match people against and to notice edits, merges and deletions."""
+    """A CRM's contacts, to match people against and to notice edits, merges and deletions.
+
+    `read_class` names the quota that reading spends.
+    """
 
     account: str
+    read_class: str
 
     def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
         """Contacts created, changed, merged or deleted since `cursor` (None: from the beginning). Pages overlap.
@@ -169,9 +173,13 @@ class Ticket:
 
 @runtime_checkable
 class Tickets(Protocol):
-    """A helpdesk's tickets, to notice what people did with ours and how many each requester has."""
+    """A helpdesk's tickets, to notice what people did with ours and how many each requester has.
+
+    `read_class` names the quota that reading spends.
+    """
 
     account: str
+    read_class: str
 
     def tickets_since(self, cursor: str | None) -> Page[Ticket]:
         """Tickets changed since `cursor` (None: in the last 90 days). Pages overlap."""

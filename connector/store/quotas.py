@@ -1,6 +1,5 @@
-"""Budgets per vendor account and endpoint class: what was spent, what the vendor said is left, until when it is closed.
-
-Polling, look-ups, `check --live` and other processes spend the same budget, so it lives in the store.
+"""Budgets per vendor account and endpoint class: what the vendor said is left, less what was spent since, and until
+when it is closed. Writes, questions and polling spend the same budget, in every process: it lives in the store.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ class Quota:
     """One budget. `remaining` and `capacity` are calls; each is None where the vendor does not say."""
 
     endpoint_class: str
-    used: int
-    window_start: datetime
     blocked_until: datetime | None
     remaining: int | None
     capacity: int | None
@@ -32,8 +29,6 @@ def of(tx: Transaction, account: str) -> dict[str, Quota]:
     return {
         row.endpoint_class: Quota(
             endpoint_class=row.endpoint_class,
-            used=row.used,
-            window_start=row.window_start,
             blocked_until=row.blocked_until,
             remaining=row.remaining,
             capacity=row.capacity,
@@ -50,7 +45,6 @@ def spend(tx: Transaction, account: str, endpoint_class: str, calls: int = 1) ->
         update(quota)
         .where(quota.c.account == account, quota.c.endpoint_class == endpoint_class)
         .values(
-            used=quota.c.used + calls,
             remaining=case((quota.c.remaining >= calls, quota.c.remaining - calls), else_=quota.c.remaining * 0),
         )
     )
@@ -89,4 +83,4 @@ def read(
 
 
 def _make(tx: Transaction, account: str, endpoint_class: str) -> None:
-    tx.insert_ignore(quota, {"account": account, "endpoint_class": endpoint_class, "window_start": tx.now, "used": 0})
+    tx.insert_ignore(quota, {"account": account, "endpoint_class": endpoint_class})

@@ -316,8 +316,6 @@ quota = Table(
     metadata,
     Column("account", Text, primary_key=True),
     Column("endpoint_class", Text, primary_key=True),
-    Column("window_start", Instant, nullable=False),
-    Column("used", Integer, nullable=False),
     Column("blocked_until", Instant),
     Column("remaining", Integer, comment="as the vendor last said, less what was spent since"),
     Column("capacity", Integer, comment="of the vendor's whole window, where it says so"),

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from connector.domain.model.person import Contact
 from connector.errors import QuotaExhausted, RemoteError, Throttled, Unauthorized
 from connector.ports import Contacts, Page, Ticket, Tickets
-from connector.store import cursors
+from connector.store import cursors, quotas
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync.alerts import tell_operators
 from connector.sync.lane import LaneHold
 from connector.sync.mirroring import take_contact, take_ticket
+from connector.sync.quota import grant
 from connector.sync.settings import DecideSettings, Target
 
 INTERVAL: Final = timedelta(minutes=1)
@@ -42,12 +43,16 @@ def tickets_lane(account: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactsPoll:
-    """Reads one CRM's contacts. `every`: how long after a full read the next one begins."""
+    """Reads one CRM's contacts. `every`: how long after a full read the next one begins.
+
+    `share` of the vendor's quota is ours, 0 to 1.
+    """
 
     db: Database
     source: Contacts
     settings: Callable[[], DecideSettings]
     every: timedelta = INTERVAL
+    share: float = 1.0
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Read for about a second; due again at once while there is more."""
@@ -58,17 +63,29 @@ class ContactsPoll:
             take_contact(tx, record, target, settings, read_at)
 
         since = partial(self.source.contacts_since, fields=watched(settings, target))
-        return _drain(self.db, hold, contacts_feed(settings, target), since, take, settings, self.every)
+        feed = Feed(
+            name=contacts_feed(settings, target),
+            account=self.source.account,
+            read_class=self.source.read_class,
+            share=self.share,
+            since=since,
+            take=take,
+        )
+        return _drain(self.db, hold, feed, settings, self.every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketsPoll:
-    """Reads one helpdesk's tickets. `every`: how long after a full read the next one begins."""
+    """Reads one helpdesk's tickets. `every`: how long after a full read the next one begins.
+
+    `share` of the vendor's quota is ours, 0 to 1.
+    """
 
     db: Database
     source: Tickets
     settings: Callable[[], DecideSettings]
     every: timedelta = INTERVAL
+    share: float = 1.0
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Read for about a second; due again at once while there is more."""
@@ -77,8 +94,15 @@ class TicketsPoll:
         def take(tx: Transaction, record: Ticket, read_at: datetime) -> None:
             take_ticket(tx, record, settings, read_at)
 
-        feed = f"{self.source.account}/tickets"
-        return _drain(self.db, hold, feed, self.source.tickets_since, take, settings, self.every)
+        feed = Feed(
+            name=f"{self.source.account}/tickets",
+            account=self.source.account,
+            read_class=self.source.read_class,
+            share=self.share,
+            since=self.source.tickets_since,
+            take=take,
+        )
+        return _drain(self.db, hold, feed, settings, self.every)
 
 
 def watched(settings: DecideSettings, target: Target) -> tuple[str, ...]:
@@ -105,60 +129,64 @@ def target_of(settings: DecideSettings, account: str) -> Target:
     return found or Target(account=account, roles=frozenset())
 
 
-def _drain(
-    db: Database,
-    hold: LaneHold,
-    feed: str,
-    since: Callable[[str | None], Page[T]],
-    take: Callable[[Transaction, T, datetime], None],
-    settings: DecideSettings,
-    every: timedelta,
-) -> datetime | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed(Generic[T]):
+    """What one lane reads: the cursor's name, whose quota it spends, where pages come from and where records go."""
+
+    name: str
+    account: str
+    read_class: str
+    share: float
+    since: Callable[[str | None], Page[T]]
+    take: Callable[[Transaction, T, datetime], None]
+
+
+def _drain(db: Database, hold: LaneHold, feed: Feed[T], settings: DecideSettings, every: timedelta) -> datetime | None:
     started = db.clock.monotonic()
     while db.clock.monotonic() - started < TURN:
-        hold.check()
-        with db.read() as tx:
-            cursor = cursors.get(tx, feed)
+        with db.write() as tx:
+            hold.confirm(tx)
+            allowed = grant(quotas.of(tx, feed.account).get(feed.read_class), share=feed.share, now=tx.now)
+            if not allowed.calls:
+                return allowed.at
+            quotas.spend(tx, feed.account, feed.read_class)
+            cursor = cursors.get(tx, feed.name)
         read_at = db.clock.now()
         try:
-            page = since(cursor)
+            page = feed.since(cursor)
         except RemoteError as error:
             return _later(db, hold, feed, error, settings)
-        _store(db, hold, feed, page, take, read_at)
+        _store(db, hold, feed, page, read_at)
         if not page.more:
             return db.clock.now() + every
     return db.clock.now()
 
 
-def _store(
-    db: Database,
-    hold: LaneHold,
-    feed: str,
-    page: Page[T],
-    take: Callable[[Transaction, T, datetime], None],
-    read_at: datetime,
-) -> None:
+def _store(db: Database, hold: LaneHold, feed: Feed[T], page: Page[T], read_at: datetime) -> None:
     """Commit the page in pieces, the cursor with the last: whoever dies in between reads the page again."""
     starts = range(0, max(len(page.records), 1), CHUNK)
     for start in starts:
         with db.write() as tx:
             hold.confirm(tx)
             for record in page.records[start : start + CHUNK]:
-                take(tx, record, read_at)
+                feed.take(tx, record, read_at)
             if start == starts[-1]:
-                cursors.move(tx, feed, page.cursor)
+                cursors.move(tx, feed.name, page.cursor)
 
 
-def _later(db: Database, hold: LaneHold, feed: str, error: RemoteError, settings: DecideSettings) -> datetime:
-    """When to try again. Refused credentials are for a person; everything else passes."""
-    if isinstance(error, Throttled):
-        return error.retry_at
-    if isinstance(error, QuotaExhausted):
-        return error.until
+def _later(db: Database, hold: LaneHold, feed: Feed[T], error: RemoteError, settings: DecideSettings) -> datetime:
+    """When to try again. A full quota is closed to the account's writes too; refused credentials are for a person."""
+    if isinstance(error, Throttled | QuotaExhausted):
+        until = error.retry_at if isinstance(error, Throttled) else error.until
+        with db.write() as tx:
+            hold.confirm(tx)
+            quotas.block(tx, feed.account, feed.read_class, until)
+        return until
     if not isinstance(error, Unauthorized):
         return db.clock.now() + AFTER_TROUBLE
-    account, _, what = feed.partition("@")[0].rpartition("/")
+    what = feed.name.partition("@")[0].rpartition("/")[2]
     with db.write() as tx:
         hold.confirm(tx)
-        tell_operators(tx, settings, account, f"reading {what}", f"{account}: {what} cannot be read: {error}")
+        text = f"{feed.account}: {what} cannot be read: {error}"
+        tell_operators(tx, settings, feed.account, f"reading {what}", text)
     return db.clock.now() + AFTER_REFUSAL

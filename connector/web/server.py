@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from connector.errors import ConnectorError
 
-_STOP_SECONDS = 10
+_STOP_SECONDS = 4
 
 
 class Server:
@@ -51,8 +51,8 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the requests under way, for at most ten seconds, and close."""
+        """Finish the requests under way, for at most four seconds, and close."""
         self._server.should_exit = True
         if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS + 2)
+            self._thread.join(_STOP_SECONDS + 1)
         self._socket.close()

@@ -104,10 +104,11 @@ class Daemon:
 
     def stop(self, seconds: float) -> bool:
         """Take nothing more, finish what is under way; False when something still ran after `seconds`."""
+        deadline = self._clock.monotonic() + seconds
         self._doors = None
         self._server.stop()
         self._intake.stop()
-        drained = self._engine.stop(seconds)
+        drained = self._engine.stop(max(0.0, deadline - self._clock.monotonic()))
         self.db.close()
         self._log.info("stopped", drained=drained)
         return drained

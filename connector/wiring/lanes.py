@@ -61,10 +61,10 @@ def make_lanes(
             )
             drains[lane.name] = lane.drain
         if isinstance(adapter, Contacts):
-            feed = poll.ContactsPoll(db=db, source=adapter, settings=lambda: settings)
+            feed = poll.ContactsPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
             drains[poll.contacts_lane(adapter.account)] = feed.drain
         if isinstance(adapter, Tickets):
-            tickets = poll.TicketsPoll(db=db, source=adapter, settings=lambda: settings)
+            tickets = poll.TicketsPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
             drains[poll.tickets_lane(adapter.account)] = tickets.drain
     return drains
 

@@ -180,8 +180,6 @@ def test_a_full_quota_stops_questions_too(bench: Bench) -> None:
 def test_the_grant_is_what_is_left_of_our_share(remaining: int | None, calls: int) -> None:
     quota = quotas.Quota(
         endpoint_class="default",
-        used=0,
-        window_start=NOON,
         blocked_until=None,
         remaining=remaining,
         capacity=100,

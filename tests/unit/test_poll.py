@@ -16,7 +16,7 @@ from connector.domain.model.recovery import RecoveryState
 from connector.domain.model.response import Interaction, Respondent
 from connector.errors import RemoteError, Throttled, Transient, Unauthorized
 from connector.ports import Hook, Page, Ticket
-from connector.store import confirmed, contacts, cursors, lanes, links, receipts, recoveries, scores, tombstones
+from connector.store import confirmed, contacts, cursors, lanes, links, quotas, receipts, recoveries, scores, tombstones
 from connector.store.database import Database
 from connector.sync.poll import ContactsPoll, TicketsPoll, contacts_feed, contacts_lane, tickets_lane
 from tests.unit.deciding import (
@@ -42,6 +42,7 @@ class ContactPages:
     error: RemoteError | None = None
     asked: list[str | None] = field(default_factory=list)
     account: str = CRM
+    read_class: str = "api"
 
     def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
         self.asked.append(cursor)
@@ -58,6 +59,7 @@ class TicketPages:
 
     now: Sequence[Ticket] = ()
     account: str = DESK
+    read_class: str = "account"
 
     def tickets_since(self, cursor: str | None) -> Page[Ticket]:
         return Page(records=self.now, cursor="1", more=False)
@@ -317,3 +319,22 @@ def test_refused_credentials_are_told_to_the_operators_once_a_day(db: Database) 
     [alert] = planned(db, WriteKind.ALERT)
     assert alert.fields["channel"] == "#csat-ops"
     assert "contacts cannot be read" in str(alert.fields["text"])
+
+
+def test_a_closed_budget_is_not_knocked_at(db: Database) -> None:
+    poll(db, ContactPages(error=Throttled("slow down", retry_at=NOON + timedelta(minutes=5))))
+    clock_of(db).advance(timedelta(minutes=1))
+    again = ContactPages()
+    assert poll(db, again) == NOON + timedelta(minutes=5)
+    assert again.asked == []
+    clock_of(db).advance(timedelta(minutes=5))
+    poll(db, again)
+    assert again.asked == [None]
+
+
+def test_reading_spends_the_budget_that_writes_spend(db: Database) -> None:
+    with db.write() as tx:
+        quotas.read(tx, CRM, "api", remaining=2, capacity=10, resets_at=NOON + timedelta(hours=1))
+    poll(db, ContactPages())
+    with db.read() as tx:
+        assert quotas.of(tx, CRM)["api"].remaining == 1

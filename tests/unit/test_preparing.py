@@ -30,6 +30,7 @@ class Desk:
 
     statuses: Mapping[str, str] = field(default_factory=dict)
     account: str = DESK
+    read_class: str = "account"
 
     def tickets_since(self, cursor: str | None) -> Page[Ticket]:
         raise AssertionError("not asked here")

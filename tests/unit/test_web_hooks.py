@@ -62,6 +62,7 @@ class SignedTickets(SignedList):
     """A helpdesk that says which tickets changed."""
 
     account = "desk:acme"
+    read_class = "account"
 
     def tickets_since(self, cursor: str | None) -> Page[Ticket]:
         return Page(records=[], cursor="", more=False)

@@ -46,6 +46,7 @@ class Salesforce:
     """One org: a Writer of contacts, activities and tasks, Contacts, Describable and Preparing."""
 
     kind = "salesforce"
+    read_class = API
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
         self.account = options.account

@@ -46,6 +46,7 @@ class Zendesk:
     """One account: a Writer of tickets, notes and changes, Tickets, Describable and Preparing."""
 
     kind = "zendesk"
+    read_class = ACCOUNT
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
         self.account = options.account

@@ -122,8 +122,6 @@ def upgrade() -> None:
         "quota",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("endpoint_class", sa.Text(), nullable=False),
-        sa.Column("window_start", sa.BigInteger(), nullable=False),
-        sa.Column("used", sa.Integer(), nullable=False),
         sa.Column("blocked_until", sa.BigInteger(), nullable=True),
         sa.Column(
             "remaining", sa.Integer(), nullable=True, comment="as the vendor last said, less what was spent since"
