@@ -71,8 +71,8 @@ PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
             lookup_lag=timedelta(seconds=5),
             residual=(
                 "Slack takes no idempotency key: a message whose answer was lost is looked for in the channel's "
-                "history, so it can appear twice when someone deleted it, or when the app may not read that history "
-                "and an operator sends it again by hand."
+                "history, so it can be posted twice when someone deleted it or it lands later than half a minute. "
+                "Where the app may not read that history it is given up, told to the operators, and may be there."
             ),
         )
     }

@@ -44,7 +44,8 @@ MARKED = Promise(
     settle=timedelta(seconds=60),
     residual=(
         f"Without {KEY_FIELD} on Activity a task is recognised by a line in its description: when somebody deletes "
-        "that line while our write is in doubt, or the write lands later than a minute, there can be two."
+        "that line while our write is in doubt, or the write lands later than a minute, there can be two. It is looked "
+        "for among the tasks of its contact: one that names no contact is not found."
     ),
 )
 """Task and activity elsewhere."""

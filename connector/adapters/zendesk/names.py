@@ -48,7 +48,8 @@ PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
             outcome="job",
             settle=timedelta(seconds=60),
             residual=(
-                "Notes take no key: one whose job runs later than a minute after its answer was lost can appear twice. "
+                "Notes take no key: one that lands, or whose job runs, later than a minute after we sent it without "
+                "getting an answer can appear twice. "
                 "The same when 100 newer comments hide it, or an agent redacts its last line, before we ask."
             ),
         ),
