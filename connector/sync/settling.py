@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,9 +21,13 @@ Answer = Sequence[Outcome] | Job | RemoteError
 """What came of one call: outcomes per record, a job, or the error the call failed with as one."""
 
 
-def settle(tx: Transaction, outlet: Outlet, write: WriteRow, answer: Answer) -> None:
-    """Take in what came of sending (or re-sending, or polling) a write."""
+def settle(
+    tx: Transaction, outlet: Outlet, write: WriteRow, answer: Answer, only: Collection[int] | None = None
+) -> None:
+    """Take in what came of sending (or re-sending, or polling) a write: of all its records, or those at `only`."""
     members = _open_members(tx, write)
+    if only is not None:
+        members = {position: rows for position, rows in members.items() if position in only}
     if not isinstance(answer, RemoteError):
         welcome_back(tx, outlet)
     if isinstance(answer, Job):
@@ -142,6 +146,7 @@ def found_several(
             outlet.tell(tx, row, "held", reason=AMBIGUOUS, candidates=ids)
             if not held.erasing:
                 outlet.on_settled(tx, replace(held, candidates=tuple(answer.receipts)), None)
+                outlet.notify(tx, outlet.account, HELD, held_text(outlet.account))
         return
     reason = f"doubled: {ids}"
     confirm(tx, outlet, rows, answer.receipts[0], Event.DOUBLED, about=about, sent=sent, at=at, reason=reason)

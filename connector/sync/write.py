@@ -29,6 +29,11 @@ from connector.sync.settling import Answer
 from connector.sync.verdict import ASK_AGAIN, Next, judge, wait_after
 from connector.transport.lease import fence
 
+SETTLED_AT_ONCE = 20
+"""Records of one answer taken in by one transaction: an alarming answer must not wait for two hundred scores."""
+LOOK_HOLDS = 5.0
+"""Seconds for which a look that found nothing is believed when the turn ended before it could be used."""
+
 
 class WriteLane:
     """Drains one account's outbox.
@@ -72,6 +77,7 @@ class WriteLane:
             started_at=clock.now(),
         )
         self._unprepared = 0
+        self._looked: tuple[int, float, set[int]] = (0, 0.0, set())
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Do what is due for about a second; returns when to come back, None: when woken. Never sleeps.
@@ -95,7 +101,8 @@ class WriteLane:
             return self._next((at,), began, seen=began)
         most = outlet.limits.parallel if probe_at is None else 1
         waits: set[datetime] = set()
-        looked: set[int] = set()
+        looked = self._looks_of_last_turn(hold)
+        self._looked = (hold.hold.epoch, ends_at, looked)
         for _ in self._rounds(hold, ends_at, is_probe=probe_at is not None):
             seen = outlet.clock.now()
             moved = self._settle_due(hold, most)
@@ -115,6 +122,12 @@ class WriteLane:
             if hold.seconds_left() < outlet.limits.timeout.total_seconds():
                 return
             yield
+
+    def _looks_of_last_turn(self, hold: LaneHold) -> set[int]:
+        """What was looked for and not found just before the last turn ended, if nobody else had the lane since."""
+        epoch, ended_at, looked = self._looked
+        is_next = hold.hold.epoch == epoch + 1 and self._outlet.clock.monotonic() < ended_at + LOOK_HOLDS
+        return looked if is_next else set()
 
     def _prepare_writer(self, hold: LaneHold) -> datetime | None:
         """Let the writer learn what it must know of the account; when to come back, if it could not."""
@@ -211,6 +224,8 @@ class WriteLane:
             waits.clear()
             waits.update(chosen.waits)
             drafts = [] if is_probe and chosen.looks else freezing.draft(tx, outlet, chosen.batches)
+        # A look serves one attempt to send.
+        looked -= {row.id for batch in chosen.batches for record in batch.records for row in record.members}
         for batch in chosen.looks:
             looked |= asking.look(outlet, hold, batch)
         if is_probe:
@@ -250,10 +265,14 @@ class WriteLane:
             return error
 
     def _answered(self, hold: LaneHold, write: WriteRow, answer: Answer) -> None:
-        with asking.ours(self._outlet, hold) as tx:
-            hold.confirm(tx)
-            self._outlet.readings.flush(tx, self._outlet.account)
-            settling.settle(tx, self._outlet, write, answer)
+        """Commit what came of a call, some records at a time: whoever dies in between left the others in doubt."""
+        outlet, count = self._outlet, len(write.records)
+        size = SETTLED_AT_ONCE if isinstance(answer, list | tuple) else count
+        for start in range(0, count, size):
+            with asking.ours(outlet, hold) as tx:
+                hold.confirm(tx)
+                outlet.readings.flush(tx, outlet.account)
+                settling.settle(tx, outlet, write, answer, range(start, start + size))
 
     def _next(
         self, waits: Collection[datetime], began: datetime, *, seen: datetime | None = None, paused: bool = False

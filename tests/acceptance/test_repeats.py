@@ -28,7 +28,7 @@ RENAMED = {
 }
 REORDERED = """rules:
   - name: dangerous work
-    when: unhappy and "safety" in themes and sentiment == "negative"
+    when: unhappy and critical and sentiment != "positive"
     do:
       - notify: {connection: chat, channel: "#csat-safety", text: "{{ rating }} {{ ticket.url }}"}
       - {open_recovery: service-recovery, severity: critical}
@@ -44,7 +44,8 @@ def test_repeats_write_nothing_even_under_other_names(tmp_path: Path) -> None:
         before = stage.rehearsal
         before.start()
         play(before, stage.world)
-        accepted = before.status().accepted
+        first = before.status()
+        accepted = first.accepted
         written = writes(stage.simulators)
         assert len(written) > 100
         again = good(stage.world.deliveries) * 3
@@ -55,7 +56,8 @@ def test_repeats_write_nothing_even_under_other_names(tmp_path: Path) -> None:
         assert statuses == {200}
         now = before.settle()
         assert now.accepted == accepted + len(again)
-        assert now.duplicates >= len(again)
+        assert now.duplicates == first.duplicates + len(again)
+        assert now.responses == first.responses
         assert writes(stage.simulators) == written
         assert before.stop() == 0
 
@@ -69,7 +71,10 @@ def test_repeats_write_nothing_even_under_other_names(tmp_path: Path) -> None:
             renamed = {"typeform": "forms_tool", "inhouse": "inhouse"}
             statuses = {after.deliver(renamed[one.hook], one.body.encode(), one.signature) for one in again}
             assert statuses == {200}
-            assert after.settle().accepted == accepted + 2 * len(again)
-            after.pause(3)
-            assert after.settle().accepted == accepted + 2 * len(again)
+            after.settle()
+            after.pause(3)  # whatever would be written by mistake lingers two seconds
+            now = after.settle()
+            assert now.accepted == accepted + 2 * len(again)
+            assert now.duplicates == first.duplicates + 2 * len(again)
+            assert now.responses == first.responses
         assert writes(stage.simulators) == written
