@@ -22,6 +22,7 @@ from connector.domain.model.response import Response
 from connector.store import contacts, history, intents, links, outbox, people
 from connector.store.transaction import Transaction
 from connector.sync.names import contact_object
+from connector.sync.operators import HELD, held_text, tell_operators
 from connector.sync.settings import DecideSettings, Target
 from connector.sync.uniting import unite
 
@@ -103,10 +104,13 @@ def link(
     choice = choose_contact(
         account, settings.match_keys, keys, sightings, missing=settings.missing, remembered=remembered
     )
-    if remembered is not None and remembered.state is LinkState.HELD and choice.link.state is LinkState.UNLINKED:
-        return LinkChoice(link=remembered)  # a question once asked is answered by a contact or a person, not by silence
+    if remembered is not None and choice.link.state is LinkState.UNLINKED:
+        # What is known of an open question is not lost because nothing is found now.
+        return LinkChoice(link=remembered, create=choice.create and remembered.state is LinkState.UNLINKED)
     if choice.link != remembered:
         links.save(tx, person_id, choice.link)
+        if choice.link.state is LinkState.HELD and (remembered is None or remembered.state is not LinkState.HELD):
+            tell_operators(tx, settings, account, HELD, held_text(account))
     if choice.link.remote_id is not None and choice.link.state is LinkState.LINKED:
         settle_link(tx, person_id, account, choice.link.remote_id)
     return choice

@@ -40,7 +40,8 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
     keys = _keys(seen)
     if responses.is_erased(tx, [people.blind(tx, kind, value) for kind, value in keys.items()]):
         return
-    if not mirror(tx, seen).changed:
+    change = mirror(tx, seen)
+    if not change.changed:
         return
     if seen.merged_into is not None:
         _merged(tx, seen, seen.merged_into)
@@ -48,7 +49,9 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
         _deleted(tx, seen)
     else:
         _observed(tx, seen.account, seen.id, seen.values, read_at)
-        _link_waiting(tx, seen, keys, target, settings)
+    # Also who knew it by what it had before: a doubt between two contacts ends when one of them changes or goes.
+    for known in ({} if change.before is None else _keys(change.before), keys):
+        _link_waiting(tx, known, target, settings)
     for person_id in links.persons(tx, seen.account, seen.merged_into or seen.id):
         refresh_score(tx, person_id, settings)
 
@@ -79,27 +82,17 @@ def _deleted(tx: Transaction, seen: Contact) -> None:
         )
 
 
-def _link_waiting(
-    tx: Transaction, seen: Contact, keys: Mapping[KeyKind, str], target: Target, settings: DecideSettings
-) -> None:
-    """Persons who were seen with one of the contact's keys and are not linked yet are looked at again."""
+def _link_waiting(tx: Transaction, keys: Mapping[KeyKind, str], target: Target, settings: DecideSettings) -> None:
+    """Persons who were seen with one of these keys and are not linked yet are looked at again, by those keys alone."""
     found: dict[int, dict[KeyKind, str]] = {}
     for kind, value in keys.items():
         person_id = people.find(tx, kind, value)
         if person_id is not None:
             found.setdefault(person_id, {})[kind] = value
     for person_id, matching in found.items():
-        if people.survivor(tx, person_id) != person_id:
-            continue
         remembered = links.get(tx, person_id, target.account)
-        if remembered is None or remembered.state is LinkState.LINKED or _was_chosen_apart(remembered.candidates, seen):
-            continue
-        link(tx, person_id, target, matching, settings)
-
-
-def _was_chosen_apart(candidates: tuple[str, ...], seen: Contact) -> bool:
-    """A question about several candidates is for a person: that one of them was edited does not answer it."""
-    return len(candidates) > 1 and seen.id in candidates
+        if remembered is not None and remembered.state is not LinkState.LINKED:
+            link(tx, person_id, target, matching, settings)
 
 
 def _observed(tx: Transaction, account: str, remote_id: str, values: Mapping[str, object], read_at: datetime) -> None:

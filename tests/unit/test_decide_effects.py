@@ -11,6 +11,7 @@ import pytest
 
 from connector.clock import VirtualClock
 from connector.domain.expressions import compile_expression
+from connector.domain.mapping.fields import compile_fields
 from connector.domain.matching.ladder import Missing
 from connector.domain.model.context import rule_names
 from connector.domain.model.intent import IntentState, Json, Priority, WriteKind, references
@@ -65,7 +66,17 @@ def test_the_ticket_says_what_to_do_by_when_in_its_first_line_and_fits_a_screen(
     assert len(text.splitlines()) <= 25
     assert ticket.fields["due_at"] == "2026-03-02T16:00:00Z"
     assert ticket.fields["priority"] == "high"
-    assert ticket.fields["tags"] == ["csat-recovery"]
+    assert ticket.fields["tags"] == ["csat-recovery", "csat-no-survey"]
+
+
+def test_a_text_of_somebodys_own_mapping_fits_a_screen_too(db: Database) -> None:
+    base = example_settings()
+    long = compile_fields("ticket", {"comment": {"text": "{{ rating }}\n" * 60}}, rule_names(()))
+    desk = replace(base.targets["zendesk"], sections={**base.targets["zendesk"].sections, "ticket": long})
+    feed(db, answer())
+    decide_all(db, replace(base, targets={**base.targets, "zendesk": desk}))
+    [ticket] = planned(db, WriteKind.TICKET)
+    assert len(str(ticket.fields["comment"]).splitlines()) == 25
 
 
 def test_the_task_waits_for_the_contact_and_the_ticket_it_points_at(db: Database) -> None:
@@ -211,7 +222,7 @@ def test_the_ticket_the_survey_was_about_is_worked_on_instead_of_a_new_one(db: D
     [note] = planned(db, WriteKind.NOTE)
     assert note.target == f"ticket/{DESK}/4711"
     assert note.fields["status"] == "High Priority - Service Recovery Required"
-    assert note.fields["add_tags"] == ["csat-recovery"]
+    assert note.fields["add_tags"] == ["csat-recovery", "csat-no-survey"]
     assert str(note.fields["text"]).startswith("Contact the customer by")
 
 
