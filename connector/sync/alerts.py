@@ -1,13 +1,12 @@
-"""Messages to people: those a rule asks for, and those that tell the operators something needs a person."""
+"""Messages to people that a rule asks for."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from connector.domain.model.intent import Intent, IntentState, Priority, WriteKind
+from connector.domain.model.intent import Intent, IntentState, WriteKind
 from connector.domain.recovery.act_on import may_notify
 from connector.store import history, outbox
 from connector.store.intents import IntentRow
@@ -17,7 +16,6 @@ from connector.sync.context import Context, Matter
 from connector.sync.planning import Pace
 from connector.sync.settings import DecideSettings, SendAlert
 
-OPERATORS_PATIENCE: Final = timedelta(days=1)
 _GONE: Final = frozenset({IntentState.SUPERSEDED, IntentState.REJECTED, IntentState.GIVEN_UP, IntentState.ERASED})
 
 
@@ -89,33 +87,3 @@ def _same_thread(earlier: Sequence[IntentRow], account: str, channel: str, taken
 
 def _next_ordinal(earlier: Sequence[IntentRow], taken: set[str]) -> int:
     return len({row.object for row in earlier} | taken)
-
-
-def tell_operators(tx: Transaction, settings: DecideSettings, account: str, cause: str, text: str) -> None:
-    """Plan one message to the operators: at most one a day for each account and cause, however often it happens.
-
-    When it is the operators' own channel that is in trouble nothing is planned; `connector status` shows it.
-    """
-    if settings.operators is None:
-        return
-    target = settings.targets[settings.operators.connection]
-    if target.account == account:
-        return
-    day = tx.now.date().isoformat()
-    digest = hashlib.sha256(f"{account}/{cause}".encode()).hexdigest()[:16]
-    outbox.plan(
-        tx,
-        [
-            Intent(
-                key=f"{target.account}/operators/{digest}/{day}",
-                account=target.account,
-                kind=WriteKind.ALERT,
-                object=f"operators/{digest}/{day}",
-                fields={"channel": settings.operators.channel, "text": text},
-                cause_at=tx.now,
-                not_before=tx.now,
-                give_up_at=tx.now + OPERATORS_PATIENCE,
-                priority=Priority.NORMAL,
-            )
-        ],
-    )

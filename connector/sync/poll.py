@@ -15,9 +15,9 @@ from connector.ports import Contacts, Page, Ticket, Tickets
 from connector.store import cursors, quotas
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync.alerts import tell_operators
 from connector.sync.lane import LaneHold
 from connector.sync.mirroring import take_contact, take_ticket
+from connector.sync.operators import tell_operators
 from connector.sync.quota import grant
 from connector.sync.settings import DecideSettings, Target
 

@@ -14,6 +14,7 @@ from connector.store import accounts, confirmed, intents, quotas, receipts, writ
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writes import Record, WriteRow
+from connector.sync.operators import HELD, held_text
 from connector.sync.outlet import AMBIGUOUS, Outlet
 from connector.sync.verdict import ASK_AGAIN, POLL_AGAIN, Next, Verdict, judge, wait_after
 

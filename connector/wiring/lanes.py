@@ -16,8 +16,8 @@ from connector.ports import Contacts, Tickets, Writer
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync import decide, poll, timers, understand
-from connector.sync.alerts import tell_operators
 from connector.sync.lane import Drain
+from connector.sync.operators import tell_operators
 from connector.sync.outlet import Limits, as_planned
 from connector.sync.preparing import TicketLook
 from connector.sync.settings import DecideSettings

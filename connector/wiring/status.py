@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connector.domain.model.intent import FINAL_STATES
-from connector.store import accounts, counts, inbox, outbox, recoveries, responses
+from connector.store import accounts, counts, inbox, links, outbox, recoveries, responses
 from connector.store.accounts import Paused
 from connector.store.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Every count, by name. `accepted` deliveries = the states of `deliveries` + `duplicates`."""
+    """Every count, by name. `accepted` deliveries = the states of `deliveries` + `duplicates`.
+
+    `held_links`: how many persons' links wait for somebody to say which contact it is.
+    """
 
     mode: str
     accepted: int
@@ -22,6 +25,7 @@ class Status:
     responses: dict[str, int]
     intents: dict[str, int]
     recoveries: dict[str, int]
+    held_links: int
     paused: list[Paused]
 
     @property
@@ -48,5 +52,6 @@ def read_status(db: Database, mode: str) -> Status:
             responses=responses.counts(tx),
             intents={state.value: number for state, number in outbox.counts(tx).items()},
             recoveries=recoveries.counts(tx),
+            held_links=links.held(tx),
             paused=accounts.all_paused(tx),
         )

@@ -1,0 +1,54 @@
+"""Messages that tell the operators something needs a person."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Final
+
+from connector.domain.model.intent import Intent, Priority, WriteKind
+from connector.store import outbox
+from connector.store.transaction import Transaction
+from connector.sync.settings import DecideSettings
+
+PATIENCE: Final = timedelta(days=1)
+HELD: Final = "held"
+"""The cause of the message that a link became held."""
+
+
+def held_text(account: str) -> str:
+    """What the operators read then. It names nobody: the ticket does, and so does the answer's story."""
+    return (
+        f"{account}: it is not certain which contact a customer is, so nothing is written about them there until "
+        "somebody decides. A recovery's ticket lists the candidates; `connector status` counts the held links."
+    )
+
+
+def tell_operators(tx: Transaction, settings: DecideSettings, account: str, cause: str, text: str) -> None:
+    """Plan one message to the operators: at most one a day for each account and cause, however often it happens.
+
+    When it is the operators' own channel that is in trouble nothing is planned; `connector status` shows it.
+    """
+    if settings.operators is None:
+        return
+    target = settings.targets[settings.operators.connection]
+    if target.account == account:
+        return
+    day = tx.now.date().isoformat()
+    digest = hashlib.sha256(f"{account}/{cause}".encode()).hexdigest()[:16]
+    outbox.plan(
+        tx,
+        [
+            Intent(
+                key=f"{target.account}/operators/{digest}/{day}",
+                account=target.account,
+                kind=WriteKind.ALERT,
+                object=f"operators/{digest}/{day}",
+                fields={"channel": settings.operators.channel, "text": text},
+                cause_at=tx.now,
+                not_before=tx.now,
+                give_up_at=tx.now + PATIENCE,
+                priority=Priority.NORMAL,
+            )
+        ],
+    )
