@@ -112,10 +112,6 @@ class Tokens:
             return None
         return grant
 
-    def revoke_all(self) -> None:
-        """Forget every token, as an administrator can."""
-        self._grants.clear()
-
     @property
     def alive(self) -> int:
         """How many tokens are known, expired ones that nobody showed again included."""

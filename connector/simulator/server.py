@@ -205,10 +205,6 @@ class Site:
             raise ValueError(f"{kind} does not happen inside a route")
         return self.faults.take(frozenset({kind}), call.operation, call.body)
 
-    def refusal_of(self, refused: Refused) -> Refusal:
-        """The table row of a refusal, for routes that answer per record."""
-        return self._refusals[refused.refusal]
-
     def _receive(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Sent:
         path, _, query = target.partition("?")
         tidy = path.rstrip("/").removesuffix(".json") or "/"

@@ -69,7 +69,6 @@ DESK = Form(
     ),
 )
 """The service desk's form of the example configuration."""
-FORMS = {form.id: form for form in (SERVICE, DESK)}
 
 _VALUE_KEYS = {
     "opinion_scale": "number",

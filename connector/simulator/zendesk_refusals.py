@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from connector.simulator.parts import Refusal
 
-_INVALID = "Record validation errors"
-
 REFUSALS = {
     "oauth-client": Refusal(401, "invalid_client", "Client authentication failed"),
     "oauth-grant": Refusal(400, "unsupported_grant_type", "The grant type is not supported"),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, select, update
 
 from connector.domain.model.intent import Json
 from connector.store import intents
@@ -125,11 +125,6 @@ def observe(
         }
         tx.upsert(confirmed, row, keys=["account", "object", "field"], update=["known", "value", "theirs", "at"])
     return frozenset(changed)
-
-
-def forget(tx: Transaction, account: str, object_name: str) -> None:
-    """Drop everything known about an object."""
-    tx.execute(delete(confirmed).where(confirmed.c.account == account, confirmed.c.object == object_name))
 
 
 def _key(account: str, object_name: str, name: str) -> dict[str, object]:

@@ -59,11 +59,6 @@ def for_response(tx: Transaction, response_id: int) -> list[Entry]:
     return _entries(tx, history.c.response_id == response_id)
 
 
-def for_person(tx: Transaction, person_id: int) -> list[Entry]:
-    """The story of a person, oldest first."""
-    return _entries(tx, history.c.person_id == person_id)
-
-
 def for_recovery(tx: Transaction, recovery_id: int) -> list[Entry]:
     """The story of a recovery, oldest first."""
     return _entries(tx, history.c.recovery_id == recovery_id)

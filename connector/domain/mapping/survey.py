@@ -20,8 +20,6 @@ from connector.domain.model.intent import Json, strip_references
 from connector.domain.model.response import Interaction, Metric, Polarity, Rating, Respondent, Response, Scale
 from connector.errors import ExpressionError, MappingError
 
-RESPONDENT_PARTS: Final = ("invitation", "crm_id", "email", "phone", "name", "company")
-INTERACTION_PARTS: Final = ("id", "kind", "occurred_at", "service", "location", "staff", "channel")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,9})?")
 _CONSENT: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 

@@ -52,11 +52,6 @@ class IntentState(StrEnum):
     GIVEN_UP = "given_up"
     ERASED = "erased"
 
-    @property
-    def is_final(self) -> bool:
-        """True for the states nothing leaves by itself; an operator may retry, an erasure wipes."""
-        return self in FINAL_STATES
-
 
 FINAL_STATES = frozenset(
     {
