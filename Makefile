@@ -13,10 +13,11 @@ demo: $(STAMP)
 	$(BIN)/connector demo $(if $(KEEP),--keep) $(if $(SEED),--seed $(SEED))
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not alone'
+	$(BIN)/python -m pytest -s -m alone
 
 quick: $(STAMP)
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 check: $(STAMP)
 	$(BIN)/ruff check .
