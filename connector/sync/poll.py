@@ -157,7 +157,8 @@ def _drain(db: Database, hold: LaneHold, feed: Feed[T], settings: DecideSettings
         except RemoteError as error:
             return _later(db, hold, feed, error, settings)
         _store(db, hold, feed, page, read_at)
-        if not page.more:
+        # A feed that repeats its cursor and promises more would be read for ever, at the cost of everybody's quota.
+        if not page.more or page.cursor == cursor:
             return db.clock.now() + every
     return db.clock.now()
 

@@ -145,6 +145,7 @@ def test_doubt_holds_what_goes_to_the_crm_and_never_the_ticket(db: Database) -> 
     decide_all(db, example_settings())
     states = {row.kind: row.state for row in planned(db)}
     assert states.pop(WriteKind.TICKET) is IntentState.PLANNED
+    assert states.pop(WriteKind.ALERT) is IntentState.PLANNED, "the operators are told"
     assert set(states.values()) == {IntentState.BLOCKED}
     assert WriteKind.CONTACT not in states
     [ticket] = planned(db, WriteKind.TICKET)
@@ -154,7 +155,7 @@ def test_doubt_holds_what_goes_to_the_crm_and_never_the_ticket(db: Database) -> 
 @pytest.mark.parametrize(
     ("missing", "expected"),
     [
-        (Missing.HOLD, ["activity", "contact_fields", "task", "ticket"]),
+        (Missing.HOLD, ["activity", "alert", "contact_fields", "task", "ticket"]),
         (Missing.IGNORE, ["ticket"]),
     ],
 )

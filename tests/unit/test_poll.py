@@ -53,6 +53,14 @@ class ContactPages:
         return Page(records=records, cursor=str(min(at + 1, len(self.pages))), more=at + 1 < len(self.pages))
 
 
+class Stuck(ContactPages):
+    """A feed that promises more and never moves."""
+
+    def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
+        self.asked.append(cursor)
+        return Page(records=(), cursor="stuck", more=True)
+
+
 @dataclass
 class TicketPages:
     """A helpdesk's feed of one page at a time."""
@@ -138,6 +146,12 @@ def test_pages_are_read_to_the_end_and_the_cursor_stands_after_them(db: Database
     assert source.asked == [None, "1", "2"]
 
 
+def test_a_feed_that_repeats_its_cursor_is_not_read_for_ever(db: Database) -> None:
+    source = Stuck()
+    assert poll(db, source) == NOON + timedelta(minutes=1)
+    assert source.asked == [None, "stuck"]
+
+
 def test_a_contact_that_appears_links_who_waited_for_it(db: Database) -> None:
     feed(db, answer(stars=5, respondent=Respondent(crm_id="003A")))
     decide_all(db, example_settings())
@@ -152,16 +166,37 @@ def test_a_contact_that_appears_links_who_waited_for_it(db: Database) -> None:
     assert (link.state, link.remote_id) == (LinkState.LINKED, "003A")
 
 
-def test_a_second_contact_with_the_address_is_a_question_nobody_answers_by_guessing(db: Database) -> None:
+def in_doubt(db: Database) -> None:
+    """An answer whose address two contacts share."""
     known_contact(db, "003A")
     known_contact(db, "003B")
     feed(db, answer())
     decide_all(db, example_settings())
-    poll(db, ContactPages(pages=[[report("003A", name="Ada Edited")]]))
+
+
+def link_of(db: Database, person_id: int = 1) -> tuple[LinkState, str | None]:
     with db.read() as tx:
-        link = links.get(tx, 1, CRM)
+        link = links.get(tx, person_id, CRM)
     assert link is not None
-    assert (link.state, link.candidates) == (LinkState.HELD, ("003A", "003B"))
+    return link.state, link.remote_id
+
+
+def test_a_doubt_between_two_contacts_stays_while_both_fit(db: Database) -> None:
+    in_doubt(db)
+    poll(db, ContactPages(pages=[[report("003A", name="Ada Edited")]]))
+    assert link_of(db) == (LinkState.HELD, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"email": "bob@example.org"}, {"deleted": True}, {"deleted": True, "merged_into": "003A"}],
+    ids=["another address", "deleted", "merged"],
+)
+def test_a_doubt_ends_when_only_one_contact_is_left(db: Database, change: dict[str, object]) -> None:
+    in_doubt(db)
+    poll(db, ContactPages(pages=[[report("003B", **{"email": "ada@example.org", **change})]]))  # type: ignore[arg-type]
+    assert link_of(db) == (LinkState.LINKED, "003A")
+    assert {row.state for row in planned(db, WriteKind.ACTIVITY)} == {IntentState.PLANNED}
 
 
 def test_merged_contacts_join_their_persons(db: Database) -> None:
