@@ -1,7 +1,8 @@
-"""`connector replay`: take quarantined deliveries again, after the mapping was fixed."""
+"""`connector replay`: take again deliveries that could not be read and answers that could not be decided."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,38 +10,34 @@ import typer
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_table
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
-from connector.store import inbox
+from connector.store import inbox, responses
+from connector.store.inbox import Quarantined
+from connector.store.responses import Undecidable
 from connector.wiring.opening import load_config, open_store
 
 
 def replay(
     ids: Annotated[
-        list[int] | None, typer.Argument(min=1, max=LARGEST, help="Deliveries to take again, by number.")
+        list[str] | None, typer.Argument(help="What to take again: deliveries by number, answers by their whole key.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Take all of them again.")] = False,
     show: Annotated[bool, typer.Option("--list", help="Only show what is quarantined, and why.")] = False,
     config: ConfigPath = "connector.yaml",
     as_json: AsJson = False,
 ) -> None:
-    """Put quarantined deliveries back in line; the running daemon takes them at once."""
+    """Put quarantined deliveries and answers back in line; the running daemon takes them at once."""
+    numbers, keys = _told_apart(ids or ())
     db = open_store(load_config(config).config, SystemClock())
     if show or not (ids or everything):
         with db.read() as tx:
-            found = inbox.list_quarantined(tx)
-        if as_json:
-            print_json([{"id": q.id, "connection": q.connection, "field": q.field, "reason": q.reason} for q in found])
-            return
-        if not found:
-            console().print("Nothing is quarantined.")
-            return
-        rows = [(q.id, q.connection, q.received_at, q.field, q.reason) for q in found]
-        print_table("Quarantined deliveries", ["id", "connection", "received", "field", "why"], rows)
-        if not show:
-            raise ConnectorError("name the deliveries to take again, or say --all")
+            deliveries, answers = inbox.list_quarantined(tx), responses.list_quarantined(tx)
+        _show(deliveries, answers, as_json=as_json)
+        if not (show or as_json) and (deliveries or answers):
+            raise ConnectorError("name what to take again, or say --all")
         return
     with db.write() as tx:
-        back = inbox.replay(tx, None if everything else ids)
-        others = 0 if everything else len(set(ids or ())) - back
+        back = inbox.replay(tx, None if everything else numbers) + responses.replay(tx, None if everything else keys)
+        others = 0 if everything else len(numbers) + len(keys) - back
         if others:
             raise ConnectorError(
                 f"{others} of these are not quarantined; nothing was done. See `connector replay --list`"
@@ -49,3 +46,41 @@ def replay(
         print_json({"replayed": back})
     else:
         console().print(f"{back} put back in line.")
+
+
+def _told_apart(ids: Sequence[str]) -> tuple[list[int], list[str]]:
+    """The deliveries' numbers and the answers' keys, each once; only a key has a `/` in it."""
+    keys = {each for each in ids if "/" in each}
+    numbers = set()
+    for each in set(ids) - keys:
+        if not (each.isascii() and each.isdigit() and len(each) < 20 and 1 <= int(each) <= LARGEST):
+            raise typer.BadParameter(f"{each} is neither a delivery's number nor an answer's key", param_hint="IDS")
+        numbers.add(int(each))
+    return sorted(numbers), sorted(keys)
+
+
+def _show(deliveries: Sequence[Quarantined], answers: Sequence[Undecidable], *, as_json: bool) -> None:
+    """Both kinds; `id` is what `replay` takes."""
+    if as_json:
+        print_json(
+            [
+                {
+                    "what": "delivery",
+                    "id": one.id,
+                    "connection": one.connection,
+                    "field": one.field,
+                    "reason": one.reason,
+                }
+                for one in deliveries
+            ]
+            + [{"what": "answer", "id": one.key, "version": one.number, "reason": one.reason} for one in answers]
+        )
+        return
+    if not (deliveries or answers):
+        console().print("Nothing is quarantined.")
+    if deliveries:
+        rows = [(one.id, one.connection, one.received_at, one.field, one.reason) for one in deliveries]
+        print_table("Deliveries that could not be read", ["id", "connection", "received", "field", "why"], rows)
+    if answers:
+        told = [(one.key, one.number, one.received_at, one.reason) for one in answers]
+        print_table("Answers that could not be decided", ["id", "version", "received", "why"], told)

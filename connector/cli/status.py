@@ -6,6 +6,7 @@ from connector.cli.output import AsJson, ConfigPath, console, print_json, print_
 from connector.clock import SystemClock
 from connector.domain.model.intent import IntentState
 from connector.store.inbox import DeliveryState
+from connector.store.responses import VersionState
 from connector.wiring.opening import load_config, open_store
 from connector.wiring.status import Status, read_status
 
@@ -28,6 +29,7 @@ def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> No
                 "responses": now.responses,
                 "intents": now.intents,
                 "recoveries": now.recoveries,
+                "held_links": now.held_links,
                 "paused": {account.name: account.reason for account in now.paused},
                 "waiting": now.waiting,
             }
@@ -47,9 +49,14 @@ def _print(now: Status) -> None:
         print_table("Paused, needs a person", ["account", "reason", "since"], rows)
     out = console()
     out.print()
-    quarantined = now.deliveries.get(DeliveryState.QUARANTINED.value, 0)
-    if quarantined:
+    unread = now.deliveries.get(DeliveryState.QUARANTINED.value, 0)
+    undecided = now.responses.get(VersionState.QUARANTINED.value, 0)
+    if quarantined := unread + undecided:
         out.print(f"{quarantined} quarantined: `connector replay --list` says why.")
+    if now.held_links:
+        out.print(
+            f"{now.held_links} links held, which contact it is being unsure: tickets and `connector explain` say."
+        )
     for state in STUCK:
         if number := now.intents.get(state.value, 0):
             out.print(f"{number} {state.value}: `connector outbox list --state {state.value}` says why.")

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, case, func, select, update
 
 from connector.domain.model.response import Response, Understanding
+from connector.store import history
 from connector.store.canonical import (
     content,
     response_from_json,
@@ -21,12 +22,15 @@ from connector.store.canonical import (
 from connector.store.schema import response, response_version, tombstone
 from connector.store.transaction import Transaction
 
+DECIDING = "decide"
+"""The lane versions to decide wake."""
+
 SEALED = "response_version.sealed"
 UNDERSTANDING = "response_version.understanding"
 
 
 class VersionState(StrEnum):
-    """Where one version of an answer stands. Only `pending` is ever left."""
+    """Where one version of an answer stands. `quarantined` is left by `replay` or a newer version."""
 
     PENDING = "pending"
     DECIDED = "decided"
@@ -105,6 +109,16 @@ class Version:
     decided_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecidable:
+    """A version that waits for a person: which answer and why, without what it says."""
+
+    key: str
+    number: int
+    received_at: datetime
+    reason: str
+
+
 def is_erased(tx: Transaction, blinds: Sequence[str]) -> bool:
     """Whether any of these blind keys belongs to someone, or something, that was erased."""
     found = tx.execute(select(tombstone.c.blind).where(tombstone.c.blind.in_(blinds)).limit(1))
@@ -158,9 +172,10 @@ def _row_of(tx: Transaction, answer: Response) -> int:
 
 def _overtake(tx: Transaction, response_id: int) -> None:
     """A newer version arrived before the older one was decided: only the newer one counts."""
+    undecided = (VersionState.PENDING.value, VersionState.QUARANTINED.value)
     tx.execute(
         update(response_version)
-        .where(response_version.c.response_id == response_id, response_version.c.state == VersionState.PENDING.value)
+        .where(response_version.c.response_id == response_id, response_version.c.state.in_(undecided))
         .values(state=VersionState.STALE.value, reason="a newer version arrived before this one was decided")
     )
 
@@ -247,9 +262,40 @@ def quarantine(tx: Transaction, version: Version, reason: str) -> None:
     """Set one version aside because deciding it failed; `reason` holds no personal data."""
     tx.execute(
         update(response_version)
-        .where(response_version.c.id == version.id)
+        .where(response_version.c.id == version.id, response_version.c.state == VersionState.PENDING.value)
         .values(state=VersionState.QUARANTINED.value, reason=reason)
     )
+
+
+def list_quarantined(tx: Transaction, limit: int = 100) -> list[Undecidable]:
+    """Versions that could not be decided, oldest first."""
+    rows = tx.execute(
+        select(response.c.key, response_version.c.version, response_version.c.received_at, response_version.c.reason)
+        .join(response, response.c.id == response_version.c.response_id)
+        .where(response_version.c.state == VersionState.QUARANTINED.value)
+        .order_by(response_version.c.id)
+        .limit(limit)
+    )
+    return [
+        Undecidable(key=row.key, number=row.version, received_at=row.received_at, reason=row.reason or "")
+        for row in rows
+    ]
+
+
+def replay(tx: Transaction, keys: Sequence[str] | None = None) -> int:
+    """Put what could not be decided (all of it, or the answers with these keys) back to pending; returns how
+    many answers. Wakes the lane.
+    """
+    which = response_version.c.state == VersionState.QUARANTINED.value
+    if keys is not None:
+        which &= response_version.c.response_id.in_(select(response.c.id).where(response.c.key.in_(keys)))
+    again = update(response_version).where(which).values(state=VersionState.PENDING.value, reason=None)
+    back = tx.execute(again.returning(response_version.c.response_id, response_version.c.version)).all()
+    for row in back:
+        history.append(tx, "replayed", response_id=row.response_id, detail={"version": row.version})
+    if back:
+        tx.wake(DECIDING)
+    return len({row.response_id for row in back})
 
 
 def move(tx: Transaction, loser: int, winner: int) -> None:

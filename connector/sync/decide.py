@@ -17,6 +17,7 @@ from connector.domain.model.score import Score
 from connector.domain.recovery.act_on import may_act
 from connector.domain.recovery.thresholds import judge_ratings
 from connector.errors import ConnectorError, LeaseLost, StoreError
+from connector.observe import correlate
 from connector.store import history, outbox, receipts, responses
 from connector.store.canonical import substance
 from connector.store.database import Database
@@ -27,13 +28,14 @@ from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.identify import identify
 from connector.sync.lane import LaneHold
+from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
 from connector.sync.rescore import gather_signals, remember, rescore, write_score
 from connector.sync.rules import Ruling
 from connector.sync.settings import DecideSettings
 from connector.sync.slices import slices
 
-LANE: Final = "decide"
+LANE: Final = responses.DECIDING
 BATCH: Final = 10
 TURN: Final = 1.0
 # A delivery at the door waits for the one writer of a SQLite store: seconds of work it may be kept by one transaction.
@@ -78,12 +80,13 @@ class DecideLane:
         for version in batch:
             if reached and clock.monotonic() > ends_at:
                 break
-            reached.append((version, decide_alone(tx, version, settings)))
+            with correlate(response=version.response.key):
+                reached.append((version, decide_alone(tx, version, settings)))
         return reached
 
 
 def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) -> VersionState:
-    """Decide one version; when that fails, undo it all and quarantine this version with the reason.
+    """Decide one version; when that fails, undo it all, quarantine this version with the reason and tell the operators.
 
     Returns the state it reached.
     """
@@ -96,6 +99,10 @@ def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) ->
         reason = str(error) if isinstance(error, ConnectorError) else f"a defect: {type(error).__name__}"
         responses.quarantine(tx, version, reason)
         history.append(tx, "quarantined", response_id=version.response_id, detail={"reason": reason})
+        text = (
+            f"{version.response.key} could not be decided: {reason}. `connector replay --list` shows all such answers"
+        )
+        tell_operators(tx, settings, LANE, f"quarantined/{type(error).__name__}", text)
         return VersionState.QUARANTINED
     return VersionState.DECIDED
 

@@ -12,12 +12,14 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.domain.model.intent import Intent, IntentState, WriteKind
-from connector.store import counts, inbox, outbox
+from connector.domain.model.person import Evidence, Link, LinkState
+from connector.store import counts, inbox, lanes, links, outbox, people, responses
 from connector.store.database import Database
 from connector.store.inbox import Arrival
 from connector.store.keyring import KeyRing
 from connector.wiring.opening import load_config, open_store
 from tests.unit.keyboard import WIDTH, Keyboard
+from tests.unit.samples import PLAIN, answer
 from tests.unit.test_config_mutations import ENVIRON, EXAMPLE, ROOT
 
 
@@ -53,6 +55,15 @@ def arrive(db: Database, *payloads: bytes, reason: str | None = None) -> None:
                 for payload in payloads
             ],
         )
+
+
+def set_aside(db: Database, *numbers: str) -> None:
+    """Answers that could not be decided."""
+    with db.write() as tx:
+        for number in numbers:
+            responses.record(tx, answer(number), PLAIN)
+        for version in responses.pending(tx, limit=10, fresh_since=tx.now):
+            responses.quarantine(tx, version, "a defect: KeyError")
 
 
 def plan(db: Database, *, number: int = 1) -> list[int]:
@@ -93,6 +104,17 @@ def test_status_counts_everything_that_came_in(type_: Keyboard, db: Database) ->
     done = type_("status")
     done.says(0, "4 accepted", "forged 4", "1 quarantined: `connector replay --list` says why", "Mode observe")
     assert all(len(line) <= WIDTH for line in done.out.splitlines())
+
+
+def test_status_says_how_many_customers_may_be_several_contacts(type_: Keyboard, db: Database) -> None:
+    assert type_("status", "--json").json["held_links"] == 0
+    assert "links held" not in type_("status").out
+    with db.write() as tx:
+        for account, state in (("crm:a", LinkState.HELD), ("crm:b", LinkState.LINKED), ("crm:c", LinkState.HELD)):
+            made = Link(account=account, state=state, remote_id=None, evidence=Evidence(decided_by="email"))
+            links.save(tx, people.create(tx), made)
+    assert type_("status", "--json").json["held_links"] == 2
+    type_("status").says(0, "2 links held")
 
 
 def test_status_of_a_new_store_is_all_zero(type_: Keyboard, db: Database) -> None:
@@ -147,6 +169,26 @@ def test_quarantine_is_listed_and_taken_again(type_: Keyboard, db: Database) -> 
     assert [each["id"] for each in type_("replay", "--list", "--json").json] == [second["id"]]
     assert type_("replay", "--all", "--json").json == {"replayed": 1}
     assert type_("status", "--json").json["deliveries"]["received"] == 2
+
+
+def test_an_answer_that_could_not_be_decided_is_listed_and_taken_again(type_: Keyboard, db: Database) -> None:
+    set_aside(db, "1", "2")
+    arrive(db, b"one", reason="is not on the scale 1-5")
+    type_("status").says(0, "3 quarantined: `connector replay --list` says why")
+    type_("replay").says(1, "typeform/aB3dE9/1", "a defect: KeyError", "ratings[0]", "or say --all")
+    delivery, first, second = type_("replay", "--list", "--json").json
+    assert first == {"what": "answer", "id": "typeform/aB3dE9/1", "version": 1, "reason": "a defect: KeyError"}
+    type_("replay", first["id"], "typeform/aB3dE9/none").says(1, "1 of these", "nothing was done")
+    type_("replay", "aB3dE9").says(2, "Usage:", "aB3dE9 is neither a delivery's number")
+    type_("replay", "9" * 5000).says(2, "Usage:")
+    type_("replay", first["id"], first["id"], str(delivery["id"])).says(0, "2 put back in line")
+    with db.read() as tx:
+        assert lanes.due_at(tx, responses.DECIDING) is not None
+        assert lanes.due_at(tx, inbox.LANE) is not None
+    assert type_("status", "--json").json["responses"] == {"pending": 1, "quarantined": 1}
+    assert [each["id"] for each in type_("replay", "--list", "--json").json] == [second["id"]]
+    assert type_("replay", "--all", "--json").json == {"replayed": 1}
+    type_("replay", "--list").says(0, "Nothing is quarantined")
 
 
 @pytest.mark.parametrize("command", [("status",), ("outbox", "list"), ("replay", "--all"), ("explain", "1")])
