@@ -47,7 +47,8 @@ def _date(value: object) -> str:
 
 
 def _join(value: object, separator: str = "") -> str:
-    return printed(separator).join(printed(item) for item in items(value))
+    """What has nothing to print, as a missing value, gets no separator either."""
+    return printed(separator).join(text for item in items(value) if (text := printed(item)))
 
 
 def _length(value: object) -> int:

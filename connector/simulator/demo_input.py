@@ -23,7 +23,7 @@ QUEUES = ["network", "backup", "telephony"]
 REGULARS = 170  # of the people; the rest own tickets
 FIRST_TICKET = 10_001  # what the Zendesk simulator calls its first
 
-# (language, text, is about safety). Long enough to tell the language; English ones carry clear sentiment.
+# (language, text, is about safety). Long enough to tell the language; English ones but the last carry clear sentiment.
 HAPPY = [
     ("en", "Wonderful service, the advisor was friendly and everything was ready on time. Thank you so much!", False),
     ("en", "Great work, I love how honest and helpful the team is.", False),
@@ -37,6 +37,13 @@ UNHAPPY = [
     ("de", "Ich habe drei Stunden gewartet und die Rechnung war viel zu teuer, das ist sehr enttäuschend.", False),
     ("de", "Das Problem ist immer noch nicht repariert und es gab keinen Rückruf von der Werkstatt.", False),
     ("es", "La espera fue demasiado larga y la factura muy cara, no estoy nada contento con el servicio.", False),
+    (
+        "de",
+        "Nach der Reparatur haben die Bremsen versagt, wir hatten fast einen Unfall. Das ist lebensgefährlich.",
+        True,
+    ),
+    ("es", "Después de la reparación fallaron los frenos y casi tuvimos un accidente. Es muy peligroso.", True),
+    ("en", "When I drove it home on Monday there was smoke coming out from under the front of the car.", True),
 ]
 
 

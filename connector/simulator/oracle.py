@@ -111,7 +111,7 @@ class Oracle:
         limits = {"csat": 4 if brakes else 3, "nps": 6}
         unhappy = any(value <= limits[metric] for metric, value, _ in answer["ratings"])
         who = self.by_contact.get(hidden.get("contact_id", "")) or hidden.get("email")
-        if unhappy and meaning.get("safety") and age <= NOTIFY and self.compound(answer, meaning) < 0:
+        if unhappy and meaning.get("safety") and age <= NOTIFY and self.compound(answer, meaning) < 0.05:
             self.count["messages"] += 1
         if not who:
             self.count["anonymous"] += 1

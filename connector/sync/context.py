@@ -17,7 +17,7 @@ from connector.domain.model.recovery import Recovery
 from connector.domain.model.response import Rating, Respondent
 from connector.domain.model.score import Score
 from connector.domain.recovery.due import due_text
-from connector.domain.recovery.text import Answer, excerpt, link_lines, rating_text, recent_lines
+from connector.domain.recovery.text import Answer, candidate_lines, excerpt, link_lines, rating_text, recent_lines
 from connector.domain.recovery.thresholds import Verdict
 from connector.domain.scoring.config import ScoringConfig
 from connector.domain.scoring.reason import reason
@@ -33,7 +33,10 @@ Context = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
-    """Everything known about one answer while it is decided. `previous` is the version decided before this one."""
+    """Everything known about one answer while it is decided. `previous` is the version decided before this one.
+
+    `candidates` are the contacts the person may be while nobody has said which: those of every held link.
+    """
 
     version: Version
     verdict: Verdict
@@ -44,6 +47,7 @@ class Matter:
     respondent: Respondent
     contact: Contact | None
     now: datetime
+    candidates: Sequence[Contact] = ()
 
     @property
     def person_id(self) -> int | None:
@@ -74,6 +78,7 @@ def gather(
         respondent=_completed(tx, version.response.respondent, person_id, contact),
         contact=contact,
         now=tx.now,
+        candidates=_candidates(tx, identity),
     )
 
 
@@ -101,6 +106,17 @@ def _contact(tx: Transaction, identity: Identity) -> Contact | None:
     return None
 
 
+def _candidates(tx: Transaction, identity: Identity) -> list[Contact]:
+    """Those still there, as the mirror knows them; by their id alone where it does not know them yet."""
+    found = [
+        contacts.get(tx, account, one) or Contact(account=account, id=one)
+        for account, choice in identity.links.items()
+        if choice.link.state is LinkState.HELD
+        for one in choice.link.candidates
+    ]
+    return [one for one in found if not one.deleted and one.merged_into is None]
+
+
 def build(
     tx: Transaction, matter: Matter, settings: DecideSettings, recovery: Recovery | None = None
 ) -> dict[str, object]:
@@ -115,6 +131,7 @@ def build(
         "language": matter.version.understanding.language,
         "sentiment": matter.version.understanding.sentiment.value,
         "themes": list(matter.version.understanding.themes),
+        "critical": not settings.critical_themes.isdisjoint(matter.version.understanding.themes),
         "survey": response.survey,
         "form": response.form,
         "version": version.number,
@@ -134,7 +151,10 @@ def build(
         "ticket": {},
         "task": {},
         "recent": _recent(matter.recent, settings.time_zone),
-        "links": link_lines({"Contact": None if matter.contact is None else matter.contact.url}),
+        "links": [
+            *link_lines({"Contact": None if matter.contact is None else matter.contact.url}),
+            *candidate_lines(matter.candidates),
+        ],
     }
 
 

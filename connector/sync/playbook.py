@@ -17,6 +17,9 @@ from connector.sync.context import Context, Matter, build, for_crm, with_step, w
 from connector.sync.planning import PATIENCE, AboutTicket, Pace, may_write, note, texts, ticket_about
 from connector.sync.settings import DecideSettings, Target, TaskStep, TicketStep
 
+NO_SURVEY: Final = "csat-no-survey"
+"""On every ticket a recovery is worked on, the customer's own included: survey automations leave out what carries it.
+Which tickets we opened is another question, with another tag: the helpdesk adapter's."""
 HANDLING: Final = frozenset({"status", "group", "priority", "due_at"})
 """Fields that say how a ticket is worked on; a note may carry them along."""
 
@@ -76,7 +79,7 @@ def _ticket(tx: Transaction, work: Work, number: int, step: TicketStep, context:
     fields = {**texts(section, context), **_handling(work, step, context)}
     if about is not None:
         return [_on_their_ticket(tx, work, number, target, about, fields)]
-    fields["tags"] = list(step.tags)
+    fields["tags"] = _tags(step)
     return [new_ticket(tx, work, number, target, fields, generation=1)]
 
 
@@ -90,8 +93,7 @@ def _on_their_ticket(
     step = work.steps[number]
     assert isinstance(step, TicketStep)
     changes: dict[str, Json] = {name: value for name, value in fields.items() if name in HANDLING}
-    if step.tags:
-        changes["add_tags"] = list(step.tags)
+    changes["add_tags"] = _tags(step)
     return note(
         work.matter,
         target,
@@ -139,7 +141,7 @@ def follow_up(tx: Transaction, work: Work, *, generation: int, of: str | None) -
     base = build(tx, work.matter, work.settings, work.recovery)
     context = with_step(base, f"step {number + 1}", deadline, work.settings.time_zone)
     fields: dict[str, Json] = {**texts(section, context), **_handling(work, step, context)}
-    fields["tags"] = list(step.tags)
+    fields["tags"] = _tags(step)
     if of is not None:
         fields["follow_up_of"] = of
     return new_ticket(tx, work, number, target, fields, generation=generation)
@@ -219,6 +221,11 @@ def _handling(work: Work, step: TicketStep, context: Context) -> dict[str, Json]
         "due_at": travelling(due["due_at"]),
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _tags(step: TicketStep) -> list[Json]:
+    """The playbook's tags, and the one that keeps surveys away."""
+    return [*step.tags, *({NO_SURVEY} - set(step.tags))]
 
 
 def key_of(tx: Transaction, work: Work, number: int, account: str, kind: str, generation: int = 1) -> str:

@@ -125,6 +125,7 @@ class DecideSettings:
     notify_within: timedelta = timedelta(hours=4)
     answers_to: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
+    critical_themes: frozenset[str] = frozenset()
     operators: Operators | None = None
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     live: bool = True

@@ -46,6 +46,7 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         notify_within=config.act_on.notify_within,
         answers_to=config.answers.write_to,
         segments=config.segments,
+        critical_themes=frozenset() if loaded.themes is None else loaded.themes.critical,
         operators=_operators(config),
         time_zone=ZoneInfo(config.time_zone),
         live=config.mode == "live",

@@ -194,6 +194,7 @@ def test_asked_to_held_when_a_contact_is_ambiguous(bench: Bench, stands: IntentS
     assert bench.state("c") is S.HELD
     row, receipt = bench.settled[-1]
     assert (receipt, [candidate.remote_id for candidate in row.candidates]) == (None, ["c-1", "c-2"])
+    assert [cause for cause, _ in bench.told] == ["held"]
     bench.adopt(remote_id="c-2")
     assert bench.state("c") is S.SUPERSEDED, "a person chose"
 

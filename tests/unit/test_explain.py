@@ -79,7 +79,7 @@ def test_an_escalated_answer_shows_which_part_of_each_rule_decided(db: Database)
     decide_all(db, example_settings())
     assert told(db).rules == (
         "rule 'unhappy' acted, because of: unhappy",
-        'rule \'safety\' acted, because of: unhappy and "safety" in themes and sentiment == "negative"',
+        'rule \'safety\' acted, because of: unhappy and critical and sentiment != "positive"',
     )
     assert "theme safety: because of “unsafe”" in told(db).answer
     assert any("severity critical" in line for line in told(db).recovery)
@@ -88,7 +88,7 @@ def test_an_escalated_answer_shows_which_part_of_each_rule_decided(db: Database)
 def test_a_rule_that_did_not_act_says_what_did_not_hold(db: Database) -> None:
     feed(db, answer())
     decide_all(db, example_settings())
-    assert told(db).rules[1] == "rule 'safety' did not act, because this does not hold: \"safety\" in themes"
+    assert told(db).rules[1] == "rule 'safety' did not act, because this does not hold: critical"
 
 
 def test_the_parts_of_the_score_sum_to_its_last_digit(db: Database) -> None:

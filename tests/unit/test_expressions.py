@@ -51,6 +51,7 @@ def value(text: str, missing: Any = "error") -> object:
         ('scale.best == "low"', True),
         ("submitted_at | date", "2026-11-20"),
         ("themes | join(', ') | upper", "SAFETY, WAITING"),
+        ("[metric, '', 'b'] | join(', ')", "csat, b"),
         ("themes | length", 2),
         ("score.points | round(1)", 61.2),
         ('segments.tier | default("none")', "none"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,9 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.domain.model.person import Contact
 from connector.domain.model.response import Metric, Polarity, Rating, Scale
 from connector.domain.recovery.due import day_text, due_at, due_text
-from connector.domain.recovery.text import Answer, excerpt, fit, link_lines, one_line, rating_text, recent_lines
+from connector.domain.recovery.text import (
+    Answer,
+    candidate_lines,
+    excerpt,
+    fit,
+    link_lines,
+    one_line,
+    rating_text,
+    recent_lines,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -67,6 +78,16 @@ def test_links_that_do_not_exist_have_no_line() -> None:
     assert link_lines({"Contact": "https://crm.example/003a", "Survey": None, "Ticket": ""}) == [
         "Contact: https://crm.example/003a"
     ]
+
+
+def test_a_candidate_is_named_by_what_is_known_of_it() -> None:
+    bare = Contact(account="crm", id="003a")
+    assert candidate_lines([replace(bare, name="Ada", url="https://crm.example/003a"), bare]) == [
+        "Candidate: Ada, https://crm.example/003a",
+        "Candidate: 003a",
+    ]
+    assert candidate_lines([bare] * 3, most=1) == ["Candidate: 003a", "… (2 more candidates)"]
+    assert candidate_lines([]) == []
 
 
 def test_one_line_is_cut_with_an_ellipsis() -> None:

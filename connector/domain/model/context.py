@@ -93,6 +93,7 @@ def rule_names(segments: Iterable[str]) -> Names:
         "edited",
         "consent",
         "submitted_at",
+        "critical",
         "age_hours",
         "recent",
         "links",

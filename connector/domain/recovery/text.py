@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from connector.domain.model.person import Contact
 from connector.domain.model.response import Polarity, Rating
 from connector.domain.recovery.due import day_text
 
@@ -38,6 +39,15 @@ def recent_lines(answers: Iterable[Answer], zone: tzinfo, most: int = 3, width: 
 def link_lines(links: Mapping[str, str | None]) -> list[str]:
     """`Contact: https://…` for each link there is, in the order given."""
     return [f"{name}: {url}" for name, url in links.items() if url]
+
+
+def candidate_lines(candidates: Sequence[Contact], most: int = 5) -> list[str]:
+    """`Candidate: Ada Example, https://…` for each contact somebody may be; the last says how many are not named."""
+    named = [
+        f"Candidate: {', '.join(part for part in (one.name or one.id, one.url) if part)}" for one in candidates[:most]
+    ]
+    more = len(candidates) - len(named)
+    return [*named, f"… ({more} more candidates)"] if more else named
 
 
 def one_line(text: str, width: int) -> str:
