@@ -153,7 +153,7 @@ def _give_up(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
             outlet.tell(tx, row, "given_up", reason=why)
             if not moved.erasing:
                 outlet.on_settled(tx, moved, None)
-        outlet.notify(tx, outlet.account, "given_up", f"{write.kind}: {why}")
+        outlet.notify(tx, outlet.account, f"given_up/{write.kind}/unasked", f"{write.kind}: {why}")
         writes.close_if_settled(tx, write.id)
 
 

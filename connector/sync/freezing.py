@@ -119,7 +119,7 @@ def _below_ceiling(tx: Transaction, outlet: Outlet, batch: Batch) -> Sequence[Fo
     above = batch.records[room:]
     if above and not intents.held_for(tx, outlet.account, CEILING, limit=1):
         text = f"more than {ceiling.count} {batch.kind} records in {ceiling.per}: the rest is held"
-        outlet.notify(tx, outlet.account, "ceiling", text)
+        outlet.notify(tx, outlet.account, f"ceiling/{batch.kind}", text)
     for record in above:
         for row in record.members:
             intents.move(tx, row, Event.CEILING, CEILING)
@@ -272,7 +272,7 @@ def unsent(tx: Transaction, outlet: Outlet, records: Sequence[Folded], error: Re
     verdict = judge(error, attempts=attempts, now=tx.now, size=len(records))
     settling.close_or_pause(tx, outlet, rows[0].kind, error, verdict)
     if verdict.next is Next.REJECT:
-        settling.reject(tx, outlet, rows, Event.REFUSED_UNSENT, str(error))
+        settling.reject(tx, outlet, rows, Event.REFUSED_UNSENT, str(error), settling.field_of(error))
         return
     later = verdict.at
     if verdict.next in {Next.ASK, Next.LOOK, Next.FOLLOW}:

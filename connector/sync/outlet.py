@@ -62,7 +62,7 @@ class Replan:
 Prepare = Callable[[WriteKind, Sequence[Item]], Sequence[Item | Replan]]
 """Look at the targets just before they are written; may call other systems, raises RemoteError."""
 Notify = Callable[[Transaction, str, str, str], None]
-"""Tell the operators: transaction, account, cause (one word, the same for the same trouble), text."""
+"""Tell the operators: transaction, account, cause (the same for the same trouble: word, kind, field), text."""
 Settled = Callable[[Transaction, IntentRow, Receipt | None], None]
 """An intent reached a final state, or is held as ambiguous with `candidates`; in the transaction that moved it."""
 

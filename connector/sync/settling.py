@@ -8,7 +8,7 @@ from datetime import datetime
 
 from connector.domain.model.intent import Found, IntentState, Json, Receipt, WriteKind
 from connector.domain.model.transitions import OPEN, Event
-from connector.errors import Gone, InDoubt, RemoteError
+from connector.errors import Gone, InDoubt, Rejected, RemoteError
 from connector.ports import Failed, Job, Outcome
 from connector.store import accounts, confirmed, intents, quotas, receipts, writes, writing
 from connector.store.intents import IntentRow
@@ -151,7 +151,9 @@ def found_several(
         return
     reason = f"doubled: {ids}"
     confirm(tx, outlet, rows, answer.receipts[0], Event.DOUBLED, about=about, sent=sent, at=at, reason=reason)
-    outlet.notify(tx, outlet.account, "doubled", f"{rows[0].kind} exists {len(answer.receipts)} times: {ids}")
+    outlet.notify(
+        tx, outlet.account, f"doubled/{rows[0].kind}", f"{rows[0].kind} exists {len(answer.receipts)} times: {ids}"
+    )
 
 
 def _accept(
@@ -179,7 +181,7 @@ def _apply(
     """What the verdict says for one record that was sent."""
     close_or_pause(tx, outlet, write.kind, error, verdict)
     if verdict.next is Next.REJECT:
-        reject(tx, outlet, rows, Event.REFUSED, str(error))
+        reject(tx, outlet, rows, Event.REFUSED, str(error), field_of(error))
         return
     if rows[0].state is IntentState.IN_DOUBT:
         # A re-send that was refused for now proves nothing about the first request: the doubt stays.
@@ -232,8 +234,15 @@ def welcome_back(tx: Transaction, outlet: Outlet) -> None:
         outlet.notify(tx, outlet.account, "resumed", f"{outlet.account} works again")
 
 
-def reject(tx: Transaction, outlet: Outlet, rows: Sequence[IntentRow], event: Event, why: str) -> None:
-    """It will never work: final, what waits for it is told, operators too."""
+def field_of(error: RemoteError) -> str | None:
+    """The field a vendor says is wrong."""
+    return error.field if isinstance(error, Rejected) else None
+
+
+def reject(
+    tx: Transaction, outlet: Outlet, rows: Sequence[IntentRow], event: Event, why: str, field: str | None = None
+) -> None:
+    """It will never work: final, what waits for it is told, operators too: of each kind and `field` by itself."""
     for row in rows:
         moved = intents.move(tx, row, event, why)
         if row.target is None:
@@ -241,7 +250,8 @@ def reject(tx: Transaction, outlet: Outlet, rows: Sequence[IntentRow], event: Ev
         outlet.tell(tx, row, "rejected", reason=why)
         if not moved.erasing:
             outlet.on_settled(tx, moved, None)
-    outlet.notify(tx, outlet.account, "rejected", f"{rows[0].kind} was rejected: {why}")
+    cause = f"rejected/{rows[0].kind}/{field}" if field else f"rejected/{rows[0].kind}"
+    outlet.notify(tx, outlet.account, cause, f"{rows[0].kind} was rejected: {why}")
 
 
 def put_back(tx: Transaction, row: IntentRow, event: Event, why: str, **changes: object) -> IntentRow:

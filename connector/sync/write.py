@@ -7,12 +7,13 @@ next one knows what is certain and what is in doubt. `docs/delivery.md` prints t
 from __future__ import annotations
 
 import contextvars
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 
 from connector.clock import Clock
-from connector.domain.model.intent import IntentState
+from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.transitions import Event
 from connector.errors import LeaseLost, RemoteError
 from connector.ports import Preparing, Writer
@@ -173,12 +174,12 @@ class WriteLane:
     def _give_up_old(self, tx: Transaction) -> None:
         """Past its age an action is not wanted any more. What is in doubt is asked about at least once before."""
         outlet = self._outlet
-        loud = 0
+        loud: Counter[WriteKind] = Counter()
         for row in intents.too_old(tx, outlet.account):
             is_open = row.state in {IntentState.IN_DOUBT, IntentState.SUBMITTED}
             if is_open and row.write_id is not None and not writes.get(tx, row.write_id).asks:
                 continue
-            loud += not (row.state is IntentState.HELD and row.reason == OBSERVE_MODE)
+            loud[row.kind] += not (row.state is IntentState.HELD and row.reason == OBSERVE_MODE)
             receipts.stop_waiting(tx, row)
             why = f"too old; {row.reason}" if row.reason else "too old"
             moved = intents.move(tx, row, Event.TOO_OLD, why)
@@ -189,9 +190,9 @@ class WriteLane:
                 outlet.on_settled(tx, moved, None)
             if is_open and row.write_id is not None:
                 writes.close_if_settled(tx, row.write_id)
-        if loud:
-            text = f"{loud} actions for {outlet.account} were given up because they are too old"
-            outlet.notify(tx, outlet.account, "given_up", text)
+        for kind, number in (+loud).items():
+            text = f"{number} {kind} actions for {outlet.account} were given up because they are too old"
+            outlet.notify(tx, outlet.account, f"given_up/{kind}", text)
 
     def _refuse_unknown_kinds(self, tx: Transaction) -> None:
         outlet = self._outlet

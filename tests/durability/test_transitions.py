@@ -166,7 +166,7 @@ def test_planned_to_held_at_the_ceiling(bench: Bench) -> None:
     bench.plan(*(intent(f"k{number}", object=f"recovery/{number}/ticket/1") for number in range(5)))
     due = bench.drain()
     assert [bench.state(f"k{number}") for number in range(5)] == [S.CONFIRMED] * 2 + [S.HELD] * 3
-    assert [cause for cause, _ in bench.told] == ["ceiling"]
+    assert [cause for cause, _ in bench.told] == ["ceiling/ticket"]
     assert due is not None
     assert due > NOON + timedelta(hours=1)
 
@@ -357,8 +357,26 @@ def test_open_to_rejected_when_it_will_never_work(bench: Bench, stands: IntentSt
     bench.run()
     assert bench.state() is S.REJECTED
     assert bench.twin.things == {}
-    assert "rejected" in [cause for cause, _ in bench.told]
+    assert "rejected/ticket/value" in [cause for cause, _ in bench.told], "the field the vendor names"
     assert bench.settled[-1][0].state is S.REJECTED
+
+
+def test_operators_are_told_of_each_kind_and_field_that_was_refused(bench: Bench) -> None:
+    refused = {WriteKind.TICKET: "priority", WriteKind.TASK: None, WriteKind.ACTIVITY: "OwnerId"}
+
+    def prepare(kind: WriteKind, items: object) -> list[Replan]:
+        raise Rejected("is not one of its values", field=refused[kind])
+
+    bench.prepare = prepare
+    bench.start()
+    for number, kind in enumerate(refused):
+        bench.plan(intent(f"k{number}", kind=kind, object=f"object {number}"))
+    bench.run()
+    assert {cause for cause, _ in bench.told} == {
+        "rejected/ticket/priority",
+        "rejected/task",
+        "rejected/activity/OwnerId",
+    }
 
 
 def test_planned_to_rejected_when_it_cannot_be_rendered(bench: Bench) -> None:
@@ -468,7 +486,7 @@ def test_asked_to_confirmed_and_reported_when_doubled(bench: Bench, stands: Inte
     bench.plan(intent())
     bench.run()
     assert (bench.state(), bench.row().reason) == (S.CONFIRMED, "doubled: t-1, t-2")
-    assert [cause for cause, _ in bench.told] == ["doubled"]
+    assert [cause for cause, _ in bench.told] == ["doubled/ticket"]
 
 
 def test_in_doubt_to_given_up_when_nobody_can_be_asked(bench: Bench) -> None:
@@ -478,7 +496,7 @@ def test_in_doubt_to_given_up_when_nobody_can_be_asked(bench: Bench) -> None:
     bench.run()
     assert bench.state() is S.GIVEN_UP
     assert len(bench.twin.things) == 1, "not repeated"
-    assert ("given_up" in dict(bench.told), bench.row("task").reason) == (
+    assert ("given_up/ticket/unasked" in dict(bench.told), bench.row("task").reason) == (
         True,
         f"waits for {TICKET}, which was given up",
     )
@@ -505,7 +523,7 @@ def test_open_to_given_up_when_too_old(bench: Bench, stands: IntentState) -> Non
     assert bench.state() is stands
     bench.run()
     assert bench.state() is S.GIVEN_UP
-    assert "given_up" in dict(bench.told)
+    assert "given_up/ticket" in dict(bench.told)
     assert bench.clock.now() < NOON + timedelta(minutes=45)
 
 
