@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, TextIO, cast
 
@@ -142,6 +143,22 @@ def _prepare() -> list[Processor]:
     ]
 
 
+class DeliveryOutcome(StrEnum):
+    """What is counted of deliveries: all but the last two at the door, those when a delivery that was kept is read."""
+
+    ACCEPTED = "accepted"
+    EMPTY = "empty"
+    FORGED = "forged"
+    OVERSIZED = "oversized"
+    UNFINISHED = "unfinished"
+    BUSY = "busy"
+    FAILED = "failed"
+    STARTING = "starting"
+    UNKNOWN = "unknown"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """One metric as it is documented: its kind, its labels, and what it counts."""
@@ -162,7 +179,8 @@ METRICS: Mapping[str, Shape] = MappingProxyType(
         "deliveries_total": Shape(
             kind=Counter,
             labels=("source", "outcome"),
-            doc="Deliveries by connection and outcome: accepted, duplicate, forged, oversized, quarantined, empty.",
+            doc=f"Deliveries by connection and outcome: {', '.join(DeliveryOutcome)}. The last two are counted when a "
+            "delivery that was accepted is read; what cannot even be told apart is quarantined at the door.",
         ),
         "hook_seconds": Shape(
             kind=Histogram,
@@ -194,14 +212,13 @@ METRICS: Mapping[str, Shape] = MappingProxyType(
         "lane_lag_seconds": Shape(
             kind=Gauge,
             labels=("lane",),
-            doc="Age of the oldest work that is due in a lane; 0 when it is idle.",
+            doc="Age of the oldest work that is due in a lane, for a feed since it should have been read again; 0 when "
+            "it is idle.",
         ),
         "lane_errors_total": Shape(
             kind=Counter, labels=("lane",), doc="Drains that ended in an unexpected error; the lane goes on."
         ),
-        "config_ok": Shape(
-            kind=Gauge, labels=(), doc="1 when the configuration in force is the one on disk, 0 after a refused reload."
-        ),
+        "config_ok": Shape(kind=Gauge, labels=(), doc="1 once the configuration is loaded, 0 before it is loaded."),
     }
 )
 

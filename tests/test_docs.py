@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
 from connector import cli
 from connector.adapters.registry import KINDS
+from connector.clock import SystemClock
 from connector.observe import METRICS
+from connector.store.database import Database
+from connector.sync.collect import Full
+from connector.sync.understand import UnderstandLane
+from connector.wiring.telemetry import Telemetry
 from tests.pages import DOCS, PAGES, leaves
+from tests.unit.deciding import take_lane
+from tests.unit.test_understand import READING, deliver, said
+from tests.unit.test_web_hooks import House, refusing_writes
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,6 +79,55 @@ def test_every_documented_metric_is_measured() -> None:
     code = "".join(text for path, text in SOURCES.items() if path.name != "observe.py")
     for name in METRICS:
         assert f'"{name}"' in code, name
+
+
+def test_the_outcomes_on_the_page_are_those_a_running_app_emits(tmp_path: Path) -> None:
+    told = METRICS["deliveries_total"].doc.partition("outcome: ")[2].partition(".")[0].split(", ")
+    house = House(tmp_path)
+    house.server.start()
+    try:
+        emitted = {outcome for _, outcome in knock_in_every_way(house)} | outcomes_of_reading(house.db)
+    finally:
+        house.client.close()
+        house.server.stop()
+        house.intake.stop()
+        house.db.close()
+    assert sorted(told) == sorted(emitted)
+
+
+def knock_in_every_way(house: House) -> dict[tuple[str, str], float]:
+    """One request of each kind the receiver tells apart; what it counted of them."""
+    doors, house.doors = house.doors, None
+    house.post(b"[1]")
+    house.doors = doors
+    house.post(b"[1]", "nobody")
+    for body in (b"[1]", b"[]", b"{oops", b"[%s]" % (b"1," * 1000)):
+        house.post(body)
+    house.client.post("/hooks/survey", content=b"[1]")
+    with refusing_writes(house):
+        house.post(b"[2]")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(house.intake, "submit", full)
+        house.post(b"[3]")
+    with socket.create_connection(("127.0.0.1", house.server.port)) as line:
+        line.sendall(b"POST /hooks/survey HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n[1")
+    deadline = SystemClock().monotonic() + 20
+    while ("survey", "unfinished") not in house.outcomes() and SystemClock().monotonic() < deadline:
+        pass
+    return house.outcomes()
+
+
+def full(_arrivals: object) -> None:
+    raise Full("the inbox is busy")
+
+
+def outcomes_of_reading(db: Database) -> set[str]:
+    """What is counted when one answer is read twice and one cannot be read."""
+    telemetry = Telemetry()
+    deliver(db, said(), said(envelope="other"), b"torn")
+    lane = UnderstandLane(db=db, reading=lambda: READING, on_understood=telemetry.understood)
+    lane.drain(take_lane(db, "understand"))
+    return set(re.findall(r'deliveries_total{outcome="(\w+)"', telemetry.metrics.exposition().decode()))
 
 
 def test_every_log_event_is_documented() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select
 
 from connector.store.schema import cursor
@@ -12,6 +14,12 @@ def get(tx: Transaction, name: str) -> str | None:
     """The cursor of a feed, for example `zendesk:acme/tickets`; None before the first page."""
     value: str | None = tx.execute(select(cursor.c.value).where(cursor.c.name == name)).scalar_one_or_none()
     return value
+
+
+def moved_at(tx: Transaction, name: str) -> datetime | None:
+    """When the feed was last read, whether or not there was anything new; None before the first page."""
+    at: datetime | None = tx.execute(select(cursor.c.moved_at).where(cursor.c.name == name)).scalar_one_or_none()
+    return at
 
 
 def move(tx: Transaction, name: str, value: str) -> None:

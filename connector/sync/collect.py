@@ -17,6 +17,8 @@ from connector.ports import Hook, Source
 from connector.store import counts, inbox
 from connector.store.database import Database
 from connector.store.inbox import Arrival
+from connector.sync.outlet import Notify
+from connector.sync.understand import tell_quarantined, to_nobody
 
 
 class Full(ConnectorError):
@@ -39,10 +41,19 @@ class Intake:
         db: where they go.
         max_waiting: deliveries that may wait for the next commit.
         max_bytes: their total size.
+        notify: tells the operators of a request that could not be told apart, in the transaction that stores it.
     """
 
-    def __init__(self, db: Database, *, max_waiting: int = 1_000, max_bytes: int = 32 * 2**20) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        max_waiting: int = 1_000,
+        max_bytes: int = 32 * 2**20,
+        notify: Notify = to_nobody,
+    ) -> None:
         self._db = db
+        self._notify = notify
         self._max_waiting = max_waiting
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
@@ -92,6 +103,11 @@ class Intake:
         with self._db.write() as tx:
             if batch.arrivals:
                 inbox.add(tx, batch.arrivals)
+            for one in batch.arrivals:
+                if one.reason is not None:
+                    tell_quarantined(
+                        tx, self._notify, one.connection, form=None, field=one.field or "", reason=one.reason
+                    )
             for name, times in batch.counted.items():
                 counts.add(tx, name, times)
             for lane in batch.lanes:

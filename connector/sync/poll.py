@@ -95,7 +95,7 @@ class TicketsPoll:
             take_ticket(tx, record, settings, read_at)
 
         feed = Feed(
-            name=f"{self.source.account}/tickets",
+            name=tickets_feed(self.source.account),
             account=self.source.account,
             read_class=self.source.read_class,
             share=self.share,
@@ -121,6 +121,16 @@ def contacts_feed(settings: DecideSettings, target: Target) -> str:
     """The cursor's name. Other fields are another feed: what the mirror lacks of them is read from the beginning."""
     fields = ",".join(watched(settings, target))
     return f"{target.account}/contacts@{hashlib.sha256(fields.encode()).hexdigest()[:12]}"
+
+
+def tickets_feed(account: str) -> str:
+    """The cursor's name."""
+    return f"{account}/tickets"
+
+
+def due_since(tx: Transaction, feed: str, *, begun: datetime) -> datetime:
+    """When a feed should be, or should have been, read again; `begun` is when a feed never read was first wanted."""
+    return (cursors.moved_at(tx, feed) or begun) + INTERVAL
 
 
 def target_of(settings: DecideSettings, account: str) -> Target:

@@ -44,10 +44,16 @@ class TimersLane:
                 due = people.due_for_score(tx, before=tx.now - FRESH, limit=BATCH)
                 for person_id in due:
                     refresh(tx, person_id, settings, policy)
-                oldest = people.next_score_due(tx)
+                next_due = due_since(tx)
             if len(due) < BATCH:
-                return None if oldest is None else oldest + FRESH
+                return next_due
         return clock.now()
+
+
+def due_since(tx: Transaction) -> datetime | None:
+    """When the score that was computed longest ago is, or was, due to be computed anew."""
+    oldest = people.next_score_due(tx)
+    return None if oldest is None else oldest + FRESH
 
 
 def _rebase(tx: Transaction, policy: ScorePolicy) -> None:

@@ -10,15 +10,17 @@ from typing import Final
 from connector.domain.mapping.survey import SurveyMapping
 from connector.domain.model.response import Response, Understanding
 from connector.errors import ConnectorError, LeaseLost, MappingError, StoreError
-from connector.ports import Source
+from connector.observe import correlate
+from connector.ports import Record, Source
 from connector.store import history, inbox, responses
 from connector.store.database import Database
-from connector.store.inbox import Arrival, Delivery
+from connector.store.inbox import Arrival, Delivery, DeliveryState
 from connector.store.responses import Outcome
 from connector.store.transaction import Transaction
 from connector.sync import decide
 from connector.sync.identify import blinds_of
 from connector.sync.lane import LaneHold
+from connector.sync.outlet import Notify
 
 LANE: Final = inbox.LANE
 BATCH: Final = 10
@@ -66,10 +68,11 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A delivery that could not be mapped, and the place that failed."""
+    """A delivery that could not be mapped, and the place that failed; `form` where it was read that far."""
 
     field: str
     reason: str
+    form: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +86,33 @@ What = Mapped | Ignored | Unreadable | Several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """What became of one delivery. `key` is the answer's, where it is one; `form` and `field` are for quarantine."""
+
+    delivery: int
+    connection: str
+    state: DeliveryState
+    key: str | None = None
+    form: str | None = None
+    field: str | None = None
+
+
+def to_nobody(tx: Transaction, account: str, cause: str, text: str) -> None:
+    """No operators are configured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnderstandLane:
-    """Drains received deliveries. `reading` is asked at each drain, so that a reload takes effect between two."""
+    """Drains received deliveries. `reading` is asked at each drain, so that a reload takes effect between two.
+
+    `on_understood` hears what became of each delivery, once that is committed; `notify` tells the operators what was
+    quarantined, in the transaction that does it.
+    """
 
     db: Database
     reading: Callable[[], Reading]
+    on_understood: Callable[[Understood], None] = lambda understood: None
+    notify: Notify = to_nobody
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Read for about a second; due again at once while deliveries are waiting, else when woken."""
@@ -100,8 +125,9 @@ class UnderstandLane:
             found = [(delivery, interpret(delivery, reading)) for delivery in batch]
             with self.db.write() as tx:
                 hold.confirm(tx)
-                for delivery, what in found:
-                    _settle(tx, delivery, what)
+                settled = [_settle(tx, delivery, what, self.notify) for delivery, what in found]
+            for understood in settled:
+                self.on_understood(understood)
             if len(batch) < BATCH:
                 return None
         return clock.now()
@@ -112,25 +138,32 @@ def interpret(delivery: Delivery, reading: Reading) -> What:
     source = reading.sources.get(delivery.kind)
     if source is None:
         return Unreadable(field="connection", reason=f"no connection of kind {delivery.kind} is configured")
+    form: str | None = None
     try:
-        return _interpret(delivery, source, reading)
+        with correlate(delivery=delivery.id):
+            found = _open(delivery, source)
+            if not isinstance(found, Record):
+                return found
+            form = found.form
+            return _map(delivery, source, found, reading)
     except MappingError as error:
-        return Unreadable(field=error.field, reason=str(error).removeprefix(f"{error.field}: "))
+        return Unreadable(field=error.field, reason=str(error).removeprefix(f"{error.field}: "), form=form)
     except (LeaseLost, StoreError):
         raise
     except decide.POISON as error:
         reason = str(error) if isinstance(error, ConnectorError) else f"a defect: {type(error).__name__}"
-        return Unreadable(field="payload", reason=reason)
+        return Unreadable(field="payload", reason=reason, form=form)
 
 
-def _interpret(delivery: Delivery, source: Source, reading: Reading) -> Mapped | Ignored | Several:
+def _open(delivery: Delivery, source: Source) -> Record | Ignored | Several:
     # One delivery is itself when split; a request that was kept whole because it could not be split is not, any more.
     payloads = source.split(delivery.payload)
     if list(payloads) != [delivery.payload]:
         return Several(payloads=payloads)
-    record = source.read(delivery.payload)
-    if record is None:
-        return Ignored(reason=NOT_AN_ANSWER)
+    return source.read(delivery.payload) or Ignored(reason=NOT_AN_ANSWER)
+
+
+def _map(delivery: Delivery, source: Source, record: Record, reading: Reading) -> Mapped | Ignored:
     form = reading.forms.get((source.kind, record.form))
     if form is None:
         return Ignored(reason=NO_SURVEY)
@@ -148,25 +181,39 @@ def _interpret(delivery: Delivery, source: Source, reading: Reading) -> Mapped |
     return Mapped(response=response, understanding=reading.analyse(response.comment, response.language_hint))
 
 
-def _settle(tx: Transaction, delivery: Delivery, what: What) -> None:
+def tell_quarantined(
+    tx: Transaction, notify: Notify, connection: str, *, form: str | None, field: str, reason: str
+) -> None:
+    """Tell the operators of a delivery that could not be read: one cause for each form and field."""
+    whose = f"a delivery of form {form}" if form else "a delivery"
+    text = f"{connection}: {whose} could not be read at {field}: {reason}. `connector replay --list` shows all such"
+    notify(tx, connection, f"quarantined/{form or ''}/{field}", text)
+
+
+def _settle(tx: Transaction, delivery: Delivery, what: What, notify: Notify) -> Understood:
     """Bring the delivery to its final state, and the answer to the decide lane."""
     if isinstance(what, Several):
         inbox.add(tx, [_part(delivery, payload) for payload in what.payloads])
         inbox.mark_ignored(tx, delivery.id, TOLD_APART)
-        return
+        return _understood(delivery, DeliveryState.IGNORED)
     if isinstance(what, Ignored):
         inbox.mark_ignored(tx, delivery.id, what.reason)
-        return
+        return _understood(delivery, DeliveryState.IGNORED)
     if isinstance(what, Unreadable):
         inbox.mark_quarantined(tx, delivery.id, field=what.field, reason=what.reason)
-        return
+        tell_quarantined(tx, notify, delivery.connection, form=what.form, field=what.field, reason=what.reason)
+        return _understood(delivery, DeliveryState.QUARANTINED, form=what.form, field=what.field)
+    return _understood(delivery, _record(tx, delivery, what), key=what.response.key)
+
+
+def _record(tx: Transaction, delivery: Delivery, what: Mapped) -> DeliveryState:
     done = responses.record(tx, what.response, what.understanding, blinds=blinds_of(tx, what.response))
     if done.response_id is None:
         inbox.mark_erased(tx, delivery.id)
-        return
+        return DeliveryState.ERASED
     if done.outcome is Outcome.DUPLICATE:
         inbox.mark_duplicate(tx, delivery.id, done.response_id)
-        return
+        return DeliveryState.DUPLICATE
     inbox.mark_mapped(tx, delivery.id, done.response_id)
     history.append(
         tx,
@@ -176,6 +223,22 @@ def _settle(tx: Transaction, delivery: Delivery, what: What) -> None:
     )
     if done.outcome is Outcome.RECORDED:
         tx.wake(decide.LANE)
+    return DeliveryState.MAPPED
+
+
+def _understood(
+    delivery: Delivery,
+    state: DeliveryState,
+    *,
+    key: str | None = None,
+    form: str | None = None,
+    field: str | None = None,
+) -> Understood:
+    # Who was erased is not named again, not even by the key of an answer.
+    known = None if state is DeliveryState.ERASED else key
+    return Understood(
+        delivery=delivery.id, connection=delivery.connection, state=state, key=known, form=form, field=field
+    )
 
 
 def _part(delivery: Delivery, payload: bytes) -> Arrival:

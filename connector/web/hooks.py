@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect
 
 from connector.clock import Clock
 from connector.errors import Forged, MappingError
-from connector.observe import Metrics, log
+from connector.observe import DeliveryOutcome, Metrics, log
 from connector.ports import Hook, Source, Tickets
 from connector.store.inbox import Arrival
 from connector.sync.collect import Full, Intake, accept
@@ -74,7 +74,7 @@ class Receiver:
         """Tell a vendor's validation call, or a curious person, whether the hook is there."""
         doors = self._doors()
         if doors is None or (connection not in doors.sources and connection not in doors.tickets):
-            return self._closed("unknown")
+            return self._closed(DeliveryOutcome.UNKNOWN)
         return JSONResponse({"hook": connection})
 
     async def receive(self, connection: str, request: Request) -> Response:
@@ -82,18 +82,18 @@ class Receiver:
         began = self._clock.monotonic()
         doors = self._doors()
         if doors is None:
-            return self._closed("starting")
+            return self._closed(DeliveryOutcome.STARTING)
         source, tickets = doors.sources.get(connection), doors.tickets.get(connection)
         if source is None and tickets is None:
-            return self._closed("unknown")
+            return self._closed(DeliveryOutcome.UNKNOWN)
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 body = await _read(request, self._max_body)
         except (ClientDisconnect, TimeoutError):
-            return self._refuse(connection, 408, "unfinished")
+            return self._refuse(connection, 408, DeliveryOutcome.UNFINISHED)
         if body is None:
             self._intake.count("oversized")
-            return self._refuse(connection, 413, "oversized")
+            return self._refuse(connection, 413, DeliveryOutcome.OVERSIZED)
         hook = self._hook(request, body)
         if source is not None:
             answer = await self._keep(connection, lambda: self._deliver(connection, source, hook))
@@ -111,12 +111,12 @@ class Receiver:
             await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(committed)), _COMMIT_SECONDS)
         except Forged:
             self._intake.count("forged")
-            return self._refuse(connection, 401, "forged")
+            return self._refuse(connection, 401, DeliveryOutcome.FORGED)
         except Full:
-            return self._refuse(connection, 503, "busy", retry_after=2)
+            return self._refuse(connection, 503, DeliveryOutcome.BUSY, retry_after=2)
         except Exception as error:  # noqa: BLE001  # the web edge: whatever went wrong, the sender must repeat it
             log("web").error("hook_not_stored", connection=connection, error=type(error).__name__)
-            return self._refuse(connection, 503, "failed", retry_after=10)
+            return self._refuse(connection, 503, DeliveryOutcome.FAILED, retry_after=10)
         return JSONResponse({"status": "accepted"})
 
     def _deliver(self, connection: str, source: Source, hook: Hook) -> Future[None]:
@@ -129,9 +129,10 @@ class Receiver:
         if committed.exception() is not None:
             return
         if not arrivals:
-            self._count(connection, "empty")
+            self._count(connection, DeliveryOutcome.EMPTY)
         for arrival in arrivals:
-            self._count(connection, "accepted" if arrival.reason is None else "quarantined")
+            is_readable = arrival.reason is None
+            self._count(connection, DeliveryOutcome.ACCEPTED if is_readable else DeliveryOutcome.QUARANTINED)
 
     def _hint(self, tickets: Tickets, hook: Hook) -> Future[None]:
         tickets.verify(hook)
@@ -150,17 +151,17 @@ class Receiver:
             received_at=self._clock.now(),
         )
 
-    def _closed(self, why: str) -> Response:
+    def _closed(self, why: DeliveryOutcome) -> Response:
         # No connection: a path somebody made up must not become a metric's label.
         return self._refuse("", 503, why, retry_after=30)
 
-    def _count(self, connection: str, outcome: str) -> None:
-        self._metrics.count("deliveries_total", source=connection, outcome=outcome)
+    def _count(self, connection: str, outcome: DeliveryOutcome) -> None:
+        self._metrics.count("deliveries_total", source=connection, outcome=outcome.value)
 
-    def _refuse(self, connection: str, status: int, why: str, retry_after: int | None = None) -> Response:
+    def _refuse(self, connection: str, status: int, why: DeliveryOutcome, retry_after: int | None = None) -> Response:
         self._count(connection, why)
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        return JSONResponse({"status": why}, status_code=status, headers=headers)
+        return JSONResponse({"status": why.value}, status_code=status, headers=headers)
 
 
 async def _read(request: Request, limit: int) -> bytes | None:

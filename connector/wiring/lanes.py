@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from connector.clock import Clock
 from connector.config import Loaded
@@ -18,7 +19,7 @@ from connector.store.transaction import Transaction
 from connector.sync import decide, poll, timers, understand
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
-from connector.sync.outlet import Limits, as_planned
+from connector.sync.outlet import Limits, Notify, as_planned
 from connector.sync.preparing import TicketLook
 from connector.sync.settings import DecideSettings
 from connector.sync.write import WriteLane
@@ -39,10 +40,14 @@ def make_lanes(
     """Every lane of one configuration, by name. `limits` are those of each connection that is written to."""
     reading = make_reading(loaded, adapters)
     drains: dict[str, Drain] = {
-        understand.LANE: understand.UnderstandLane(db=db, reading=lambda: reading).drain,
+        understand.LANE: understand.UnderstandLane(
+            db=db, reading=lambda: reading, on_understood=telemetry.understood, notify=notifying(settings)
+        ).drain,
         decide.LANE: decide.DecideLane(db=db, settings=lambda: settings, on_decided=telemetry.decided).drain,
         timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
     }
+    if settings.score is not None:
+        telemetry.follow(timers.LANE, timers.due_since)
     for name, adapter in adapters.made.items():
         if isinstance(adapter, Writer):
             look = (
@@ -54,7 +59,7 @@ def make_lanes(
                 clock,
                 limits[name],
                 live=settings.live,
-                notify_operators=_tell(settings),
+                notify_operators=notifying(settings),
                 on_settled=telemetry.settled,
                 prepare=look or as_planned,
                 readings=telemetry.readings,
@@ -63,9 +68,13 @@ def make_lanes(
         if isinstance(adapter, Contacts):
             feed = poll.ContactsPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
             drains[poll.contacts_lane(adapter.account)] = feed.drain
+            read = poll.contacts_feed(settings, poll.target_of(settings, adapter.account))
+            telemetry.follow(poll.contacts_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
         if isinstance(adapter, Tickets):
             tickets = poll.TicketsPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
             drains[poll.tickets_lane(adapter.account)] = tickets.drain
+            read = poll.tickets_feed(adapter.account)
+            telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
     return drains
 
 
@@ -103,7 +112,9 @@ class CommentAnalysis:
         )
 
 
-def _tell(settings: DecideSettings) -> Callable[[Transaction, str, str, str], None]:
+def notifying(settings: DecideSettings) -> Notify:
+    """Tells the operators a configuration names."""
+
     def tell(tx: Transaction, account: str, cause: str, text: str) -> None:
         tell_operators(tx, settings, account, cause, text)
 

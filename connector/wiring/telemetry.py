@@ -5,14 +5,16 @@ Lines carry the answer's key as correlation id, the same from decision to receip
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from connector import observe
 from connector.domain.model.intent import Receipt
-from connector.observe import Metrics
+from connector.observe import DeliveryOutcome, Metrics
 from connector.ports import Writer
 from connector.store import inbox, outbox, responses
 from connector.store.database import Database
+from connector.store.inbox import DeliveryState
 from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
 from connector.store.responses import Version, VersionState
@@ -20,6 +22,7 @@ from connector.store.transaction import Transaction
 from connector.sync import decide, understand
 from connector.sync.quota import Readings
 from connector.sync.settled import settled
+from connector.sync.understand import Understood
 from connector.transport.client import CallNote, QuotaReading
 
 
@@ -31,10 +34,32 @@ class Telemetry:
         self.readings = Readings()
         self._log = observe.log("daemon")
         self._accounts: Mapping[str, str] = {}
+        self._due_since: dict[str, Callable[[Transaction], datetime | None]] = {
+            understand.LANE: inbox.oldest_due,
+            decide.LANE: responses.oldest_pending,
+        }
 
     def know(self, adapters: Mapping[str, object]) -> None:
         """Learn which account each connection writes to."""
         self._accounts = {name: one.account for name, one in adapters.items() if isinstance(one, Writer)}
+
+    def follow(self, lane: str, due_since: Callable[[Transaction], datetime | None]) -> None:
+        """Measure the lag of a lane from what says since when its oldest work is due, also when that is to come."""
+        self._due_since[lane] = due_since
+
+    def understood(self, understood: Understood) -> None:
+        """A delivery was read: it is an answer, or one we have, or none, or waits for a person."""
+        state, named = understood.state, {"delivery": understood.delivery, "connection": understood.connection}
+        if state is DeliveryState.QUARANTINED:
+            self._delivery(understood.connection, DeliveryOutcome.QUARANTINED)
+            self._log.warning("delivery_quarantined", **named, form=understood.form, field=understood.field)
+            return
+        if state is DeliveryState.DUPLICATE:
+            self._delivery(understood.connection, DeliveryOutcome.DUPLICATE)
+        self._log.info("delivery_understood", **named, state=state.value, response=understood.key)
+
+    def _delivery(self, connection: str, outcome: DeliveryOutcome) -> None:
+        self.metrics.count("deliveries_total", source=connection, outcome=outcome.value)
 
     def decided(self, version: Version, state: VersionState) -> None:
         """An answer was decided, or quarantined."""
@@ -77,11 +102,8 @@ class Telemetry:
     def measure_lag(self, db: Database) -> None:
         """How long the oldest due work of each lane has waited."""
         with db.read() as tx:
-            oldest = {
-                understand.LANE: inbox.oldest_due(tx),
-                decide.LANE: responses.oldest_pending(tx),
-                **{lane_of(account): outbox.oldest_due(tx, account) for account in self._accounts.values()},
-            }
+            oldest = {lane: due_since(tx) for lane, due_since in self._due_since.items()}
+            oldest |= {lane_of(account): outbox.oldest_due(tx, account) for account in self._accounts.values()}
             for lane, since in oldest.items():
                 waited = 0.0 if since is None else (tx.now - since).total_seconds()
                 self.metrics.gauge("lane_lag_seconds", max(waited, 0.0), lane=lane)

@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import select
 
 from connector.clock import SystemClock
 from connector.simulator.suite import start_all
+from connector.store.schema import lane
 from connector.testing.rehearsal import Rehearsal
 from tests.acceptance.stages import ROOT, Stage, staged
 
@@ -79,6 +82,11 @@ def test_a_mended_mapping_and_a_replay_bring_the_ticket(tmp_path: Path) -> None:
         [waiting] = told(running, "replay", "--list")
         assert "scale" in waiting["reason"]
         assert "1 quarantined" in connector(running, "status").stdout
+        metrics = httpx.get(f"{running.url}/metrics").text
+        assert 'deliveries_total{outcome="quarantined",source="typeform"} 1.0' in metrics
+        measured = set(re.findall(r'lane_lag_seconds{lane="([^"]+)"}', metrics))
+        with running.db.read() as tx:
+            assert measured == set(tx.execute(select(lane.c.name)).scalars()), "every lane the daemon has"
         assert running.stop() == 0
         mapping.write_text(right)
         running.start()
