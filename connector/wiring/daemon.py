@@ -21,7 +21,7 @@ from connector.web.app import build_app
 from connector.web.hooks import Doors
 from connector.web.server import Server
 from connector.wiring.adapters import Adapters, make_adapters
-from connector.wiring.lanes import make_lanes
+from connector.wiring.lanes import make_lanes, notifying
 from connector.wiring.opening import open_store
 from connector.wiring.process import is_dead, process_name
 from connector.wiring.settings import decide_settings
@@ -58,7 +58,7 @@ class Daemon:
             limits=limits,
             telemetry=self.telemetry,
         )
-        self._intake = Intake(self.db)
+        self._intake = Intake(self.db, notify=notifying(settings))
         self._doors: Doors | None = None
         host, port = loaded.config.listen.host, loaded.config.listen.port
         app = build_app(
