@@ -261,6 +261,7 @@ class KindSpec:
     `kind` is the YAML's word, `options` the adapter's frozen pydantic model, `roles` a subset of source, crm, helpdesk,
     notifier, `writes` the kinds of write it can do. `known_fields` are the standard fields each write kind takes, None
     where they cannot be known offline; `custom_field` is a regular expression for names only the account can judge.
+    `reads_quota`: its replies say what is left of a quota, so that a share of it can be left to others.
     """
 
     kind: str
@@ -269,3 +270,4 @@ class KindSpec:
     writes: frozenset[WriteKind] = frozenset()
     known_fields: Mapping[WriteKind, frozenset[str]] | None = None
     custom_field: str | None = None
+    reads_quota: bool = False

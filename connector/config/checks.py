@@ -28,13 +28,18 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("playbooks", "*", "steps", "*", "task", "connection"), frozenset({"crm"})),
 )
 EXPRESSIONS: Final = (("rules", "*", "when"),)
-TEMPLATES: Final = (
-    ("rules", "*", "do", "*", "notify", "channel"),
-    ("rules", "*", "do", "*", "notify", "text"),
-    ("playbooks", "*", "steps", "*", "ticket", "group"),
-    ("playbooks", "*", "steps", "*", "ticket", "status"),
-    ("playbooks", "*", "steps", "*", "task", "owner"),
-)
+# By the place that decides which names have a value there.
+TEMPLATES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
+    "notify": (
+        ("rules", "*", "do", "*", "notify", "channel"),
+        ("rules", "*", "do", "*", "notify", "text"),
+    ),
+    "ticket": (
+        ("playbooks", "*", "steps", "*", "ticket", "group"),
+        ("playbooks", "*", "steps", "*", "ticket", "status"),
+    ),
+    "task": (("playbooks", "*", "steps", "*", "task", "owner"),),
+}
 OURS: Final = frozenset({"answers", "sentiment"})  # components that come from responses, not from a connection
 
 

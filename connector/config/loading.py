@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from connector.config import checks
+from connector.config import checks, constants, inert
 from connector.config.document import Document, Path_, read
 from connector.config.environment import override, overrides
 from connector.config.findings import Findings, keys_of, matches
@@ -21,7 +21,7 @@ from connector.domain.analysis.themes import Themes
 from connector.domain.expressions import Expression, Template, compile_expression, compile_template
 from connector.domain.mapping.fields import FieldMapping
 from connector.domain.mapping.survey import SurveyMapping
-from connector.domain.model.context import rule_names
+from connector.domain.model.context import names_in, rule_names
 from connector.domain.model.nearest import nearest
 from connector.errors import ConfigError
 from connector.ports import KindSpec
@@ -34,7 +34,8 @@ class Loaded:
     """A valid configuration and what was compiled from it.
 
     `survey_mappings` by survey; `field_mappings` by connection and section; `rules` by rule name, a missing value
-    raises; `templates` by their text, a missing value prints nothing; `themes` None when none are configured.
+    raises; `templates` by their text, a missing value prints nothing; `themes` None when none are configured;
+    `sections` the sections of its mapping that are made use of, by connection.
     """
 
     config: Config
@@ -43,6 +44,7 @@ class Loaded:
     themes: Themes | None
     rules: Mapping[str, Expression]
     templates: Mapping[str, Template]
+    sections: Mapping[str, frozenset[str]]
 
 
 def load(path: Path, kinds: Mapping[str, KindSpec], environ: Mapping[str, str]) -> Loaded:
@@ -83,9 +85,10 @@ class _Loading:
         connections = dict(self._connections())
         checks.accounts(connections, self.findings)
         self._cross_checks()
+        themes = self._themes()
+        self.files.known = self._constants(themes)
         surveys = dict(self._survey_mappings())
         fields = dict(self._field_mappings())
-        themes = self._themes()
         self.findings.close()
         problems = [*self.document.problems, *self.files.problems]
         if problems or settings is None:
@@ -100,10 +103,12 @@ class _Loading:
             rules={rule.name: compile_expression(rule.when, rule_names(self.segments)) for rule in config.rules},
             templates={
                 text: compile_template(text, rule_names(self.segments), "absent")
-                for pattern in checks.TEMPLATES
+                for patterns in checks.TEMPLATES.values()
+                for pattern in patterns
                 for _, text in matches(self.tree, pattern)
                 if isinstance(text, str)
             },
+            sections={name: frozenset(self._sections(name, spec)) for name, spec in self.specs.items()},
         )
 
     def _settings(self) -> Settings | None:
@@ -179,19 +184,33 @@ class _Loading:
             return None
 
     def _cross_checks(self) -> None:
-        names = rule_names(self.segments)
         roles = {name: None if spec is None else spec.roles for name, spec in self.specs.items()}
         # A group that is itself broken or misspelt is one mistake, not one for each name in it.
         if self._is_whole("connections", dict):
             checks.connections(self.tree, roles, self.findings)
+            inert.connections(self.tree, self.specs, self.findings)
+            inert.components(self.tree, self.specs, self.findings)
         if self._is_whole("playbooks", dict):
             checks.playbooks(self.tree, self.findings)
+            inert.tickets(self.tree, self.findings)
         if self._is_whole("segments", list):
             checks.thresholds(self.tree, self.segments, self.findings)
         checks.forms(self.tree, self.findings)
-        checks.expressions(self.tree, checks.EXPRESSIONS, names, self.findings)
-        checks.expressions(self.tree, checks.TEMPLATES, names, self.findings, templates=True)
+        checks.expressions(self.tree, checks.EXPRESSIONS, names_in("when", self.segments), self.findings)
+        for place, patterns in checks.TEMPLATES.items():
+            checks.expressions(self.tree, patterns, names_in(place, self.segments), self.findings, templates=True)
         self._score()
+
+    def _constants(self, themes: Themes | None) -> constants.Known:
+        """Check what rules and texts compare names with; what names can be."""
+        named = any(True for _ in matches(self.tree, ("analysis", "themes")))
+        whole = self._is_whole("analysis", dict) and not self.findings.was_meant(("analysis", "themes"))
+        words = None if themes is None else themes.names
+        known = constants.known_values(self.tree, () if whole and not named else words, self.findings)
+        constants.constants(self.tree, checks.EXPRESSIONS, known, self.findings)
+        for patterns in checks.TEMPLATES.values():
+            constants.constants(self.tree, patterns, known, self.findings, templates=True)
+        return known
 
     def _is_whole(self, key: str, shape: type) -> bool:
         return isinstance(self.tree.get(key, shape()), shape) and not self.findings.was_meant((key,))
@@ -228,7 +247,7 @@ class _Loading:
             path: Path_ = ("connections", name, "mapping")
             needed = sorted(self._sections(name, spec))
             for _, mapping in matches(self.tree, ("connections", name, "mapping")):
-                if isinstance(mapping, str) and spec is not None:
+                if isinstance(mapping, str) and spec is not None and "mapping" in inert.shared_keys(spec):
                     yield name, self.files.fields(mapping, spec, needed, self.findings, path)
                     break
             else:

@@ -21,8 +21,9 @@ SURVEY_EXPRESSIONS = (
     ("consent",),
     ("language",),
 )
-FIELD_EXPRESSIONS = (("*", "*", "value"),)
-FIELD_TEMPLATES = (("*", "*"), ("*", "*", "text"))
+# Within a section.
+FIELD_EXPRESSIONS = (("*", "value"),)
+FIELD_TEMPLATES = (("*",), ("*", "text"))
 
 
 def _region(code: str) -> str:

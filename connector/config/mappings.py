@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from connector.config import checks
+from connector.config.constants import Known, constants
 from connector.config.document import Document, Path_, read
 from connector.config.findings import Findings
 from connector.config.mapping_files import (
@@ -23,7 +24,7 @@ from connector.config.mapping_files import (
 from connector.domain.analysis.themes import Themes
 from connector.domain.mapping.fields import SECTIONS, FieldMapping, compile_fields
 from connector.domain.mapping.survey import SurveyMapping, compile_survey
-from connector.domain.model.context import rule_names, survey_names
+from connector.domain.model.context import names_in, survey_names
 from connector.domain.model.intent import WriteKind
 from connector.domain.model.nearest import nearest
 from connector.errors import ConfigError, Problem
@@ -40,6 +41,7 @@ class MappingFiles:
     segments: tuple[str, ...]
     problems: list[Problem] = field(default_factory=list)
     checks_segments: bool = True
+    known: Known = field(default_factory=dict)
 
     def survey(self, name: str, findings: Findings, path: Path_) -> SurveyMapping | None:
         """The survey mapping named at `path` of the configuration; None when it cannot be used."""
@@ -64,11 +66,17 @@ class MappingFiles:
             return {}
         found = Findings(document)
         before = len(document.problems)
-        names = rule_names(self.segments)
         _validate(document, FieldsFile, found)
-        checks.expressions(document.tree, FIELD_EXPRESSIONS, names, found)
-        checks.expressions(document.tree, FIELD_TEMPLATES, names, found, templates=True)
-        present = list(document.tree) if isinstance(document.tree, dict) else []
+        for section in _present(document.tree):
+            names = names_in(section, self.segments)
+            expressions, templates = (
+                [(section, *one) for one in each] for each in (FIELD_EXPRESSIONS, FIELD_TEMPLATES)
+            )
+            checks.expressions(document.tree, expressions, names, found)
+            checks.expressions(document.tree, templates, names, found, templates=True)
+            constants(document.tree, expressions, self.known, found)
+            constants(document.tree, templates, self.known, found, templates=True)
+        present = _present(document.tree)
         for section in sorted(set(needed).difference(present)):
             found.missing((section,))
         for section, kind in SECTIONS.items():
@@ -78,7 +86,7 @@ class MappingFiles:
         if self._close(document, found, before):
             return {}
         return {
-            section: compile_fields(section, document.tree[section], names)
+            section: compile_fields(section, document.tree[section], names_in(section, self.segments))
             for section in SECTIONS
             if section in present
         }
@@ -133,6 +141,11 @@ def _validate(document: Document, model: type[BaseModel], findings: Findings) ->
         model.model_validate(document.tree)
     except ValidationError as error:
         findings.validation(error.errors(), model)
+
+
+def _present(tree: Any) -> list[str]:
+    """The sections there are, misspelt ones included."""
+    return list(tree) if isinstance(tree, dict) else []
 
 
 def _keys(tree: Any, section: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -9,7 +10,19 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from connector.config.quantities import Duration, ListenText, Percent, RateText, ScaleText, Text, duration, listen
+from connector.config.quantities import (
+    Duration,
+    ListenText,
+    Percent,
+    Rate,
+    RateText,
+    ScaleText,
+    Text,
+    duration,
+    listen,
+    rate,
+    shown_rate,
+)
 from connector.domain.model.intent import WriteKind
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import Severity
@@ -18,15 +31,21 @@ from connector.domain.scoring.config import Measure, Missing
 from connector.secret import Secret
 
 SQLITE = "sqlite:///"
-CEILINGS = {
+CeilingName = Literal["new_tickets", "new_tasks", "new_contacts", "new_alerts"]
+CEILINGS: Mapping[CeilingName, WriteKind] = {
     "new_tickets": WriteKind.TICKET,
     "new_tasks": WriteKind.TASK,
     "new_contacts": WriteKind.CONTACT,
-    "alerts": WriteKind.ALERT,
+    "new_alerts": WriteKind.ALERT,
 }
-Role = Literal["source", "crm", "helpdesk", "notifier"]
+DEFAULT_CEILINGS: Mapping[CeilingName, Rate] = {
+    "new_tickets": rate("300/h"),
+    "new_tasks": rate("500/h"),
+    "new_contacts": rate("2000/h"),
+    "new_alerts": rate("200/h"),
+}
+"""Of a connection that does not say. Far above what a bad day brings, far below what a mistake in a rule does."""
 UrgencyWord = Literal["low", "normal", "high", "urgent"]
-CeilingName = Literal["new_tickets", "new_tasks", "new_contacts", "alerts"]
 
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -54,7 +73,6 @@ def _path(value: object) -> object:
 
 
 FilePath = Annotated[Path, BeforeValidator(_path), AfterValidator(_beside_the_file)]
-Url = Annotated[Text, StringConstraints(pattern=r"^https?://[^\s/]+")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 
 
@@ -108,11 +126,16 @@ class ConnectionKeys(Model):
     kind: Text = Field(description="Which adapter; the rest of the keys are its options.")
     mapping: FilePath | None = Field(default=None, description="What is written there, per field.")
     linger: Duration = Field(
-        default=duration("0s"), description="How long a write waits for company before it goes out."
+        default=duration("0s"),
+        description="How long a write waits for company before it goes out; where something is written.",
     )
-    quota: Quota = Field(default=Quota(), description="How much of the account's limits to use.")
+    quota: Quota = Field(default=Quota(), description="How much of the account's limits to use; where it tells them.")
     ceiling: dict[CeilingName, RateText] = Field(
-        default={}, description="Most new objects in a time; above, work is held and operators are told."
+        default={},
+        description=(
+            "Most new objects in a time; above, work is held and operators are told. What is not named here has a "
+            f"ceiling, too: {', '.join(f'{name} {shown_rate(each)}' for name, each in DEFAULT_CEILINGS.items())}."
+        ),
     )
 
 
@@ -172,13 +195,19 @@ class Component(Model):
 
     weight: float = Field(gt=0, description="Its weight relative to the others.")
     source: Text = Field(alias="from", description="`answers`, `sentiment`, or a connection it is read from.")
-    metric: Metric | None = Field(default=None, description="Which ratings; for answers.")
-    half_life: Duration | None = Field(default=None, description="After this long a fact counts half.")
-    measure: Measure | None = Field(default=None, description="How facts from a connection become a number.")
-    field: Text | None = Field(
-        default=None, pattern=r"^[A-Za-z]\w*$", description="The CRM's field that holds it; none: tickets."
+    metric: Metric | None = Field(default=None, description="Which ratings; for `answers`, and only there.")
+    half_life: Duration | None = Field(
+        default=None, description="After this long a fact counts half; for `answers` and `sentiment`."
     )
-    window: Duration | None = Field(default=None, description="Only facts this recent count.")
+    measure: Measure | None = Field(
+        default=None, description="How facts from a connection become a number; this and what follows only there."
+    )
+    field: Text | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z]\w*$",
+        description="The CRM's field that holds it; a helpdesk's tickets have none.",
+    )
+    window: Duration | None = Field(default=None, description="Only facts this recent count; for `count`.")
     best: float | None = Field(default=None, description="The number worth 100.")
     worst: float | None = Field(default=None, description="The number worth 0.")
 
@@ -279,7 +308,9 @@ class Step(Model):
 class Playbook(Model):
     """The ordered steps a recovery goes through."""
 
-    written_steps: tuple[Step, ...] = Field(alias="steps", min_length=1, description="The steps, in order.")
+    written_steps: tuple[Step, ...] = Field(
+        alias="steps", min_length=1, description="The steps, in order; one ticket at most."
+    )
 
     @property
     def steps(self) -> tuple[TicketStep | TaskStep, ...]:
@@ -298,7 +329,6 @@ class Settings(Model):
 
     version: Literal[1] = Field(description="The version of this file's shape.")
     mode: Literal["observe", "live"] = Field(default="observe", description="observe: nothing is written elsewhere.")
-    public_url: Url | None = Field(default=None, description="Where the world reaches the webhook receiver.")
     listen: ListenText = Field(default=listen("127.0.0.1:8080"), description="Where the daemon listens.")
     store: Annotated[Text, AfterValidator(_store_url)] = Field(description="sqlite:///file, or postgresql://….")
     time_zone: Annotated[Text, AfterValidator(_time_zone)] = Field(default="UTC", description="For dates people read.")

@@ -112,6 +112,11 @@ def _typed(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
 
 
+def shown_rate(value: Rate) -> str:
+    """A rate as one writes it: `200/h`."""
+    return f"{value.count}/{written(value.per)[-1]}"
+
+
 Duration = Annotated[timedelta, PlainValidator(duration), PlainSerializer(written), _typed(_DURATION.pattern, "5m")]
 Percent = Annotated[
     float, PlainValidator(percent), PlainSerializer(lambda share: f"{share * 100:g}%"), _typed(_PERCENT.pattern, "50%")
@@ -120,7 +125,7 @@ ScaleText = Annotated[Scale, PlainValidator(scale), PlainSerializer(str), _typed
 RateText = Annotated[
     Rate,
     PlainValidator(rate),
-    PlainSerializer(lambda value: f"{value.count}/{written(value.per)[-1]}"),
+    PlainSerializer(shown_rate),
     _typed(_RATE.pattern, "200/h"),
 ]
 ListenText = Annotated[

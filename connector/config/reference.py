@@ -35,6 +35,10 @@ LANGUAGE = """Rules, texts and mappings speak one language: Jinja's, without cal
 `+ - * /`, `~`, `a if b else c`, `is defined`; texts add `{{ … }}`, `{% if %}` and `{% for %}`. In a rule a missing
 value makes it not act; in texts and mappings it is false and prints nothing, so `a or b` works. What customers wrote
 is a value, never part of an expression."""
+NAMED_IN = """Not every name has a value everywhere, and one that never has is refused: `step.*` belongs to a
+playbook's steps and to the sections `ticket` and `task`; `ticket.*` to messages, `task` steps and the sections `task`
+and `note`; the section `contact_fields` has `score.*`, `contact.id` and what respondents said of themselves. So is a
+comparison that can never hold: `sentiment == "negativ"`, or `in themes` with a word that is no theme."""
 WORDS: Mapping[Any, str] = {
     str: "text",
     int: "whole number",
@@ -144,6 +148,8 @@ def _language() -> list[str]:
         f"Filters: {listed(tuple(sorted([*FILTERS, 'default'])))}.",
         "",
         f"Names in rules, texts and field mappings: {listed(rule_names(['*']).paths())}.",
+        "",
+        NAMED_IN,
         "",
         f"Names in survey mappings: {listed(survey_names().paths())}.",
     ]

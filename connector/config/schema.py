@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from connector.config.inert import shared_keys
 from connector.config.model import ConnectionKeys, Settings
 from connector.ports import KindSpec
 
@@ -38,7 +39,8 @@ def _connection(name: str, spec: KindSpec, common: Mapping[str, Any]) -> dict[st
     # Each adapter calls its model `Options`; the kind keeps them apart.
     own = spec.options.model_json_schema(ref_template="#/$defs/" + name + "_{model}")  # type: ignore[attr-defined]  # a pydantic model
     inner = {f"{name}_{model}": definition for model, definition in own.pop("$defs", {}).items()}
-    properties = {**common["properties"], **own.get("properties", {}), "kind": {"const": name}}
+    shared = {key: each for key, each in common["properties"].items() if key in shared_keys(spec)}
+    properties = {**shared, **own.get("properties", {}), "kind": {"const": name}}
     connection = {
         "type": "object",
         "description": own.get("description", ""),

@@ -134,15 +134,15 @@ def _on_present(apply: Callable[..., object]) -> Callable[..., object]:
     return on_present
 
 
-def _path(node: nodes.Node) -> tuple[str, ...] | None:
+def path_of(node: nodes.Node) -> tuple[str, ...] | None:
     """The parts of `a.b["c"]`, None when `node` is something else."""
     if isinstance(node, nodes.Name):
         return (node.name,)
     if isinstance(node, nodes.Getattr):
-        below = _path(node.node)
+        below = path_of(node.node)
         return None if below is None else (*below, node.attr)
     if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
-        below = _path(node.node)
+        below = path_of(node.node)
         return None if below is None else (*below, node.arg.value)
     return None
 
@@ -175,7 +175,7 @@ class _Binder(NodeTransformer):
 
     def visit_Getattr(self, node: nodes.Getattr | nodes.Getitem) -> nodes.Node:  # noqa: N802
         """A dotted name."""
-        path = _path(node)
+        path = path_of(node)
         if path is None or path[0] in self._loops:
             raise ExpressionError("only names have parts, as in `respondent.email`", line=node.lineno)
         return self._bind(node, path)
@@ -229,7 +229,7 @@ class _Binder(NodeTransformer):
 
 def _source(node: nodes.Node) -> str:
     """The text of a parsed expression, for people."""
-    path = _path(node)
+    path = path_of(node)
     if path is not None:
         return ".".join(path)
     match node:

@@ -149,7 +149,6 @@ def build(
         "recovery": {} if recovery is None else _recovery(tx, recovery),
         "step": {},
         "ticket": {},
-        "task": {},
         "recent": _recent(matter.recent, settings.time_zone),
         "links": [
             *link_lines({"Contact": None if matter.contact is None else matter.contact.url}),

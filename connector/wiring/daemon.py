@@ -7,7 +7,8 @@ from datetime import timedelta
 from connector import observe
 from connector.clock import Clock
 from connector.config import Config, Loaded
-from connector.config.model import CEILINGS
+from connector.config.model import CEILINGS, DEFAULT_CEILINGS, CeilingName
+from connector.config.quantities import Rate
 from connector.engines.embedded import Embedded
 from connector.ports import Tickets
 from connector.store import lanes
@@ -24,6 +25,7 @@ from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.lanes import make_lanes, notifying
 from connector.wiring.opening import open_store
 from connector.wiring.process import is_dead, process_name
+from connector.wiring.readiness import Readiness
 from connector.wiring.settings import decide_settings
 from connector.wiring.telemetry import Telemetry
 
@@ -48,7 +50,7 @@ class Daemon:
         self.db = open_store(loaded.config, clock).create()
         self.adapters = self._adapters(loaded.config)
         settings = decide_settings(loaded, self.adapters.accounts)
-        limits = {name: _limits(loaded.config, name) for name in self.adapters.accounts}
+        limits = {name: limits_of(loaded.config, name) for name in self.adapters.accounts}
         drains = make_lanes(
             loaded=loaded,
             settings=settings,
@@ -58,6 +60,7 @@ class Daemon:
             limits=limits,
             telemetry=self.telemetry,
         )
+        self._readiness = Readiness(db=self.db, loaded=loaded, adapters=self.adapters, notify=notifying(settings))
         self._intake = Intake(self.db, notify=notifying(settings))
         self._doors: Doors | None = None
         host, port = loaded.config.listen.host, loaded.config.listen.port
@@ -95,6 +98,7 @@ class Daemon:
                 if is_dead(owner):
                     lanes.abandon(tx, name, owner)
         self._engine.start()
+        self._readiness.start()
         self._doors = Doors(
             sources=self.adapters.sources,
             tickets={name: one for name, one in self.adapters.made.items() if isinstance(one, Tickets)},
@@ -108,6 +112,7 @@ class Daemon:
         self._doors = None
         self._server.stop()
         self._intake.stop()
+        self._readiness.stop()
         drained = self._engine.stop(max(0.0, deadline - self._clock.monotonic()))
         self.db.close()
         self._log.info("stopped", drained=drained)
@@ -126,12 +131,14 @@ class Daemon:
         return adapters
 
 
-def _limits(config: Config, name: str) -> Limits:
+def limits_of(config: Config, name: str) -> Limits:
+    """How fast and how much one connection may write; a ceiling the file does not name has its default."""
     connection = config.connections[name]
+    ceilings: dict[CeilingName, Rate] = {**DEFAULT_CEILINGS, **connection.ceiling}
     timeout: float = getattr(connection.options, "timeout", READ)
     return Limits(
         timeout=timedelta(seconds=patience(timeout)),
         linger=connection.linger,
         share=connection.quota.share,
-        ceilings={CEILINGS[what]: Ceiling(count=rate.count, per=rate.per) for what, rate in connection.ceiling.items()},
+        ceilings={CEILINGS[what]: Ceiling(count=rate.count, per=rate.per) for what, rate in ceilings.items()},
     )

@@ -51,7 +51,7 @@ def test_the_example_is_understood(folder: Path) -> None:
     assert (config.listen.host, config.listen.port) == ("127.0.0.1", 8080)
     assert config.connections["salesforce"].linger == timedelta(seconds=10)
     assert config.connections["zendesk"].quota.share == 0.5
-    assert config.connections["zendesk"].ceiling["new_tickets"].count == 200
+    assert config.connections["zendesk"].ceiling["new_tickets"].count == 300
     assert config.thresholds[1].where == {"service": "brakes"}
     ticket, task = config.playbooks["service-recovery"].steps
     assert isinstance(ticket, TicketStep)
@@ -109,12 +109,15 @@ def test_references_are_filled_from_environment_files_and_defaults(folder: Path)
     (folder / "slack.txt").write_text("xoxb-from-a-file\n", encoding="utf-8")
     edit(folder / "config.yaml", '"${SLACK_TOKEN}"', '"${file:slack.txt}"')
     edit(folder / "config.yaml", "coverage: 0.4", 'coverage: "${COVERAGE:-0.3}"')
-    edit(folder / "config.yaml", "https://csat.acme.example", "https://${HOST}/$${x}")
-    config = loaded(folder, HOST="csat.example").config
+    edit(folder / "config.yaml", "time_zone: Europe/Berlin", "time_zone: ${ZONE}")
+    edit(folder / "config.yaml", 'channel: "#csat-ops"', 'channel: "#$${x}"')
+    config = loaded(folder, ZONE="Europe/Madrid").config
     assert getattr(config.connections["slack"].options, "token").reveal() == "xoxb-from-a-file"  # noqa: B009
     assert config.health_score is not None
     assert config.health_score.coverage == 0.3
-    assert config.public_url == "https://csat.example/${x}"
+    assert config.time_zone == "Europe/Madrid"
+    assert config.operators is not None
+    assert config.operators.notify.channel == "#${x}"
 
 
 def test_a_variable_that_is_not_set_is_one_problem_on_its_line(folder: Path) -> None:

@@ -37,8 +37,9 @@ from connector.transport import bridge
 from connector.transport.grants import ClientCredentials
 from connector.transport.kit import Kit
 
-__all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "ROLES", "Options", "Salesforce"]
+__all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "READS_QUOTA", "ROLES", "Options", "Salesforce"]
 
+READS_QUOTA = True
 ROLES = frozenset({"crm"})
 
 

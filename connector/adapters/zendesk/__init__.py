@@ -34,9 +34,10 @@ from connector.transport.grants import ClientCredentials
 from connector.transport.kit import Kit
 from connector.transport.signatures import check_fresh, verify_hmac
 
-__all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "ROLES", "Options", "Zendesk"]
+__all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "READS_QUOTA", "ROLES", "Options", "Zendesk"]
 
 ROLES = frozenset({"helpdesk"})
+READS_QUOTA = True
 
 _SHOW = 100  # ids in one show_many
 _NAMES_LIVE = timedelta(hours=1)  # how long ids of groups and statuses are believed

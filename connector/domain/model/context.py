@@ -7,7 +7,9 @@ frozen values of this package. What has no value right now is absent or None; bo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from connector.domain.model.nearest import nearest
 from connector.errors import ExpressionError
@@ -17,11 +19,13 @@ from connector.errors import ExpressionError
 class Names:
     """A tree of names: `parts` maps each name to what it holds, None for a plain value.
 
-    `open`: any further name is possible (answers of a form are only known there).
+    `open`: any further name is possible (answers of a form are only known there). `never` are names, and groups of
+    them, that are declared but nothing fills in the place they are used in.
     """
 
     parts: Mapping[str, Names | None] = field(default_factory=dict)
     open: bool = False
+    never: frozenset[str] = frozenset()
 
     def paths(self, prefix: str = "") -> tuple[str, ...]:
         """Every full dotted name below here, in the order declared; an open tree ends in `*`."""
@@ -34,6 +38,8 @@ class Names:
         """Check a name against the tree. Raises ExpressionError with the nearest right name."""
         below: Names | None = self
         for position, part in enumerate(path):
+            if ".".join(path[: position + 1]) in self.never:
+                raise ExpressionError(f"{'.'.join(path)!r} never has a value here")
             if below is None:
                 raise ExpressionError(f"{'.'.join(path[:position])!r} has no parts")
             if part not in below.parts:
@@ -110,9 +116,30 @@ def rule_names(segments: Iterable[str]) -> Names:
         "recovery": plain("id", "severity", "playbook", "opened_at", "answers"),
         "step": plain("name", "due_at", "due_text"),
         "ticket": plain("id", "url"),
-        "task": plain("id", "url"),
     }
     return Names(parts=dict.fromkeys(values) | groups)
+
+
+# Where a rule, a text or a section of a field mapping is evaluated, the names that nothing fills there: the ticket is
+# known once a playbook has one, a step only while it is carried out, and a score moves without any answer.
+NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "when": frozenset({"ticket", "step"}),
+        "notify": frozenset({"step"}),
+        "ticket": frozenset({"ticket"}),
+        "note": frozenset({"step"}),
+        "answer": frozenset({"ticket", "step"}),
+        "contact": frozenset({"ticket", "step"}),
+        "activity": frozenset({"ticket", "step"}),
+        "contact_fields": frozenset(rule_names(()).parts).difference({"score", "respondent", "contact"})
+        | {"contact.name", "contact.owner", "contact.url", "respondent.first_name", "respondent.last_name"},
+    }
+)
+
+
+def names_in(place: str, segments: Iterable[str]) -> Names:
+    """`rule_names` as they are in one place: `when`, `notify`, a kind of step, or a section of a field mapping."""
+    return replace(rule_names(segments), never=NEVER.get(place, frozenset()))
 
 
 def survey_names() -> Names:

@@ -31,7 +31,7 @@ class Measure(StrEnum):
     """The newest fact's value (ties: the larger source, then the larger value)."""
     COUNT = "count"
     """The sum of the values of the facts younger than `window` (all, without one). A person whose facts are all older
-    counts 0; a person without any fact has no data, so a reading of nothing is recorded as a fact of value 0."""
+    counts 0; a person without any fact has no data: nobody is scored for tickets that were never seen."""
     DAYS_SINCE = "days_since"
     """Whole days since the newest fact's `at`; its value does not matter."""
 

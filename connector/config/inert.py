@@ -1,0 +1,107 @@
+"""What is written, well formed, and would do nothing: refused, so that nobody relies on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from connector.config.checks import OURS
+from connector.config.document import Path_
+from connector.config.findings import Findings, keys_of, matches
+from connector.config.model import CEILINGS, Component, ConnectionKeys
+from connector.domain.mapping.fields import SECTIONS
+from connector.domain.scoring.config import Measure
+from connector.ports import KindSpec
+
+Specs = Mapping[str, KindSpec | None]
+
+RATED: Final = frozenset({"weight", "from", "half_life"})
+SIGNAL: Final = frozenset(keys_of(Component)) - {"metric", "half_life"}
+
+
+def shared_keys(spec: KindSpec) -> frozenset[str]:
+    """Which of the keys every connection may take do something on one of this kind."""
+    keys = {"kind"}
+    if spec.writes:
+        keys |= {"linger"}
+    if spec.reads_quota:
+        keys |= {"quota"}
+    if spec.writes.intersection(SECTIONS.values()):
+        keys |= {"mapping"}
+    if spec.writes.intersection(CEILINGS.values()):
+        keys |= {"ceiling"}
+    return frozenset(keys)
+
+
+def connections(tree: Any, specs: Specs, findings: Findings) -> None:
+    """Every key of a connection, and every ceiling of it, is of use to its kind."""
+    for path, keys in matches(tree, ("connections", "*")):
+        spec = specs.get(str(path[1]))
+        if spec is None or not isinstance(keys, Mapping):
+            continue
+        useless = set(keys_of(ConnectionKeys)) - shared_keys(spec)
+        for key in keys:
+            if key in useless:
+                findings.add((*path, key), f"does nothing here: {_why(spec, key)}; remove `{key}`")
+        if "ceiling" not in useless:
+            _ceilings((*path, "ceiling"), keys.get("ceiling"), spec, findings)
+
+
+def _why(spec: KindSpec, key: str) -> str:
+    if not spec.writes:
+        return f"a connection of kind {spec.kind!r} writes nothing"
+    what = {"quota": "says nothing of a quota", "mapping": "writes no mapped fields"}.get(key, "makes nothing to count")
+    return f"a connection of kind {spec.kind!r} {what}"
+
+
+def _ceilings(path: Path_, ceilings: object, spec: KindSpec, findings: Findings) -> None:
+    able = [name for name, kind in CEILINGS.items() if kind in spec.writes]
+    for name in ceilings if isinstance(ceilings, Mapping) else ():
+        if name in CEILINGS and name not in able:
+            message = f"does nothing here: a connection of kind {spec.kind!r} makes none; it takes {', '.join(able)}"
+            findings.add((*path, name), message)
+
+
+def components(tree: Any, specs: Specs, findings: Findings) -> None:
+    """Every key of a component is read for its source, and a CRM's component says which field."""
+    for path, keys in matches(tree, ("health_score", "components", "*")):
+        source = keys.get("from") if isinstance(keys, Mapping) else None
+        if not isinstance(source, str):
+            continue
+        if source in OURS:
+            useful = RATED | ({"metric"} if source == "answers" else set())
+            _useless(path, keys, useful, f"a component from {source}", findings)
+            continue
+        spec = specs.get(source)
+        if spec is None or not spec.roles & {"crm", "helpdesk"}:
+            continue
+        _useless(path, keys, SIGNAL, "a component from a connection", findings)
+        _signal(path, keys, spec, findings)
+
+
+def _signal(path: Path_, keys: Mapping[str, object], spec: KindSpec, findings: Findings) -> None:
+    if "field" in keys and "crm" not in spec.roles:
+        findings.add((*path, "field"), "does nothing here: a helpdesk's tickets are measured; remove `field`")
+    if "field" not in keys and "helpdesk" not in spec.roles:
+        findings.missing((*path, "field"))
+    if "window" in keys and keys.get("measure") in [Measure.VALUE.value, Measure.DAYS_SINCE.value]:
+        findings.add((*path, "window"), "does nothing here: only `measure: count` looks at a window; remove `window`")
+
+
+def _useless(path: Path_, keys: Mapping[str, object], useful: frozenset[str], what: str, findings: Findings) -> None:
+    for key in keys:
+        if key in keys_of(Component) and key not in useful:
+            findings.add((*path, key), f"does nothing here: {what} does not read it; remove `{key}`")
+
+
+def tickets(tree: Any, findings: Findings) -> None:
+    """A playbook has one ticket step at most: a recovery is worked on one ticket."""
+    for path, steps in matches(tree, ("playbooks", "*", "steps")):
+        for step in list(_ticket_steps(path, steps))[1:]:
+            findings.add(step, "a recovery is worked on one ticket: remove this step, or make it a playbook of its own")
+
+
+def _ticket_steps(path: Path_, steps: object) -> Iterator[Path_]:
+    for number, step in enumerate(steps if isinstance(steps, list) else ()):
+        if isinstance(step, Mapping) and "ticket" in step:
+            yield (*path, number, "ticket")
