@@ -171,9 +171,16 @@ class Conflict(RemoteError):
 
 
 class Gone(RemoteError):
-    """The object was merged, deleted or converted; `moved_to` is its new id where the vendor says so."""
+    """The object was merged, deleted or converted.
 
-    def __init__(self, message: str, *, moved_to: str | None = None, **context: object) -> None:
+    Where the vendor says so, `moved_from` is the id that is gone and `moved_to` the one it has now: of the object that
+    was written, or of one that it refers to.
+    """
+
+    def __init__(
+        self, message: str, *, moved_from: str | None = None, moved_to: str | None = None, **context: object
+    ) -> None:
+        self.moved_from = moved_from
         self.moved_to = moved_to
         super().__init__(message, **context)  # type: ignore[arg-type]  # the keyword arguments of RemoteError
 

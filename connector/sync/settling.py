@@ -180,6 +180,9 @@ def _apply(
 ) -> None:
     """What the verdict says for one record that was sent."""
     close_or_pause(tx, outlet, write.kind, error, verdict)
+    if isinstance(error, Gone) and error.moved_from and error.moved_to:
+        # Not the record's own target: what moved may be what it refers to, as a task does to its contact.
+        receipts.follow(tx, outlet.account, error.moved_from, error.moved_to)
     if verdict.next is Next.REJECT:
         reject(tx, outlet, rows, Event.REFUSED, str(error), field_of(error))
         return
@@ -194,8 +197,6 @@ def _apply(
             intents.move(tx, row, Event.NO_ANSWER, str(error))
             outlet.tell(tx, row, "in_doubt", reason=str(error), request_id=error.request_id)
         return
-    if verdict.next is Next.FOLLOW and isinstance(error, Gone) and error.moved_to and record.item.target:
-        receipts.follow(tx, outlet.account, record.item.target, error.moved_to)
     event = Event.REFUSED_FOR_NOW
     if verdict.next is Next.PAUSE and rows[0].state is IntentState.SENDING:
         event = Event.PAUSED

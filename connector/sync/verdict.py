@@ -84,7 +84,7 @@ TABLE: Mapping[type[RemoteError], Rule] = {
     Unauthorized: Rule(next=Next.PAUSE, spends=False),
     Locked: Rule(next=Next.LATER, wait=wait_exponential(multiplier=1, max=30), alone=True),
     Conflict: Rule(next=Next.LOOK, wait=wait_exponential(multiplier=1, max=60), tries=5, named=False),
-    Gone: Rule(next=Next.FOLLOW, tries=5, named=False),
+    Gone: Rule(next=Next.FOLLOW, wait=wait_exponential(multiplier=10, max=120), tries=5, named=False),
     Rejected: Rule(next=Next.REJECT, named=False),
 }
 

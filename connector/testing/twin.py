@@ -307,7 +307,7 @@ class Twin:
     ) -> Outcome:
         thing = self.things.get(target)
         if thing is None:
-            return Failed(error=Gone("no such object", moved_to=self.moved.get(target)))
+            return Failed(error=Gone("no such object", moved_from=target, moved_to=self.moved.get(target)))
         if kind is not WriteKind.NOTE:
             self.things[target] = replace(thing, fields={**thing.fields, **fields})
             return Receipt(remote_id=target, created=False)

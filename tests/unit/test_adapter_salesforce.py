@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -190,9 +191,28 @@ def test_fields_of_a_merged_contact_come_back_as_gone_with_its_successor(
     assert isinstance(outcomes[1], Receipt)
     moved, vanished = failure(outcomes[0]), failure(outcomes[2])
     assert isinstance(moved, Gone)
-    assert moved.moved_to == winner
+    assert (moved.moved_from, moved.moved_to) == (loser, winner)
     assert isinstance(vanished, Gone)
     assert vanished.moved_to is None
+
+
+@pytest.mark.parametrize("is_keyed", [True, False])
+def test_a_task_is_not_taken_for_the_contact_it_hangs_on(clock: VirtualClock, is_keyed: bool) -> None:
+    org = simulator.Salesforce(clock, task_key=is_keyed)
+    org.start()
+    try:
+        crm = connect(org, clock)
+        winner, loser = (org.add_contact(LastName=f"S{number}") for number in range(2))
+        crm.prepare()
+        (made,) = write(crm, WriteKind.ACTIVITY, task("answer-1", loser, Subject="CSAT 2 of 5"))
+        org.merge(winner, loser)
+        change = replace(task("answer-1", loser, Subject="CSAT 5 of 5"), target=receipt(made).remote_id)
+        (outcome,) = write(crm, WriteKind.ACTIVITY, change)
+    finally:
+        org.stop()
+    gone = failure(outcome)
+    assert isinstance(gone, Gone)
+    assert (gone.moved_from, gone.moved_to) == (loser, winner)
 
 
 def test_a_failing_look_for_the_successor_hides_no_outcome(crm: Salesforce, org: simulator.Salesforce) -> None:
@@ -202,7 +222,9 @@ def test_a_failing_look_for_the_successor_hides_no_outcome(crm: Salesforce, org:
     outcomes = write(
         crm, WriteKind.CONTACT_FIELDS, item("l", loser, CSAT_Health__c=1), item("w", winner, CSAT_Health__c=2)
     )
-    assert isinstance(failure(outcomes[0]), Gone)
+    again = failure(outcomes[0])
+    assert isinstance(again, Transient), "deleted or merged, nobody knows yet: it must not be given up"
+    assert again.request_id
     assert isinstance(outcomes[1], Receipt)
 
 

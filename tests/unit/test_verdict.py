@@ -107,6 +107,11 @@ def test_looking_again_ends_after_five_attempts(error: RemoteError) -> None:
     assert [judge(error, attempts=made, now=NOW).next is Next.REJECT for made in range(6)] == [False] * 4 + [True] * 2
 
 
+def test_what_moved_is_tried_until_a_poll_has_seen_the_move_too() -> None:
+    waits = [judge(Gone("x", moved_from="1", moved_to="2"), attempts=made, now=NOW).at for made in range(4)]
+    assert sum((at - NOW for at in waits if at is not None), timedelta()) > 2 * timedelta(minutes=1)
+
+
 def test_gone_without_a_pointer_is_rejected() -> None:
     assert judge(Gone("deleted"), attempts=0, now=NOW).next is Next.REJECT
 

@@ -7,7 +7,6 @@ requests travel over our own client, so its missing time-outs and endless re-log
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from simple_salesforce.api import Salesforce as Sdk
@@ -39,8 +38,8 @@ from connector.transport.kit import Kit
 
 __all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "READS_QUOTA", "ROLES", "Options", "Salesforce"]
 
-READS_QUOTA = True
 ROLES = frozenset({"crm"})
+READS_QUOTA = True
 
 
 class Salesforce:
@@ -93,7 +92,7 @@ class Salesforce:
             write=True,
         )
         outcomes = writes.outcomes(kind, reply, request, count, self._url, self._clock.now())
-        return self._follow(request, outcomes)
+        return self._follow(kind, request, outcomes)
 
     def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
         """No write is accepted as a job here. Raises Gone."""
@@ -138,23 +137,26 @@ class Salesforce:
             answers += questions.marked_tasks_found(piece, rows, self._url)
         return answers
 
-    def _follow(self, request: Request, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        """Give each Gone outcome the id of the contact that survived the merge."""
-        targets = [writes.contact_of(record) for record in writes.records(request)]
-        lost = [
-            target
-            for target, outcome in zip(targets, outcomes, strict=True)
-            if target and isinstance(outcome, Failed) and isinstance(outcome.error, Gone)
-        ]
-        moved: dict[str, str] = {}
-        if lost:
-            # The write is over: a failing look-up must not hide its outcomes, and the feed will bring the merge.
-            with suppress(RemoteError):
-                rows = self._query(questions.successors(lost), deleted=True)
-                moved = {row["Id"]: row["MasterRecordId"] for row in rows if row.get("MasterRecordId")}
-        for target, outcome in zip(targets, outcomes, strict=True):
-            if isinstance(outcome, Failed) and isinstance(outcome.error, Gone):
-                outcome.error.moved_to = moved.get(target)
+    def _follow(self, kind: WriteKind, request: Request, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Give each Gone outcome the contact that lost a merge and the one that survived it."""
+        lost = {
+            position: (contact, outcome.error)
+            for position, (record, outcome) in enumerate(zip(writes.records(request), outcomes, strict=True))
+            if isinstance(outcome, Failed) and isinstance(outcome.error, Gone)
+            if (contact := writes.contact_of(kind, record))
+        }
+        if not lost:
+            return outcomes
+        try:
+            rows = self._query(questions.successors([contact for contact, _ in lost.values()]), deleted=True)
+        except RemoteError:
+            # The write is over: a failing look-up must not hide its outcomes. Whether the contact was merged or
+            # deleted is not known yet, and a merged one must not cost the task: the record is sent again, and looked
+            # up then.
+            return [_looked_up_later(lost[n][1]) if n in lost else one for n, one in enumerate(outcomes)]
+        moved = {row["Id"]: row["MasterRecordId"] for row in rows if row.get("MasterRecordId")}
+        for contact, error in lost.values():
+            error.moved_from, error.moved_to = contact, moved.get(contact)
         return outcomes
 
     def _learn(self, task: readiness.Fields) -> None:
@@ -168,3 +170,16 @@ class Salesforce:
     def _query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """Every row, following the links to further pages."""
         return list(self._sdk.query_all_iter(soql, include_deleted=deleted))
+
+
+def _looked_up_later(gone: RemoteError) -> Failed:
+    """The record was refused because its contact is gone, and which contact stands for it could not be asked."""
+    return Failed(
+        error=Transient(
+            f"{gone.message}; whether its contact was merged could not be asked yet",
+            connection=gone.connection,
+            operation=gone.operation,
+            status=gone.status,
+            request_id=gone.request_id,
+        )
+    )

@@ -12,6 +12,7 @@ from connector.adapters.salesforce.names import (
     KEY_FIELD,
     OBJECTS,
     PERSON_FIELD,
+    TASKS,
     marker,
     record_url,
     remote_key,
@@ -59,9 +60,9 @@ def records(request: Request) -> list[dict[str, Json]]:
     return found
 
 
-def contact_of(record: dict[str, Json]) -> str:
-    """The contact a record is, or belongs to; empty where it names none."""
-    return str(record.get("id") or record.get("WhoId") or "")
+def contact_of(kind: WriteKind, record: dict[str, Json]) -> str:
+    """The contact a record is, or a task hangs on; empty where it names none."""
+    return str(record.get("WhoId" if kind in TASKS else "id") or "")
 
 
 def _outcome(kind: WriteKind, row: Any, record: dict[str, Json], url: str, reply: Reply, now: datetime) -> Outcome:
