@@ -144,8 +144,10 @@ class Embedded:
                 continue
             try:
                 self._renew(worn)
-            except ConnectorError as error:  # the leases run out by themselves, and their holders notice
-                log("engines").warning("leases_not_renewed", reason=str(error))
+            except Exception as error:  # noqa: BLE001  # without this thread no lane could work for long
+                # The leases run out by themselves, and their holders notice.
+                words = str(error) if isinstance(error, ConnectorError) else None
+                log("engines").warning("leases_not_renewed", error=type(error).__name__, reason=words)
 
     def _renew(self, worn: list[tuple[str, LaneHold]]) -> None:
         asked_at = self._clock.monotonic()

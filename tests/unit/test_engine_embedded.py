@@ -18,7 +18,9 @@ from connector.secret import Secret
 from connector.store import lanes
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
+from connector.store.lanes import Hold
 from connector.store.schema import lane
+from connector.store.transaction import Transaction
 from connector.sync.lane import Drain, LaneHold
 
 PATIENCE = 10.0
@@ -197,6 +199,36 @@ def test_a_holder_whose_lane_was_taken_over_learns_it(db: Database) -> None:
     assert checked.wait(PATIENCE)
     running.stop(2)
     assert seconds == [float("-inf")], "at the next renewal, before the lease would have run out"
+
+
+def test_no_error_ends_the_heartbeat(
+    db: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried, release = threading.Event(), threading.Event()
+    renewed = threading.Event()
+    renew = lanes.renew
+
+    def breaks_once(tx: Transaction, hold: Hold, lease: timedelta) -> Hold | None:
+        if not tried.is_set():
+            tried.set()
+            raise RuntimeError("the driver broke: ada@example.org")
+        renewed.set()
+        return renew(tx, hold, lease)
+
+    monkeypatch.setattr(lanes, "renew", breaks_once)
+
+    def slow(hold: LaneHold) -> datetime | None:
+        release.wait(PATIENCE)
+        return None
+
+    running = engine(db, {"decide": slow})
+    with caplog.at_level(logging.WARNING):
+        running.start()
+        assert renewed.wait(PATIENCE), "the thread that renews the leases is gone"
+    release.set()
+    assert running.stop()
+    assert "leases_not_renewed" in caplog.text
+    assert "ada@example.org" not in caplog.text
 
 
 def test_stopping_waits_for_a_running_drain_and_starts_none(db: Database) -> None:
