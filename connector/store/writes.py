@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 
-from connector.domain.model.intent import Item, Json, Request, WriteKind
+from connector.domain.model.intent import IntentState, Item, Json, Request, WriteKind
 from connector.domain.model.transitions import OPEN
 from connector.store.schema import intent, write
 from connector.store.transaction import Transaction
@@ -93,11 +93,16 @@ def get(tx: Transaction, write_id: int) -> WriteRow:
 
 
 def left_sending(tx: Transaction, account: str, epoch: int) -> list[WriteRow]:
-    """Writes an earlier holder of the lane was sending when it died."""
-    return _where(
-        tx,
-        and_(write.c.account == account, write.c.state == WriteState.SENDING.value, write.c.epoch != epoch),
+    """Writes of which an earlier holder of the lane left something unanswered when it died.
+
+    An answer is taken in some records at a time: a write may be in doubt already while others of its records are not.
+    """
+    unanswered = select(intent.c.write_id).where(
+        intent.c.account == account, intent.c.state == IntentState.SENDING.value, intent.c.write_id.is_not(None)
     )
+    is_left = or_(write.c.state == WriteState.SENDING.value, write.c.id.in_(unanswered))
+    still_open = write.c.state.in_([state.value for state in WriteState if state is not WriteState.CLOSED])
+    return _where(tx, and_(write.c.account == account, still_open, is_left, write.c.epoch != epoch))
 
 
 def to_settle(tx: Transaction, account: str, limit: int) -> list[WriteRow]:

@@ -106,7 +106,8 @@ def _repeat(outlet: Outlet, hold: LaneHold, write: WriteRow) -> bool:
             if row.position not in asked:
                 revision = row.revision + 1
                 settling.put_back(tx, row, Event.REPEATABLE, "no answer; a repeat is harmless", revision=revision)
-        writes.close_if_settled(tx, write.id)
+        if not asked:
+            settling.close_or_ask_later(tx, write)
     return bool(asked)
 
 

@@ -126,7 +126,13 @@ def settle_found(tx: Transaction, outlet: Outlet, write: WriteRow, found: Mappin
                 sent=record.item.fields,
                 at=record.event_at,
             )
-    writes.close_if_settled(tx, write.id)
+    close_or_ask_later(tx, write)
+
+
+def close_or_ask_later(tx: Transaction, write: WriteRow) -> None:
+    """After a question: what is still open is asked about again later, never at once."""
+    if not writes.close_if_settled(tx, write.id):
+        writes.ask_later(tx, write, tx.now + wait_after(ASK_AGAIN, write.asks + 1))
 
 
 def found_several(
