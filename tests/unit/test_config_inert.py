@@ -154,6 +154,7 @@ def test_a_section_speaks_of_what_it_has(folder: Path, file: str, old: str, new:
         ('sentiment != "negativ"', "negative"),
         ('"negativ" == sentiment', "negative"),
         ('sentiment in ["negativ", "neutral"]', "negative"),
+        ('"negative" == sentiment == "negativ"', "negative"),
         ('metric == "cast"', "csat"),
         ('survey == "servcie"', "service"),
         ('score.band == "at risk"', "at_risk"),
