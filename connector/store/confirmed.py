@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from connector.domain.model.intent import Json
 from connector.store import intents
@@ -79,6 +79,11 @@ def confirm(
     )
 
 
+def forget(tx: Transaction, account: str, object_name: str) -> None:
+    """The name stands for another object from now on, or for none: what the old one held says nothing about that."""
+    tx.execute(delete(confirmed).where(confirmed.c.account == account, confirmed.c.object == object_name))
+
+
 def still_holds(tx: Transaction, account: str, object_name: str, event_at: Mapping[str, datetime]) -> None:
     """A newer fact wants the value a field already has: older facts must not overwrite it either."""
     for name, at in event_at.items():
@@ -100,15 +105,17 @@ def observe(
     """Take in what a read saw; returns the fields a person changed since our last confirmed value.
 
     An empty answer means the read saw our own writes coming back. Reads that began (`read_at`) before the last receipt
-    of a field, or while a write of the object is open, say nothing: they may have seen the time before it.
+    of a field say nothing of it, nor do those of a field that an open write of the object may be changing: they may
+    have seen the time before it.
     """
-    if intents.has_open_write(tx, account, object_name):
-        return frozenset()
     known = of(tx, account, object_name)
+    is_open = intents.has_open_write(tx, account, object_name)
     changed: set[str] = set()
     for name, value in values.items():
         before = known.get(name)
         if before is not None and before.at > read_at:
+            continue
+        if is_open and (before is None or not before.known):
             continue
         edited = before is not None and before.known and before.value != value
         if before is not None and before.known and not edited:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from connector.domain.model.intent import IntentState, Receipt, WriteKind
 from connector.domain.model.transitions import Event
-from connector.store import intents
+from connector.store import confirmed, intents
 from connector.store.intents import IntentRow
 from connector.store.schema import dependency, intent, receipt, remote
 from connector.store.transaction import Transaction
@@ -67,16 +67,26 @@ def named(tx: Transaction, account: str, remote_id: str) -> list[str]:
 
 
 def point(tx: Transaction, account: str, object_name: str, remote_id: str, url: str | None) -> None:
-    """Let `object_name` stand for `remote_id` from now on, and let go whatever waited for it."""
-    known = tx.execute(select(remote.c.url).where(remote.c.object == object_name)).scalar_one_or_none()
-    values = {"object": object_name, "account": account, "remote_id": remote_id, "url": url or known, "at": tx.now}
+    """Let `object_name` stand for `remote_id` from now on, and let go whatever waited for it.
+
+    What was confirmed of another object is forgotten, and so is its address.
+    """
+    known = tx.execute(select(remote).where(remote.c.object == object_name)).one_or_none()
+    is_other = known is not None and (known.account, known.remote_id) != (account, remote_id)
+    if known is not None and is_other:
+        confirmed.forget(tx, known.account, object_name)
+    address = url if known is None or is_other else url or known.url
+    values = {"object": object_name, "account": account, "remote_id": remote_id, "url": address, "at": tx.now}
     tx.upsert(remote, values, keys=["object"], update=["account", "remote_id", "url", "at"])
     _release(tx, object_name)
 
 
 def unpoint(tx: Transaction, object_name: str) -> None:
     """The object is gone over there: references to it wait until it exists again."""
-    tx.execute(delete(remote).where(remote.c.object == object_name))
+    account = tx.execute(select(remote.c.account).where(remote.c.object == object_name)).scalar_one_or_none()
+    if account is not None:
+        confirmed.forget(tx, account, object_name)
+        tx.execute(delete(remote).where(remote.c.object == object_name))
 
 
 def wait_for(tx: Transaction, row: IntentRow, objects: Iterable[str]) -> None:
@@ -111,6 +121,10 @@ def _release(tx: Transaction, object_name: str) -> None:
 
 def follow(tx: Transaction, account: str, old_id: str, new_id: str) -> None:
     """An object was merged over there: every name of ours that stood for `old_id` stands for `new_id`."""
+    if old_id == new_id:
+        return
+    for name in named(tx, account, old_id):
+        confirmed.forget(tx, account, name)
     tx.execute(
         update(remote)
         .where(remote.c.account == account, remote.c.remote_id == old_id)

@@ -133,6 +133,11 @@ def publish(tx: Transaction, person_id: int, account: str, told: Score) -> None:
     )
 
 
+def retract(tx: Transaction, person_id: int, account: str) -> None:
+    """The CRM does not know it after all: the next score is written however little it moved."""
+    tx.execute(delete(published_row).where(published_row.c.person_id == person_id, published_row.c.account == account))
+
+
 def move(tx: Transaction, loser: int, winner: int) -> None:
     """Give one person's facts to another. The loser's score history stays where it was made."""
     theirs = {(item.component, item.source) for item in facts(tx, winner)}

@@ -16,10 +16,10 @@ from connector.domain.matching.ladder import (
     choose_person,
     explain_match,
 )
-from connector.domain.model.intent import Json
+from connector.domain.model.intent import Json, WriteKind
 from connector.domain.model.person import Contact, KeyKind, LinkState
 from connector.domain.model.response import Response
-from connector.store import contacts, history, intents, links, outbox, people
+from connector.store import contacts, history, intents, links, outbox, people, scores
 from connector.store.transaction import Transaction
 from connector.sync.names import contact_object
 from connector.sync.operators import HELD, held_text, tell_operators
@@ -118,8 +118,11 @@ def link(
 
 def settle_link(tx: Transaction, person_id: int, account: str, remote_id: str) -> None:
     """A link is certain: what waited for the contact goes on, and two persons with one contact are one."""
-    seen = contacts.get(tx, account, remote_id)
-    outbox.adopt(tx, account, contact_object(person_id, account), remote_id, None if seen is None else seen.url)
+    seen, name = contacts.get(tx, account, remote_id), contact_object(person_id, account)
+    before = outbox.receipts(tx, [name]).get(name)
+    if before is not None and before.remote_id != remote_id:
+        scores.retract(tx, person_id, account)
+    outbox.adopt(tx, account, name, remote_id, None if seen is None else seen.url)
     known: dict[KeyKind, str] = {KeyKind.CRM_ID: remote_id}
     if seen is not None and _alone(tx, seen):
         known |= contact_keys(seen)
@@ -157,16 +160,24 @@ def join_persons(tx: Transaction, one: int, other: int, why: str) -> tuple[int, 
     pairs = people.merge(tx, loser, winner)
     for older, younger in pairs:
         unite(tx, winner, older, younger)
-    _follow_objects(tx, loser, winner)
+    _follow_objects(tx, loser, winner, why)
     detail: dict[str, Json] = {"reason": why, "person": winner, "merged": loser, "recoveries": [list(p) for p in pairs]}
     history.append(tx, "persons_joined", person_id=winner, detail=detail)
     tx.wake("timers")
     return winner, pairs
 
 
-def _follow_objects(tx: Transaction, loser: int, winner: int) -> None:
-    """What is still to be written to the loser's contact goes to the same contact as the winner's."""
+def _follow_objects(tx: Transaction, loser: int, winner: int, why: str) -> None:
+    """What is still to be written to the loser's contact goes to the same contact as the winner's.
+
+    Except scores: the loser's was computed from a part of the facts, and the winner's is written anew.
+    """
     for made in links.of_person(tx, winner):
+        name = contact_object(loser, made.account)
+        for row in intents.unsent_on(tx, made.account, [name]):
+            if row.kind is WriteKind.CONTACT_FIELDS:
+                outbox.drop(tx, row.id, f"joined with another person: {why}")
+        scores.retract(tx, winner, made.account)
         if made.state is LinkState.LINKED and made.remote_id is not None:
             for person_id in (loser, winner):
                 outbox.adopt(tx, made.account, contact_object(person_id, made.account), made.remote_id)

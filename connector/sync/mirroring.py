@@ -23,6 +23,7 @@ from connector.store import (
     receipts,
     recoveries,
     responses,
+    scores,
     tickets,
 )
 from connector.store.transaction import Transaction
@@ -41,14 +42,15 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
     if responses.is_erased(tx, [people.blind(tx, kind, value) for kind, value in keys.items()]):
         return
     change = mirror(tx, seen)
+    if change.after == seen and not seen.deleted and seen.merged_into is None:
+        # Unchanged since the last read or not: that one may have come while a write of ours was open, and said nothing.
+        _observed(tx, seen.account, seen.id, seen.values, read_at)
     if not change.changed:
         return
     if seen.merged_into is not None:
         _merged(tx, seen, seen.merged_into)
     elif seen.deleted:
         _deleted(tx, seen)
-    else:
-        _observed(tx, seen.account, seen.id, seen.values, read_at)
     # Also who knew it by what it had before: a doubt between two contacts ends when one of them changes or goes.
     for known in ({} if change.before is None else _keys(change.before), keys):
         _link_waiting(tx, known, target, settings)
@@ -70,6 +72,8 @@ def _merged(tx: Transaction, seen: Contact, survivor: str) -> None:
     links.repoint(tx, seen.account, seen.id, survivor)
     receipts.follow(tx, seen.account, seen.id, survivor)
     known = links.persons(tx, seen.account, survivor)
+    for person_id in known:
+        scores.retract(tx, person_id, seen.account)
     for other in known[1:]:
         join_persons(tx, known[0], other, f"{seen.account} merged their contacts")
 
@@ -77,6 +81,7 @@ def _merged(tx: Transaction, seen: Contact, survivor: str) -> None:
 def _deleted(tx: Transaction, seen: Contact) -> None:
     for person_id in links.unlink(tx, seen.account, seen.id, "the contact was deleted there"):
         receipts.unpoint(tx, names.contact_object(person_id, seen.account))
+        scores.retract(tx, person_id, seen.account)
         history.append(
             tx, "unlinked", person_id=person_id, detail={"account": seen.account, "reason": "contact deleted"}
         )
@@ -100,6 +105,8 @@ def _observed(tx: Transaction, account: str, remote_id: str, values: Mapping[str
     for name in receipts.named(tx, account, remote_id):
         known = confirmed.of(tx, account, name)
         seen = {field: _like(known[field].value, value) for field, value in values.items() if field in known}
+        if all(known[field].known and known[field].value == value for field, value in seen.items()):
+            continue
         changed = confirmed.observe(tx, account, name, seen, read_at=read_at)
         if changed:
             fields: list[Json] = [*sorted(changed)]
@@ -127,9 +134,10 @@ def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at
     if email is not None and responses.is_erased(tx, [people.blind(tx, KeyKind.EMAIL, email)]):
         return
     change = tickets.upsert(tx, seen, requester=email)
+    if change.before is None or seen.updated_at >= change.before.updated_at:
+        _observed(tx, seen.account, seen.id, seen.values, read_at)
     if not change.changed:
         return
-    _observed(tx, seen.account, seen.id, seen.values, read_at)
     if seen.status in _DONE:
         _close(tx, seen)
     if change.before is None and email is not None:

@@ -11,7 +11,7 @@ from connector.domain.model.score import Fact, Score
 from connector.domain.scoring.config import Measure, digest
 from connector.domain.scoring.facts import facts_of
 from connector.domain.scoring.score import score
-from connector.store import contacts, links, people, scores, tickets
+from connector.store import contacts, intents, links, people, scores, tickets
 from connector.store.responses import Version
 from connector.store.transaction import Transaction
 from connector.sync.context import score_values
@@ -132,7 +132,7 @@ def write_score(
         target = settings.targets[name]
         if not _is_there(tx, person_id, target) or not _moved(tx, person_id, target, computed, policy):
             continue
-        planned += score_fields(
+        wanted = score_fields(
             tx,
             person_id=person_id,
             target=target,
@@ -144,7 +144,11 @@ def write_score(
             response_key=None if version is None else version.response.key,
             version=None if version is None else version.number,
         )
-        scores.publish(tx, person_id, target.account, computed)
+        # What this cause led to before and what then failed is not told again; another cause will be.
+        fresh = [intent for intent in wanted if intents.by_key(tx, intent.key) is None]
+        if fresh:
+            planned += fresh
+            scores.publish(tx, person_id, target.account, computed)
     return planned
 
 
