@@ -3,7 +3,9 @@
     received → mapped | duplicate | ignored | quarantined;  quarantined → received (replay);  any → erased
 
 A delivery is recognised by the keyed digest of its adapter kind and its bytes, never by the connection's name, so that
-renaming a connection or re-importing a file stores nothing twice.
+renaming a connection or re-importing a file stores nothing twice. The limit of this: who sends an answer, an edit and
+then the first answer again, byte for byte and with nothing in it that says when, cannot be told from who repeats a
+delivery; the edit stays the newest.
 """
 
 from __future__ import annotations

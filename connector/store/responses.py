@@ -71,9 +71,12 @@ _RECENT = (
     .order_by(response_version.c.event_at.desc(), response.c.key)
     .limit(bindparam("most"))
 )
-_VERSIONS = select(response_version.c.version, response_version.c.event_at, response_version.c.content).where(
-    response_version.c.response_id == bindparam("wanted")
-)
+_VERSIONS = select(
+    response_version.c.version,
+    response_version.c.event_at,
+    response_version.c.submitted_at,
+    response_version.c.content,
+).where(response_version.c.response_id == bindparam("wanted"))
 _ID = select(response.c.id).where(response.c.key == bindparam("wanted"))
 _INSERT = response_version.insert()
 _DECIDE = update(response_version).where(
@@ -128,18 +131,19 @@ def is_erased(tx: Transaction, blinds: Sequence[str]) -> bool:
 def record(tx: Transaction, answer: Response, understanding: Understanding, *, blinds: Sequence[str] = ()) -> Recorded:
     """Record one mapped answer.
 
-    The same content again is a duplicate. A version whose event is older than one already known is kept as `stale` and
-    never decided; a newer one makes undecided older ones stale. `blinds` are the respondent's blind keys: when one of
-    them, or the answer's own, has a tombstone, nothing is recorded.
+    The same content again is a duplicate, unless it undoes an edit made under the same time of submission: then it is
+    the newest version. A version whose event is older than one already known is kept as `stale` and never decided; a
+    newer one makes undecided older ones stale. `blinds` are the respondent's blind keys: when one of them, or the
+    answer's own, has a tombstone, nothing is recorded.
     """
     if is_erased(tx, [tx.blind("response", answer.key), *blinds]):
         return Recorded(outcome=Outcome.ERASED, response_id=None, version=None)
     response_id = _row_of(tx, answer)
     digest = tx.blind("content", content(answer))
     known = tx.execute(_VERSIONS, {"wanted": response_id}).all()
-    for row in known:
-        if row.content == digest:
-            return Recorded(outcome=Outcome.DUPLICATE, response_id=response_id, version=row.version)
+    same = _known_as(known, digest, answer.submitted_at)
+    if same is not None:
+        return Recorded(outcome=Outcome.DUPLICATE, response_id=response_id, version=same)
     number = 1 + max((row.version for row in known), default=0)
     stale = any(row.event_at > answer.event_at for row in known)
     if not stale:
@@ -162,6 +166,21 @@ def record(tx: Transaction, answer: Response, understanding: Understanding, *, b
         },
     )
     return Recorded(outcome=Outcome.STALE if stale else Outcome.RECORDED, response_id=response_id, version=number)
+
+
+def _known_as(known: Sequence[Row[Any]], digest: str, submitted_at: datetime) -> int | None:
+    """The version an answer with this content repeats; None when it is a new one.
+
+    A survey tool may keep the time of submission through edits. An answer changed and changed back then says what an
+    earlier version said, and only the order of arrival tells it from that version sent again: it repeats the latest
+    version, or one that a later submission replaced.
+    """
+    latest = max(known, key=lambda row: (row.event_at, row.version), default=None)
+    for row in known:
+        is_replaced = any(other.submitted_at > submitted_at for other in known)
+        if row.content == digest and (row is latest or is_replaced):
+            return int(row.version)
+    return None
 
 
 def _row_of(tx: Transaction, answer: Response) -> int:

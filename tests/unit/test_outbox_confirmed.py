@@ -157,7 +157,7 @@ def test_only_a_receipt_or_a_read_makes_a_value_known_again(db: Database, clock:
     assert (known(db).known, known(db).value) == (True, 41)
 
 
-def test_a_read_while_a_write_is_open_says_nothing(db: Database, clock: VirtualClock) -> None:
+def test_a_read_while_a_write_is_open_says_nothing_of_what_it_writes(db: Database, clock: VirtualClock) -> None:
     """It may have seen the time before the write, or after it."""
     confirm(db, 40)
     wanted = Intent(
@@ -176,9 +176,14 @@ def test_a_read_while_a_write_is_open_says_nothing(db: Database, clock: VirtualC
         assert row is not None
         intents.move(tx, row, Event.SENT)
         confirmed.lose(tx, "a", "o", {"score": 41})
+        confirmed.confirm(tx, "a", "o", {"band": "good"}, {"band": NOON})
     clock.advance(SECOND)
     assert observe(db, clock, 77) == frozenset()
     assert not known(db).known
+    with db.write() as tx:
+        seen: dict[str, Json] = {"score": 77, "band": "poor", "owner": "Kim"}
+        assert confirmed.observe(tx, "a", "o", seen, read_at=clock.now()) == {"band"}, "the write does not touch it"
+        assert "owner" not in confirmed.of(tx, "a", "o")
 
 
 def test_a_field_that_never_had_a_receipt_does_not_hold_older_facts_back(db: Database) -> None:

@@ -8,15 +8,30 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState, Json, WriteKind
 from connector.domain.model.person import Contact, LinkState
 from connector.domain.model.recovery import RecoveryState
 from connector.domain.model.response import Interaction, Respondent
+from connector.domain.model.transitions import Event
 from connector.errors import RemoteError, Throttled, Transient, Unauthorized
 from connector.ports import Hook, Page, Ticket
-from connector.store import confirmed, contacts, cursors, lanes, links, quotas, receipts, recoveries, scores, tombstones
+from connector.store import (
+    confirmed,
+    contacts,
+    cursors,
+    intents,
+    lanes,
+    links,
+    quotas,
+    receipts,
+    recoveries,
+    schema,
+    scores,
+    tombstones,
+)
 from connector.store.database import Database
 from connector.sync.poll import ContactsPoll, TicketsPoll, contacts_feed, contacts_lane, tickets_lane
 from tests.unit.deciding import (
@@ -106,6 +121,14 @@ def poll(db: Database, source: ContactPages | TicketPages) -> datetime | None:
 
 
 FEED = contacts_feed(example_settings(), example_settings().targets["salesforce"])
+
+
+def poll_again(db: Database, *reported: Contact) -> None:
+    """A minute later the feed reports these contacts, whether or not it did so before."""
+    clock_of(db).advance(timedelta(minutes=1))
+    with db.write() as tx:
+        cursors.forget(tx, FEED)
+    poll(db, ContactPages(pages=[list(reported)]))
 
 
 def report(remote_id: str = "003A", email: str | None = "ada@example.org", **changes: object) -> Contact:
@@ -289,6 +312,58 @@ def test_a_value_a_person_changed_is_theirs_and_our_own_echo_is_not(db: Database
     poll(db, ContactPages(pages=[[edited]]))
     with db.read() as tx:
         assert confirmed.of(tx, CRM, name)["CSAT_Health__c"].theirs
+
+
+def test_an_edit_read_while_our_write_is_open_is_noticed_once_it_has_settled(db: Database) -> None:
+    """The second read says what the first one said: for the mirror nothing changed, for what we wrote it did."""
+    known_contact(db)
+    feed(db, answer(stars=5))
+    decide_all(db, example_settings())
+    name = f"person/1/contact@{CRM}"
+    edited = report(values={"CSAT_Health__c": 12.0}, modified_at=NOON + timedelta(seconds=30))
+    [write] = planned(db, WriteKind.CONTACT_FIELDS)
+    with db.write() as tx:
+        intents.move(tx, write, Event.SENT)
+        confirmed.lose(tx, CRM, name, {"CSAT_Health__c": 80.0})
+    poll_again(db, edited)
+    with db.write() as tx:
+        intents.move(tx, intents.get(tx, write.id), Event.ANSWERED)
+        confirmed.confirm(tx, CRM, name, {"CSAT_Health__c": 80.0}, {"CSAT_Health__c": NOON})
+    poll_again(db, edited)
+    with db.read() as tx:
+        held = confirmed.of(tx, CRM, name)["CSAT_Health__c"]
+    assert (held.value, held.theirs) == (12.0, True)
+    poll_again(db, edited)
+    with db.read() as tx:
+        events = tx.execute(select(schema.history.c.event)).scalars().all()
+    assert events.count("edited_there") == 1
+
+
+def test_an_edit_of_what_our_open_write_does_not_touch_is_noticed_at_once(db: Database) -> None:
+    known_contact(db)
+    feed(db, answer(stars=5))
+    decide_all(db, example_settings())
+    name = f"person/1/contact@{CRM}"
+    [write] = planned(db, WriteKind.CONTACT_FIELDS)
+    with db.write() as tx:
+        confirmed.confirm(tx, CRM, name, {"CSAT_Health__c": 80.0}, {"CSAT_Health__c": NOON})
+        intents.move(tx, write, Event.SENT)
+    poll_again(db, report(values={"CSAT_Health__c": 12.0}, modified_at=NOON + timedelta(seconds=30)))
+    with db.read() as tx:
+        assert confirmed.of(tx, CRM, name)["CSAT_Health__c"].theirs
+
+
+def test_a_late_report_of_what_was_before_is_nobodys_edit(db: Database) -> None:
+    known_contact(db)
+    feed(db, answer(stars=5))
+    decide_all(db, example_settings())
+    name = f"person/1/contact@{CRM}"
+    poll_again(db, report(values={"CSAT_Health__c": 80.0}, modified_at=NOON + timedelta(minutes=1)))
+    with db.write() as tx:
+        confirmed.confirm(tx, CRM, name, {"CSAT_Health__c": 80.0}, {"CSAT_Health__c": NOON})
+    poll_again(db, report(values={"CSAT_Health__c": 12.0}, modified_at=NOON - timedelta(minutes=1)))
+    with db.read() as tx:
+        assert not confirmed.of(tx, CRM, name)["CSAT_Health__c"].theirs
 
 
 def test_a_recovery_ends_when_its_ticket_is_solved_by_a_person(db: Database) -> None:

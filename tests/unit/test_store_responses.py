@@ -50,6 +50,38 @@ def test_the_same_content_is_a_duplicate_whenever_it_arrives(db: Database) -> No
         assert responses.counts(tx) == {"pending": 1}
 
 
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=1)], ids=["on time", "the sender's clock is ahead"])
+def test_an_edit_that_is_undone_under_the_same_time_of_submission_is_the_newest(db: Database, ahead: timedelta) -> None:
+    at = NOON + ahead
+    with db.write() as tx:
+        done = [
+            responses.record(tx, answer(stars=stars, at=at, received_at=NOON + timedelta(minutes=minute)), PLAIN)
+            for minute, stars in enumerate((5, 1, 5))
+        ]
+        again = responses.record(tx, answer(stars=5, at=at, received_at=NOON + timedelta(minutes=9)), PLAIN)
+        assert done[-1].response_id is not None
+        latest = responses.get(tx, done[-1].response_id)
+    assert [(one.outcome, one.version) for one in done] == [(Outcome.RECORDED, number) for number in (1, 2, 3)]
+    assert (again.outcome, again.version) == (Outcome.DUPLICATE, 3)
+    assert latest is not None
+    assert (latest.number, latest.response.ratings[0].value) == (3, 5)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=1)], ids=["on time", "the sender's clock is ahead"])
+def test_a_version_sent_again_after_a_later_edit_is_a_duplicate(db: Database, ahead: timedelta) -> None:
+    first = answer(stars=2, at=NOON + ahead, received_at=NOON + timedelta(minutes=1))
+    with db.write() as tx:
+        responses.record(tx, first, PLAIN)
+        edit = answer(stars=5, at=NOON + ahead + timedelta(minutes=1), received_at=NOON + timedelta(minutes=2))
+        responses.record(tx, edit, PLAIN)
+        again = responses.record(tx, replace(first, received_at=NOON + timedelta(minutes=9)), PLAIN)
+        assert again.response_id is not None
+        latest = responses.get(tx, again.response_id)
+    assert (again.outcome, again.version) == (Outcome.DUPLICATE, 1)
+    assert latest is not None
+    assert latest.number == 2
+
+
 def test_an_older_edit_arriving_late_is_stale_and_never_decided(db: Database) -> None:
     with db.write() as tx:
         responses.record(tx, answer(stars=5, at=NOON - timedelta(minutes=1)), PLAIN)
