@@ -14,6 +14,7 @@ from connector.errors import ConnectorError
 from connector.store import outbox as intents
 from connector.store.database import Database, Transaction
 from connector.store.intents import IntentRow
+from connector.sync import settled
 from connector.wiring.opening import load_config, open_store
 
 app = typer.Typer(help="What is to be written elsewhere.", no_args_is_help=True)
@@ -54,7 +55,7 @@ def retry(ids: Ids, config: ConfigPath = "connector.yaml") -> None:
 @app.command("drop")
 def drop(ids: Ids, config: ConfigPath = "connector.yaml") -> None:
     """Never send these intents."""
-    _each(config, ids, intents.drop, "dropped", "perhaps sent already, or done")
+    _each(config, ids, settled.drop, "dropped", "perhaps sent already, or done")
 
 
 def _each(config: str, ids: Sequence[int], act: Callable[[Transaction, int], bool], done: str, why_not: str) -> None:

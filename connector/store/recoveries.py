@@ -148,13 +148,20 @@ def generation(tx: Transaction, recovery_id: int) -> int:
 def follow_up(tx: Transaction, recovery_id: int, number: int) -> None:
     """The recovery goes on in its ticket `number`; one that was closed meanwhile is open again, unless another is."""
     tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(generation=number))
+    reopen(tx, recovery_id)
+
+
+def reopen(tx: Transaction, recovery_id: int) -> bool:
+    """Open a closed recovery again, unless the person has another open one under its playbook; whether it did."""
     mine = get(tx, recovery_id)
-    if mine is not None and mine.state is RecoveryState.CLOSED and open_one(tx, mine.person_id, mine.playbook) is None:
-        tx.execute(
-            update(recovery)
-            .where(recovery.c.id == recovery_id)
-            .values(state=RecoveryState.OPEN.value, closed_at=None, cause=None)
-        )
+    if mine is None or mine.state is RecoveryState.OPEN or open_one(tx, mine.person_id, mine.playbook) is not None:
+        return False
+    tx.execute(
+        update(recovery)
+        .where(recovery.c.id == recovery_id)
+        .values(state=RecoveryState.OPEN.value, closed_at=None, cause=None)
+    )
+    return True
 
 
 def move(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:

@@ -48,6 +48,17 @@ STATES: Final[Mapping[IntentState, str]] = {
     IntentState.GIVEN_UP: "given up",
     IntentState.ERASED: "erased",
 }
+_OF_RECOVERY: Final = frozenset(
+    {
+        "alert_expired",
+        "no_recovery",
+        "recovery_closed",
+        "recovery_joined",
+        "recovery_opened",
+        "recovery_reopened",
+        "recovery_updated",
+    }
+)
 VERSIONS: Final[Mapping[VersionState, str]] = {
     VersionState.PENDING: "received, not decided yet",
     VersionState.DECIDED: "decided",
@@ -247,8 +258,7 @@ def _recovery(tx: Transaction, response_id: int, entries: Sequence[Entry], zone:
         lines.append(f"it rests on {_count(recoveries.answers(tx, recovery.id), 'answer')}")
         if known is not None:
             lines.append(f"worked on in ticket {known.remote_id} {known.url or ''}".rstrip())
-    told = {"recovery_opened", "recovery_joined", "recovery_updated", "recovery_closed", "no_recovery", "alert_expired"}
-    details = [entry.detail for entry in entries if entry.event in told and isinstance(entry.detail, dict)]
+    details = [entry.detail for entry in entries if entry.event in _OF_RECOVERY and isinstance(entry.detail, dict)]
     return (*lines, *(str(one.get("why") or one.get("cause") or one.get("reason")) for one in details))
 
 
