@@ -23,9 +23,14 @@ class Adapters:
         return {name: one for name, one in self.made.items() if isinstance(one, Source)}
 
     @property
+    def writers(self) -> dict[str, Writer]:
+        """What is written to."""
+        return {name: one for name, one in self.made.items() if isinstance(one, Writer)}
+
+    @property
     def accounts(self) -> dict[str, str]:
         """The vendor account of each connection that is written to."""
-        return {name: one.account for name, one in self.made.items() if isinstance(one, Writer)}
+        return {name: one.account for name, one in self.writers.items()}
 
 
 def make_adapters(config: Config, kit: Kit) -> Adapters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import timedelta
 
 from connector import observe
@@ -9,6 +10,7 @@ from connector.clock import Clock
 from connector.config import Config, Loaded
 from connector.config.model import CEILINGS, DEFAULT_CEILINGS, CeilingName
 from connector.config.quantities import Rate
+from connector.domain.model.intent import WriteKind
 from connector.engines.embedded import Embedded
 from connector.ports import Tickets
 from connector.store import lanes
@@ -50,7 +52,8 @@ class Daemon:
         self.db = open_store(loaded.config, clock).create()
         self.adapters = self._adapters(loaded.config)
         settings = decide_settings(loaded, self.adapters.accounts)
-        limits = {name: limits_of(loaded.config, name) for name in self.adapters.accounts}
+        writers = self.adapters.writers
+        limits = {name: limits_of(loaded.config, name, one.promises) for name, one in writers.items()}
         drains = make_lanes(
             loaded=loaded,
             settings=settings,
@@ -131,8 +134,8 @@ class Daemon:
         return adapters
 
 
-def limits_of(config: Config, name: str) -> Limits:
-    """How fast and how much one connection may write; a ceiling the file does not name has its default."""
+def limits_of(config: Config, name: str, kinds: Container[WriteKind]) -> Limits:
+    """How fast and how much one connection may write; a ceiling of its `kinds` that is not named has its default."""
     connection = config.connections[name]
     ceilings: dict[CeilingName, Rate] = {**DEFAULT_CEILINGS, **connection.ceiling}
     timeout: float = getattr(connection.options, "timeout", READ)
@@ -140,5 +143,9 @@ def limits_of(config: Config, name: str) -> Limits:
         timeout=timedelta(seconds=patience(timeout)),
         linger=connection.linger,
         share=connection.quota.share,
-        ceilings={CEILINGS[what]: Ceiling(count=rate.count, per=rate.per) for what, rate in ceilings.items()},
+        ceilings={
+            CEILINGS[what]: Ceiling(count=rate.count, per=rate.per)
+            for what, rate in ceilings.items()
+            if CEILINGS[what] in kinds
+        },
     )
