@@ -66,9 +66,9 @@ def person_key(tx: Transaction, person_id: int) -> str:
     return tx.blind("person", f"row/{person_id}")[:_DIGITS]
 
 
-def contact_key(account: str, digest: str) -> str:
-    """Of the intent that makes sure of a contact."""
-    return f"{account}/person/{digest}"
+def contact_key(account: str, digest: str, attempt: int = 1) -> str:
+    """Of the intent that makes sure of a contact; `attempt` counts up when it failed or the contact was deleted."""
+    return f"{account}/person/{digest}" + ("" if attempt == 1 else f"/{attempt}")
 
 
 def score_key(account: str, digest: str, cause: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final
 
 from connector.domain.mapping.fields import FieldMapping
-from connector.domain.model.intent import Intent, IntentState, Json, Priority, WriteKind, refer
+from connector.domain.model.intent import FINAL_STATES, Intent, IntentState, Json, Priority, WriteKind, refer
 from connector.domain.model.person import LinkState
 from connector.domain.recovery.text import fit
-from connector.store import outbox, tickets
+from connector.store import intents, outbox, tickets
 from connector.store.transaction import Transaction
 from connector.sync import names
 from connector.sync.context import Context, Matter, for_crm
@@ -61,9 +62,14 @@ def contact(tx: Transaction, matter: Matter, target: Target, context: Context, p
     if waits_for_contact(tx, person_id, target.account):
         return []
     fields = section.evaluate(context)
+    digest = names.person_key(tx, person_id)
+    key = _contact_key(tx, target.account, digest)
+    if key is None:
+        return []
     return [
         Intent(
-            key=names.contact_key(target.account, names.person_key(tx, person_id)),
+            key=key,
+            record=names.contact_key(target.account, digest),
             account=target.account,
             kind=WriteKind.CONTACT,
             object=names.contact_object(person_id, target.account),
@@ -77,6 +83,21 @@ def contact(tx: Transaction, matter: Matter, target: Target, context: Context, p
             version=matter.version.number,
         )
     ]
+
+
+def _contact_key(tx: Transaction, account: str, digest: str) -> str | None:
+    """The first key nothing was planned under; None while somebody by the same keys is being made sure of.
+
+    What was planned under earlier keys ended: in a failure, or in a contact that was deleted since.
+    """
+    for attempt in count(1):
+        key = names.contact_key(account, digest, attempt)
+        earlier = intents.by_key(tx, key)
+        if earlier is None:
+            return key
+        if earlier.state not in FINAL_STATES:
+            break
+    return None
 
 
 def activity(tx: Transaction, matter: Matter, target: Target, context: Context, pace: Pace) -> list[Intent]:

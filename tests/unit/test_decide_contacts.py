@@ -1,0 +1,91 @@
+"""A contact is made for who has none: again when the first one came to nothing, and once at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.clock import VirtualClock
+from connector.domain.model.intent import IntentState, WriteKind
+from connector.domain.model.person import Contact
+from connector.domain.model.transitions import Event
+from connector.store import intents, outbox
+from connector.store.database import Database
+from connector.store.intents import IntentRow
+from connector.sync.mirroring import take_contact
+from connector.sync.settled import settled
+from tests.unit.deciding import CRM, decide_all, example_settings, feed, planned, pretend_confirmed
+from tests.unit.samples import NOON, answer, empty_store
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    store = empty_store(tmp_path, VirtualClock(NOON))
+    yield store
+    store.close()
+
+
+def happy(db: Database, number: str) -> None:
+    feed(db, answer(number, stars=5, at=NOON - timedelta(minutes=int(number))))
+    decide_all(db, example_settings())
+
+
+def delete(db: Database, remote_id: str) -> None:
+    settings = example_settings()
+    gone = Contact(
+        account=CRM, id=remote_id, name="Ada", email="ada@example.org", url=None, modified_at=NOON, deleted=True
+    )
+    with db.write() as tx:
+        take_contact(tx, gone, settings.targets["salesforce"], settings, NOON)
+
+
+def contacts(db: Database) -> list[IntentRow]:
+    return planned(db, WriteKind.CONTACT)
+
+
+def test_a_contact_deleted_in_the_crm_is_made_again_for_the_next_answer(db: Database) -> None:
+    happy(db, "1")
+    for number in ("2", "3"):
+        pretend_confirmed(db, contacts(db)[-1], f"003N{number}")
+        delete(db, f"003N{number}")
+        happy(db, number)
+    assert [row.state for row in contacts(db)] == [IntentState.CONFIRMED, IntentState.CONFIRMED, IntentState.PLANNED]
+    assert len({row.record for row in contacts(db)}) == 1, "the marker in the CRM is the person's, not the attempt's"
+    pretend_confirmed(db, contacts(db)[-1], "003N4")
+    assert {row.state for row in planned(db, WriteKind.ACTIVITY)} == {IntentState.PLANNED}
+
+
+@pytest.mark.parametrize("event", [Event.REFUSED_UNSENT, Event.TOO_OLD])
+def test_a_contact_that_could_not_be_made_is_tried_again_with_the_next_answer(db: Database, event: Event) -> None:
+    happy(db, "1")
+    [first] = contacts(db)
+    with db.write() as tx:
+        settled(tx, intents.move(tx, intents.get(tx, first.id), event, "a test says so"), None)
+    happy(db, "2")
+    happy(db, "3")
+    assert [row.state for row in contacts(db)][1:] == [IntentState.PLANNED]
+    pretend_confirmed(db, contacts(db)[-1], "003N")
+    lines = planned(db, WriteKind.ACTIVITY)
+    assert {row.state for row in lines} == {IntentState.PLANNED}, "what waited for the first goes on with the second"
+
+
+def test_no_second_contact_while_the_first_is_under_way(db: Database) -> None:
+    happy(db, "1")
+    [first] = contacts(db)
+    with db.write() as tx:
+        intents.move(tx, intents.get(tx, first.id), Event.SENT)
+    happy(db, "2")
+    assert len(contacts(db)) == 1
+
+
+def test_a_contact_an_operator_tries_again_is_not_made_twice(db: Database) -> None:
+    happy(db, "1")
+    [first] = contacts(db)
+    with db.write() as tx:
+        intents.move(tx, intents.get(tx, first.id), Event.TOO_OLD)
+        assert outbox.retry(tx, first.id)
+    happy(db, "2")
+    assert len(contacts(db)) == 1
