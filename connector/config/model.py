@@ -330,7 +330,9 @@ class Settings(Model):
     version: Literal[1] = Field(description="The version of this file's shape.")
     mode: Literal["observe", "live"] = Field(default="observe", description="observe: nothing is written elsewhere.")
     listen: ListenText = Field(default=listen("127.0.0.1:8080"), description="Where the daemon listens.")
-    store: Annotated[Text, AfterValidator(_store_url)] = Field(description="sqlite:///file, or postgresql://….")
+    store: Annotated[Text, AfterValidator(_store_url)] = Field(
+        description="sqlite:///file; a postgresql:// URL is taken, but not tested yet."
+    )
     time_zone: Annotated[Text, AfterValidator(_time_zone)] = Field(default="UTC", description="For dates people read.")
     operators: Operators | None = Field(default=None, description="Who is told when something needs a person.")
     surveys: dict[Text, Survey] = Field(min_length=1, description="The surveys to listen to.")
