@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from connector.domain.model.intent import Intent, Item, Priority, WriteKind
-from connector.domain.model.recovery import Recovery
+from connector.domain.model.intent import Intent, Item, Json, Priority, WriteKind
+from connector.domain.model.recovery import Recovery, RecoveryState
 from connector.domain.recovery.opening import IfSolved, TicketMove, ticket_move
 from connector.ports import Ticket, Tickets
-from connector.store import intents, recoveries, responses
+from connector.store import history, intents, recoveries, responses
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
@@ -61,10 +61,39 @@ def _look(
     move = ticket_move(status, IfSolved.REOPEN if opens else _if_solved(work))
     if move is TicketMove.NOTE:
         return item
+    if move is TicketMove.REOPEN and recovery.state is RecoveryState.CLOSED and _would_reopen(tx, recovery):
+        return _with_its_ticket(row, work)
     if move is TicketMove.REOPEN:
         return item if "status" in item.fields else replace(item, fields={**item.fields, "status": "open"})
     of = item.target if move is TicketMove.FOLLOW_UP else None
     return _elsewhere(tx, row, work, of, opens=opens, followed=followed)
+
+
+def _would_reopen(tx: Transaction, recovery: Recovery) -> bool:
+    return recoveries.open_one(tx, recovery.person_id, recovery.playbook) is None
+
+
+def _with_its_ticket(row: IntentRow, work: Work) -> Replan:
+    """The poll saw the ticket solved and closed the recovery before the note was sent: both are opened again."""
+    current, fields = row.target, {**row.fields, "status": row.fields.get("status", "open")}
+    assert current is not None
+    return Replan(
+        reason="its ticket was solved meanwhile: opened again",
+        intents=(_again(row, work, current, "reopened", fields),),
+        then=partial(_go_on_here, row=row, recovery_id=work.recovery.id),
+    )
+
+
+def _go_on_here(tx: Transaction, *, row: IntentRow, recovery_id: int) -> None:
+    if recoveries.reopen(tx, recovery_id):
+        history.append(
+            tx,
+            "recovery_reopened",
+            response_id=row.response_id,
+            person_id=row.person_id,
+            recovery_id=recovery_id,
+            detail={"reason": "another answer came before its ticket was known to be solved"},
+        )
 
 
 def _opens(row: IntentRow) -> bool:
@@ -94,7 +123,9 @@ def _elsewhere(
     recovery_id = work.recovery.id
     current = followed.get(recovery_id, recoveries.generation(tx, recovery_id))
     if not opens and row.target != names.ticket_object(recovery_id, current):
-        return Replan(reason="its ticket was followed up", intents=(_again(row, recovery_id, current, work.pace),))
+        newest = names.ticket_object(recovery_id, current)
+        again = _again(row, work, newest, str(current), row.fields)
+        return Replan(reason="its ticket was followed up", intents=(again,))
     number = current if opens else current + 1
     intent = playbook.follow_up(tx, work, generation=number, of=of)
     if intent is None:
@@ -111,22 +142,22 @@ def _go_on(tx: Transaction, *, recovery_id: int, number: int) -> None:
     recoveries.follow_up(tx, recovery_id, number)
 
 
-def _again(row: IntentRow, recovery_id: int, generation: int, pace: Pace) -> Intent:
-    """The same note, on the recovery's newest ticket."""
-    ticket = names.ticket_object(recovery_id, generation)
+def _again(row: IntentRow, work: Work, ticket: str, tail: str, fields: Mapping[str, Json]) -> Intent:
+    """The same note once more, on `ticket`; `tail` tells its key from the first one's."""
     return Intent(
-        key=f"{row.key}/{generation}",
+        key=f"{row.key}/{tail}",
         account=row.account,
         kind=row.kind,
         object=row.object,
         target=ticket,
         after=(ticket,),
-        fields=row.fields,
+        fields=fields,
         cause_at=row.cause_at,
-        not_before=pace.now,
-        give_up_at=pace.now + PATIENCE,
+        not_before=work.pace.now,
+        give_up_at=work.pace.now + PATIENCE,
         priority=Priority.RECOVERY,
         person_id=row.person_id,
-        recovery_id=recovery_id,
+        recovery_id=work.recovery.id,
+        response_key=work.matter.version.response.key,
         version=row.version,
     )

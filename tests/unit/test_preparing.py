@@ -14,7 +14,7 @@ from connector.domain.model.intent import IntentState, Item, WriteKind
 from connector.domain.model.response import Interaction
 from connector.domain.recovery.opening import IfSolved
 from connector.ports import Hook, Page, Ticket
-from connector.store import outbox, recoveries
+from connector.store import history, outbox, recoveries
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.sync.outlet import Replan
@@ -154,6 +154,31 @@ def test_a_recovery_closed_meanwhile_is_open_again_with_its_follow_up(db: Databa
     carry_out(db, look(db, {"501": "solved"}, rows))
     with db.read() as tx:
         assert recoveries.counts(tx) == {"open": 1}
+
+
+def test_a_recovery_closed_meanwhile_is_open_again_with_its_reopened_ticket(db: Database) -> None:
+    rows = joined(db, "2", "3")
+    with db.write() as tx:
+        recoveries.close(tx, 1, "solved in helpdesk", NOON)
+    prepared = look(db, {"501": "solved"}, rows, reopening())
+    carry_out(db, prepared)
+    with db.read() as tx:
+        assert recoveries.counts(tx) == {"open": 1}
+        assert [entry.event for entry in history.for_recovery(tx, 1)].count("recovery_reopened") == 1
+    again = [(row, "501") for row in planned(db, WriteKind.NOTE)[2:]]
+    assert [row.response_id for row, _ in again] == [2, 3]
+    sent = look(db, {"501": "solved"}, again, reopening())
+    assert [item.fields["status"] for item in sent if isinstance(item, Item)] == ["open", "open"]
+
+
+def test_a_recovery_closed_for_good_stays_closed_while_another_is_open(db: Database) -> None:
+    rows = joined(db, "2")
+    with db.write() as tx:
+        recoveries.close(tx, 1, "solved in helpdesk", NOON)
+    feed(db, answer("3", at=NOON - timedelta(minutes=1)))
+    decide_all(db, example_settings())
+    [prepared] = look(db, {"501": "solved"}, rows, reopening())
+    assert isinstance(prepared, Item), "the note reopens the ticket and nothing else"
 
 
 def about_ticket(db: Database, stars: float) -> list[tuple[IntentRow, str]]:
