@@ -56,16 +56,14 @@ class Mortal:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self.account = writer.account
+        self.promises: Mapping[WriteKind, Promise] = writer.promises
         self.dies_after = ""
         self.before_send: Callable[[], None] | None = None
-
-    @property
-    def promises(self) -> Mapping[WriteKind, Promise]:
-        return self._writer.promises
 
     def prepare(self) -> None:
         if isinstance(self._writer, Preparing):
             self._writer.prepare()
+            self.promises = self._writer.promises  # which may know more about the account now
 
     def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
         return self._writer.render(kind, items)
