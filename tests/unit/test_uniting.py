@@ -90,3 +90,11 @@ def test_a_ticket_that_is_as_urgent_already_is_left_to_its_people(db: Database) 
     join(db)
     [note] = saying(db, "waited even longer")
     assert set(note.fields) == {"text"}
+
+
+def test_an_older_ticket_that_is_more_urgent_stays_so(db: Database) -> None:
+    unhappy(db, "1", "never again", "ada@example.org", understanding=Understanding(language="en", themes=("safety",)))
+    unhappy(db, "2", "waited long", "ada@example.net")
+    join(db)
+    [note] = saying(db, "waited long")
+    assert set(note.fields) == {"text"}
