@@ -10,7 +10,7 @@ from connector.domain.model.intent import IntentState, Receipt, WriteKind
 from connector.domain.model.transitions import Event
 from connector.store import confirmed, intents
 from connector.store.intents import IntentRow
-from connector.store.schema import dependency, intent, receipt, remote
+from connector.store.schema import dependency, intent, receipt, remote, write
 from connector.store.transaction import Transaction
 
 _OF_OBJECTS = select(remote).where(remote.c.object.in_(bindparam("names", expanding=True)))
@@ -39,8 +39,23 @@ def add(tx: Transaction, row: IntentRow, answer: Receipt) -> None:
         },
     )
     # A note's id is the comment's: it must not become the id of the ticket it was written on.
-    if row.kind is not WriteKind.NOTE or row.object != row.target:
+    if row.kind is WriteKind.NOTE and row.object == row.target:
+        return
+    if _was_moved_meanwhile(tx, row, answer):
+        confirmed.forget(tx, row.account, row.object)
+    else:
         point(tx, row.account, row.object, answer.remote_id, answer.url)
+
+
+def _was_moved_meanwhile(tx: Transaction, row: IntentRow, answer: Receipt) -> bool:
+    """Whether the object was merged into another while a request to change it was under way: the answer is history."""
+    if row.target != row.object or row.write_id is None:
+        return False
+    sent_at = select(write.c.sent_at).where(write.c.id == row.write_id).scalar_subquery()
+    moved = select(remote.c.object).where(
+        remote.c.object == row.object, remote.c.remote_id != answer.remote_id, remote.c.at > sent_at
+    )
+    return tx.execute(moved).first() is not None
 
 
 def of_intent(tx: Transaction, intent_id: int) -> Receipt | None:

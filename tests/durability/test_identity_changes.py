@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.domain.model.intent import IntentState, Json, WriteKind
+from connector.domain.model.intent import IntentState, Json, Request, WriteKind
 from connector.domain.model.person import Evidence, Link, LinkState
 from connector.store import links, people, receipts
 from connector.sync.identify import join_persons
@@ -100,3 +100,22 @@ def test_a_joined_persons_waiting_score_does_not_overwrite_the_winners_newer_one
     bench.run()
     assert bench.state("old") is IntentState.SUPERSEDED
     assert bench.twin.things["c1"].fields["score"] == 55
+
+
+def test_the_answer_of_a_write_under_way_does_not_undo_a_merge(bench: Bench) -> None:
+    has_contact(bench, "c1")
+    has_contact(bench, "c2")
+    bench.adopt(CONTACT, "c1")
+
+    def merge_meanwhile(kind: WriteKind, request: Request) -> None:
+        bench.clock.advance(timedelta(seconds=1))
+        with bench.db.write() as tx:
+            receipts.follow(tx, ACCOUNT, "c1", "c2")
+
+    bench.twin.on_send = merge_meanwhile
+    bench.plan(fields_of("first", score=80))
+    bench.drain()
+    with bench.db.read() as tx:
+        assert receipts.of_objects(tx, [CONTACT])[CONTACT].remote_id == "c2"
+    score_again(bench)
+    assert bench.twin.things["c2"].fields == {"score": 80}
