@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -147,14 +147,17 @@ def _rows(tx: Transaction, query: Select[Any], values: Mapping[str, Any] | None 
     return [from_row(tx, row) for row in tx.execute(query, values)]
 
 
-def due(tx: Transaction, account: str, until: datetime, limit: int | None = None) -> list[IntentRow]:
-    """Planned intents of an account whose time comes before `until`."""
+def due(
+    tx: Transaction, account: str, until: datetime, limit: int | None = None, *, but: Collection[WriteKind] = ()
+) -> list[IntentRow]:
+    """Planned intents of an account whose time comes before `until`; of no kind in `but`."""
     return where(
         tx,
         and_(
             intent.c.account == account,
             intent.c.state == IntentState.PLANNED.value,
             intent.c.not_before <= until,
+            *([intent.c.kind.not_in([kind.value for kind in but])] if but else []),
         ),
         limit,
     )
@@ -190,10 +193,12 @@ def first_record(tx: Transaction, account: str, kind: WriteKind, object_name: st
     return marker
 
 
-def held_for(tx: Transaction, account: str, reason: str, limit: int | None = None) -> list[IntentRow]:
-    """Intents of an account that are held for one reason."""
+def held_for(
+    tx: Transaction, account: str, reason: str, limit: int | None = None, *, kind: WriteKind | None = None
+) -> list[IntentRow]:
+    """Intents of an account that are held for one reason; of one kind, or of any."""
     condition = and_(intent.c.account == account, intent.c.state == IntentState.HELD.value, intent.c.reason == reason)
-    return where(tx, condition, limit)
+    return where(tx, condition if kind is None else and_(condition, intent.c.kind == kind.value), limit)
 
 
 def too_old(tx: Transaction, account: str) -> list[IntentRow]:

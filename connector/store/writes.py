@@ -156,17 +156,22 @@ def close_if_settled(tx: Transaction, write_id: int) -> bool:
     return True
 
 
+def came_to_nothing(tx: Transaction, write_id: int, records: int = 1) -> None:
+    """Records of a write are known not to have been committed: they do not count towards a ceiling."""
+    tx.execute(update(write).where(write.c.id == write_id).values(size=write.c.size - records))
+
+
 def oldest_since(tx: Transaction, account: str, kind: WriteKind, since: datetime) -> datetime | None:
-    """When the oldest write of a kind that was sent since then was sent."""
+    """When the oldest write of a kind was sent, of those since then that made something or may have."""
     query = select(func.min(write.c.sent_at)).where(
-        write.c.account == account, write.c.kind == kind.value, write.c.sent_at > since
+        write.c.account == account, write.c.kind == kind.value, write.c.sent_at > since, write.c.size > 0
     )
     at: datetime | None = tx.execute(query).scalar_one()
     return at
 
 
 def created_since(tx: Transaction, account: str, kind: WriteKind, since: datetime) -> int:
-    """Records of a kind sent to an account since then, whatever came of them."""
+    """Records of a kind sent to an account since then, but for those known not to have been committed."""
     query = select(func.coalesce(func.sum(write.c.size), 0)).where(
         write.c.account == account, write.c.kind == kind.value, write.c.sent_at > since
     )

@@ -52,8 +52,10 @@ def pursue(outlet: Outlet, hold: LaneHold, write: WriteRow) -> None:
     promise = outlet.promise(write.kind)
     if write.state is WriteState.SUBMITTED:
         _poll(outlet, hold, write)
-    elif _may_resend(outlet, write, promise):
+    elif outlet.live and _may_resend(outlet, write, promise):
         _resend(outlet, hold, write)
+    elif not promise.can_ask and _may_resend(outlet, write, promise):
+        _note_question(outlet, hold, write)  # in observe mode nothing is sent again, but it may be once we are live
     elif not _repeat(outlet, hold, write):
         return
     elif promise.can_ask:

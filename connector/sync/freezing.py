@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from connector.domain.model.intent import IntentState, Item, Receipt, Request, WriteKind, references, resolve
 from connector.domain.model.transitions import Event
@@ -60,14 +61,16 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
         most: calls to make.
     """
     now = tx.now
-    rows = intents.due(tx, outlet.account, now + outlet.limits.linger, outlet.limits.look)
+    budgets = quotas.of(tx, outlet.account)
+    closed = _closed(outlet, budgets, now)
+    waits = [at for kind, at in closed.items() if at is not None and _has_due(tx, outlet, kind)]
+    rows = intents.due(tx, outlet.account, now + outlet.limits.linger, outlet.limits.look, but=closed)
     busy = intents.open_objects(tx, outlet.account)
     names = busy.union(*(row.touches for row in rows))
     remote = {name: receipt.remote_id for name, receipt in receipts.of_objects(tx, names).items()}
     records = fold(rows, busy=busy, now=now, linger=outlet.limits.linger, remote=remote)
     looks: list[Folded] = []
     ready: list[Folded] = []
-    waits: list[datetime] = []
     for record in records:
         promise = outlet.promise(record.first.kind)
         if record.first.id in looked or not must_ask(record, promise, now=now, started_at=outlet.started_at):
@@ -77,7 +80,6 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
         else:
             looks.append(record)
     questions, batches = ([one for one in _pack(outlet, of) if one.is_due(now)] for of in (looks, ready))
-    budgets = quotas.of(tx, outlet.account)
     spent: dict[str, int] = {}
 
     def affordable(kind: WriteKind) -> bool:
@@ -89,11 +91,27 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
         spent[endpoint_class] = spent.get(endpoint_class, 0) + 1
         return True
 
+    # Lazily: a batch that is not among the first `most` must not spend a budget, nor one that is refused a place.
     return Chosen(
-        looks=tuple(batch for batch in questions[:most] if affordable(batch.kind)),
-        batches=tuple(batch for batch in batches[:most] if affordable(batch.kind)),
+        looks=tuple(islice((batch for batch in questions if affordable(batch.kind)), most)),
+        batches=tuple(islice((batch for batch in batches if affordable(batch.kind)), most)),
         waits=tuple(waits),
     )
+
+
+def _closed(outlet: Outlet, budgets: Mapping[str, quotas.Quota], now: datetime) -> dict[WriteKind, datetime | None]:
+    """The kinds that get no call now, and until when: nothing of them is looked at, or it would hide the others."""
+    closed = {}
+    for kind, promise in outlet.writer.promises.items():
+        granted = grant(budgets.get(promise.endpoint_class), share=outlet.limits.share, now=now)
+        if not granted.calls:
+            closed[kind] = granted.at
+    return closed
+
+
+def _has_due(tx: Transaction, outlet: Outlet, kind: WriteKind) -> bool:
+    others = [other for other in outlet.writer.promises if other is not kind]
+    return bool(intents.due(tx, outlet.account, tx.now + outlet.limits.linger, 1, but=others))
 
 
 def _pack(outlet: Outlet, records: Sequence[Folded]) -> Sequence[Batch]:
@@ -101,30 +119,39 @@ def _pack(outlet: Outlet, records: Sequence[Folded]) -> Sequence[Batch]:
 
 
 def draft(tx: Transaction, outlet: Outlet, batches: Sequence[Batch]) -> list[Draft]:
-    """Hold what is above a ceiling, drop what holds already, resolve references; what is left of each batch."""
+    """Drop what holds already, resolve references, hold what is above a ceiling; what is left of each batch."""
     drafts: list[Draft] = []
+    room = {kind: room_for(tx, outlet, kind) for kind in {batch.kind for batch in batches}}
     for batch in batches:
-        wanted = [_part(tx, outlet, record) for record in _below_ceiling(tx, outlet, batch)]
+        wanted = [_part(tx, outlet, record) for record in batch.records]
         parts = [part for part in wanted if part is not None]
+        left = room[batch.kind]
+        if left is not None:
+            _hold_above(tx, outlet, batch.kind, [record for record, _, _ in parts[left:]])
+            parts = parts[:left]
+            room[batch.kind] = left - len(parts)
         if parts:
             drafts.append(Draft(kind=batch.kind, parts=tuple(parts)))
     return drafts
 
 
-def _below_ceiling(tx: Transaction, outlet: Outlet, batch: Batch) -> Sequence[Folded]:
-    ceiling = outlet.limits.ceilings.get(batch.kind)
+def room_for(tx: Transaction, outlet: Outlet, kind: WriteKind) -> int | None:
+    """How many records of a kind may be sent now; None: there is no ceiling."""
+    ceiling = outlet.limits.ceilings.get(kind)
     if ceiling is None:
-        return batch.records
-    room = max(0, ceiling.count - writes.created_since(tx, outlet.account, batch.kind, tx.now - ceiling.per))
-    above = batch.records[room:]
-    if above and not intents.held_for(tx, outlet.account, CEILING, limit=1):
-        text = f"more than {ceiling.count} {batch.kind} records in {ceiling.per}: the rest is held"
-        outlet.notify(tx, outlet.account, f"ceiling/{batch.kind}", text)
+        return None
+    return max(0, ceiling.count - writes.created_since(tx, outlet.account, kind, tx.now - ceiling.per))
+
+
+def _hold_above(tx: Transaction, outlet: Outlet, kind: WriteKind, above: Sequence[Folded]) -> None:
+    ceiling = outlet.limits.ceilings[kind]
+    if above and not intents.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
+        text = f"more than {ceiling.count} {kind} records in {ceiling.per}: the rest is held"
+        outlet.notify(tx, outlet.account, f"ceiling/{kind}", text)
     for record in above:
         for row in record.members:
             intents.move(tx, row, Event.CEILING, CEILING)
             outlet.tell(tx, row, "held", reason=CEILING)
-    return batch.records[:room]
 
 
 def _part(tx: Transaction, outlet: Outlet, record: Folded) -> tuple[Folded, Left, Item] | None:

@@ -113,6 +113,7 @@ def settle_found(tx: Transaction, outlet: Outlet, write: WriteRow, found: Mappin
             for row in rows:
                 put_back(tx, row, Event.NOT_FOUND, "asked, not found", revision=row.revision + 1, ask_first=False)
                 outlet.tell(tx, row, "asked", found=0)
+            writes.came_to_nothing(tx, write.id)
         elif len(answer.receipts) > 1:
             found_several(tx, outlet, rows, answer, about=record.about, sent=record.item.fields, at=record.event_at)
         else:
@@ -190,6 +191,8 @@ def _apply(
         # Not the record's own target: what moved may be what it refers to, as a task does to its contact.
         receipts.follow(tx, outlet.account, error.moved_from, error.moved_to)
     if verdict.next is Next.REJECT:
+        if rows[0].state is not IntentState.IN_DOUBT:
+            writes.came_to_nothing(tx, write.id)
         reject(tx, outlet, rows, Event.REFUSED, str(error), field_of(error))
         return
     if rows[0].state is IntentState.IN_DOUBT:
@@ -203,6 +206,7 @@ def _apply(
             intents.move(tx, row, Event.NO_ANSWER, str(error))
             outlet.tell(tx, row, "in_doubt", reason=str(error), request_id=error.request_id)
         return
+    writes.came_to_nothing(tx, write.id)
     event = Event.REFUSED_FOR_NOW
     if verdict.next is Next.PAUSE and rows[0].state is IntentState.SENDING:
         event = Event.PAUSED

@@ -32,6 +32,8 @@ from connector.transport.lease import fence
 
 SETTLED_AT_ONCE = 20
 """Records of one answer taken in by one transaction: an alarming answer must not wait for two hundred scores."""
+NOT_AT_ONCE = timedelta(seconds=1)
+"""The least time until a writer that could not be prepared is tried again, whatever the vendor said."""
 LOOK_HOLDS = 5.0
 """Seconds for which a look that found nothing is believed when the turn ended before it could be used."""
 
@@ -94,12 +96,12 @@ class WriteLane:
         with asking.ours(outlet, hold) as tx:
             hold.confirm(tx)
             probe_at = self._tidy(tx, hold)
-        if not outlet.live:
-            return self._next((), began)
         if probe_at is not None and probe_at > began:
-            return self._next((probe_at,), began, paused=True)
+            return self._next((probe_at,), began, is_shut=True)
         if (at := self._prepare_writer(hold)) is not None:
-            return self._next((at,), began, seen=began)
+            return self._next((at,), began, is_shut=True)
+        if not outlet.live:
+            return self._watch(hold, ends_at, began, is_probe=probe_at is not None)
         most = outlet.limits.parallel if probe_at is None else 1
         waits: set[datetime] = set()
         looked = self._looks_of_last_turn(hold)
@@ -114,6 +116,17 @@ class WriteLane:
             if self._is_paused():
                 break
         return outlet.clock.now()
+
+    def _watch(self, hold: LaneHold, ends_at: float, began: datetime, *, is_probe: bool) -> datetime | None:
+        """Observe mode: asking is a read, so what is in doubt is settled; what that plans again is held."""
+        outlet = self._outlet
+        for _ in self._rounds(hold, ends_at, is_probe=is_probe):
+            if not self._settle_due(hold, 1 if is_probe else outlet.limits.parallel) or self._is_paused():
+                break
+        with asking.ours(outlet, hold) as tx:
+            hold.confirm(tx)
+            self._hold_due(tx)
+        return self._next((), began)
 
     def _rounds(self, hold: LaneHold, ends_at: float, *, is_probe: bool) -> Iterator[None]:
         """One turn's rounds: until it has lasted long enough, or the lease would not cover another call."""
@@ -147,7 +160,8 @@ class WriteLane:
                 verdict = judge(error, attempts=self._unprepared, now=tx.now)
                 if verdict.next is Next.PAUSE:
                     settling.pause(tx, outlet, error)
-                return verdict.at or tx.now + wait_after(ASK_AGAIN, self._unprepared)
+                later = tx.now + wait_after(ASK_AGAIN, self._unprepared)
+                return later if verdict.at is None else max(verdict.at, tx.now + NOT_AT_ONCE)
         self._unprepared = 0
         return None
 
@@ -165,11 +179,15 @@ class WriteLane:
         if outlet.live:
             self._release(tx)
         else:
-            for row in intents.due(tx, outlet.account, tx.now):
-                intents.move(tx, row, Event.OBSERVED, OBSERVE_MODE)
-                outlet.tell(tx, row, "held", reason=OBSERVE_MODE)
+            self._hold_due(tx)
         paused = accounts.paused(tx, outlet.account)
         return None if paused is None else paused.probe_at
+
+    def _hold_due(self, tx: Transaction) -> None:
+        outlet = self._outlet
+        for row in intents.due(tx, outlet.account, tx.now):
+            intents.move(tx, row, Event.OBSERVED, OBSERVE_MODE)
+            outlet.tell(tx, row, "held", reason=OBSERVE_MODE)
 
     def _give_up_old(self, tx: Transaction) -> None:
         """Past its age an action is not wanted any more. What is in doubt is asked about at least once before."""
@@ -204,10 +222,10 @@ class WriteLane:
         outlet = self._outlet
         for row in intents.held_for(tx, outlet.account, OBSERVE_MODE):
             intents.move(tx, row, Event.RELEASED)
-        for kind, ceiling in outlet.limits.ceilings.items():
-            room = ceiling.count - writes.created_since(tx, outlet.account, kind, tx.now - ceiling.per)
-            held = [row for row in intents.held_for(tx, outlet.account, CEILING) if row.kind is kind]
-            for row in held[: max(room, 0)]:
+        if not intents.held_for(tx, outlet.account, CEILING, limit=1):
+            return
+        for kind in WriteKind:
+            for row in intents.held_for(tx, outlet.account, CEILING, freezing.room_for(tx, outlet, kind), kind=kind):
                 intents.move(tx, row, Event.RELEASED)
 
     def _settle_due(self, hold: LaneHold, most: int) -> int:
@@ -276,16 +294,17 @@ class WriteLane:
                 settling.settle(tx, outlet, write, answer, range(start, start + size))
 
     def _next(
-        self, waits: Collection[datetime], began: datetime, *, seen: datetime | None = None, paused: bool = False
+        self, waits: Collection[datetime], began: datetime, *, seen: datetime | None = None, is_shut: bool = False
     ) -> datetime | None:
         """When something changes by itself: an intent comes due or grows too old, a question or a budget is due.
 
         What came due after this drain looked (age at `began`, intents at `seen`) counts, or it would be slept through.
+        While the account `is_shut` nothing but age counts besides `waits`, however long it has been due.
         """
         outlet = self._outlet
         with outlet.db.read() as tx:
             ends = intents.earliest_end(tx, outlet.account, after=began)
-            if paused:
+            if is_shut:
                 instants = [*waits, ends]
             else:
                 due = intents.next_due(tx, outlet.account, after=seen or began)
@@ -295,8 +314,12 @@ class WriteLane:
     def _ceilings_end(self, tx: Transaction) -> list[datetime]:
         outlet = self._outlet
         ends = []
-        if intents.held_for(tx, outlet.account, CEILING, limit=1):
-            for kind, ceiling in outlet.limits.ceilings.items():
-                oldest = writes.oldest_since(tx, outlet.account, kind, tx.now - ceiling.per)
-                ends.append((oldest or tx.now) + ceiling.per + timedelta(microseconds=1))
+        for kind, ceiling in outlet.limits.ceilings.items():
+            if not intents.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
+                continue
+            if freezing.room_for(tx, outlet, kind):  # what was sent came to nothing; the next turn releases as many
+                ends.append(tx.now)
+                continue
+            oldest = writes.oldest_since(tx, outlet.account, kind, tx.now - ceiling.per)
+            ends.append((oldest or tx.now) + ceiling.per + timedelta(microseconds=1))
         return ends
