@@ -22,11 +22,17 @@ Next:
 Keep connector.key, but apart from backups of the store: without it nothing in
 the store can be read, with it everything can."""
 
+IGNORED = """\
+# Never into a repository: the key opens everything in the store.
+connector.key
+connector.db*
+"""
+
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to put the files; made when missing.")] = Path(),
 ) -> None:
-    """Write connector.yaml, mappings/ and a key file; existing files are never touched."""
+    """Write connector.yaml, mappings/, a key file and a .gitignore; existing files are never touched."""
     folder.mkdir(parents=True, exist_ok=True)
     config, mappings, key = folder / "connector.yaml", folder / "mappings", folder / "connector.key"
     present = [path.name for path in (config, mappings, key) if path.exists()]
@@ -37,4 +43,7 @@ def init(
     shutil.copytree(root / "mappings", mappings)
     key.touch(mode=0o600)
     key.write_text(KeyRing.generate() + "\n")
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(IGNORED)
     console().print(f"Wrote {config}, {mappings}/ and {key}.{NEXT.format(folder=folder)}", markup=False)

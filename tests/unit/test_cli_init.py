@@ -36,6 +36,7 @@ def test_init_writes_what_check_finds_right(type_: Keyboard) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert KeyRing([Secret(key.read_text().strip())]).key_ids
     assert (folder / "mappings" / "themes.yaml").is_file()
+    assert {"connector.key", "connector.db*"} <= set((folder / ".gitignore").read_text().splitlines())
     type_("check", "--config", "acme/connector.yaml").says(0, "5 connections", "mode observe")
 
 
@@ -45,6 +46,12 @@ def test_init_never_touches_what_is_there(type_: Keyboard, present: str) -> None
     type_("init").says(1, present, "nothing was written")
     assert [path.name for path in type_.folder.iterdir()] == [present]
     assert (type_.folder / present).read_text() == "mine"
+
+
+def test_init_leaves_a_gitignore_as_it_is(type_: Keyboard) -> None:
+    (type_.folder / ".gitignore").write_text("mine")
+    type_("init").says(0, "connector.key")
+    assert (type_.folder / ".gitignore").read_text() == "mine"
 
 
 @pytest.mark.parametrize("where", ["a-file", "a-file/below", "/proc/nowhere"])
