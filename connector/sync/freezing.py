@@ -301,13 +301,12 @@ def unsent(tx: Transaction, outlet: Outlet, records: Sequence[Folded], error: Re
     if verdict.next is Next.REJECT:
         settling.reject(tx, outlet, rows, Event.REFUSED_UNSENT, str(error), settling.field_of(error))
         return
-    later = verdict.at
+    later = settling.again_at(error, verdict, tx.now)
     if verdict.next in {Next.ASK, Next.LOOK, Next.FOLLOW}:
         later = tx.now + wait_after(ASK_AGAIN, attempts + 1)
     for row in rows:
-        is_wait = later is not None and verdict.next is not Next.CLOSED
         changes = {
-            "not_before": later if is_wait else row.not_before,
+            "not_before": later or row.not_before,
             "attempts": row.attempts + int(verdict.spends),
             "batch_limit": verdict.batch_limit or row.batch_limit,
         }

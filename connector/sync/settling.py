@@ -18,6 +18,7 @@ from connector.sync.operators import HELD, held_text
 from connector.sync.outlet import AMBIGUOUS, Outlet
 from connector.sync.verdict import ASK_AGAIN, POLL_AGAIN, Next, Verdict, judge, wait_after
 
+FORBIDDEN = 403
 Answer = Sequence[Outcome] | Job | RemoteError
 """What came of one call: outcomes per record, a job, or the error the call failed with as one."""
 
@@ -216,12 +217,22 @@ def _apply(
             row,
             event,
             str(error),
-            not_before=row.not_before if verdict.at is None or verdict.next is Next.CLOSED else verdict.at,
+            not_before=again_at(error, verdict, tx.now) or row.not_before,
             attempts=row.attempts + int(verdict.spends),
             batch_limit=verdict.batch_limit or row.batch_limit,
             ask_first=row.ask_first or (verdict.next is Next.LOOK and row.adds),
         )
         outlet.tell(tx, row, "refused", reason=str(error), next=verdict.next.value, request_id=error.request_id)
+
+
+def again_at(error: RemoteError, verdict: Verdict, now: datetime) -> datetime | None:
+    """When a refused record may be sent again; None: as soon as its account or endpoint class allows.
+
+    What is forbidden may be this record alone: another one probes the account meanwhile, or none would be sent again.
+    """
+    if verdict.next is Next.PAUSE and error.status == FORBIDDEN:
+        return now + accounts.LONGEST_PROBE
+    return None if verdict.next is Next.CLOSED else verdict.at
 
 
 def close_or_pause(tx: Transaction, outlet: Outlet, kind: WriteKind, error: RemoteError, verdict: Verdict) -> None:

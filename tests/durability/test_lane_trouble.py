@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connector.domain.model.intent import IntentState, Promise, Receipt, Request, WriteKind
-from connector.errors import InDoubt, Transient
+from connector.errors import InDoubt, Transient, Unauthorized
 from connector.ports import Failed, Job, Outcome
 from connector.store import quotas, writes
 from connector.store.intents import IntentRow
@@ -99,6 +99,21 @@ def test_in_observe_mode_what_only_its_key_can_settle_waits_for_its_key(bench: B
     bench.restart(5 * MINUTE)
     bench.run()
     assert (bench.state(), len(bench.twin.things)) == (S.CONFIRMED, 1)
+
+
+def test_one_forbidden_record_does_not_keep_its_account_paused(bench: Bench) -> None:
+    def forbid(kind: WriteKind, request: Request) -> None:
+        if b"forbidden" in request.body:
+            raise Unauthorized("the credentials do not permit this", status=403)
+
+    bench.twin.on_send = forbid
+    bench.plan(intent("forbidden", object="o0"), *(intent(f"t{number}", object=f"t{number}") for number in range(5)))
+    bench.run(5 * MINUTE)
+    assert {bench.state(f"t{number}") for number in range(5)} == {S.CONFIRMED}
+    assert [cause for cause, _ in bench.told] == ["paused", "resumed"]
+    bench.twin.on_send = None
+    bench.run(HOUR)
+    assert bench.state("forbidden") is S.CONFIRMED, "nothing is lost when it was the credentials after all"
 
 
 class Unready(Twin):
