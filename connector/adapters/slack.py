@@ -18,6 +18,7 @@ from connector.transport import replies
 from connector.transport.client import Reply
 from connector.transport.grants import StaticBearer
 from connector.transport.kit import Kit
+from connector.transport.shapes import expecting
 
 ROLES = frozenset({"notifier"})
 
@@ -152,10 +153,11 @@ class Slack:
         found: dict[str, list[Receipt]] = {item.key: [] for item in items}
         for name in {str(item.fields["channel"]) for item in items}:
             oldest = min(item.cause_at for item in items if item.fields["channel"] == name)
-            channel = self._channel(name)
-            for key, ts in self._messages(channel, oldest - SKEW):
-                if key in found:
-                    found[key].append(self._receipt(channel, ts, created=None))
+            with expecting("which messages there are"):
+                channel = self._channel(name)
+                for key, ts in self._messages(channel, oldest - SKEW):
+                    if key in found:
+                        found[key].append(self._receipt(channel, ts, created=None))
         return [Found(receipts=found[item.key]) for item in items]
 
     def _messages(self, channel: str, oldest: datetime) -> Iterator[tuple[str, str]]:

@@ -67,7 +67,7 @@ class Reply:
             return None
         try:
             return cast("Json", json_text.loads(self.body))
-        except ValueError:
+        except (ValueError, RecursionError):
             kind = InDoubt if self.write else Transient
             raise kind("the reply is not the JSON it should be", **self.context()) from None
 

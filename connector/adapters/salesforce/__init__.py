@@ -35,11 +35,12 @@ from connector.ports import Failed, Finding, Job, Outcome, Page
 from connector.transport import bridge
 from connector.transport.grants import ClientCredentials
 from connector.transport.kit import Kit
+from connector.transport.shapes import expecting
 
 __all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "READS_QUOTA", "ROLES", "Options", "Salesforce"]
 
-ROLES = frozenset({"crm"})
 READS_QUOTA = True
+ROLES = frozenset({"crm"})
 
 
 class Salesforce:
@@ -72,7 +73,8 @@ class Salesforce:
     def prepare(self) -> None:
         """Learn, once, whether tasks can be upserted by our key here; the promises follow."""
         if self._keyed is None:
-            self._learn(self._fields("Task"))
+            with expecting("which fields Task has"):
+                self._learn(self._fields("Task"))
 
     def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
         """One sObject Collections call. A task hangs on the contact its WhoId names."""
@@ -100,23 +102,27 @@ class Salesforce:
 
     def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
         """Find contacts by key, else e-mail; tasks by key, else marker. Field updates are absolute: nothing to find."""
-        if kind is WriteKind.CONTACT:
-            return self._ask_contacts(items)
         if kind in TASKS:
             self.prepare()
-            return self._ask_tasks(items)
+        with expecting("which records there are"):
+            if kind is WriteKind.CONTACT:
+                return self._ask_contacts(items)
+            if kind in TASKS:
+                return self._ask_tasks(items)
         return [Found(receipts=()) for _ in items]
 
     def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
         """A page of at most 2,000 changes, merged and deleted contacts among them."""
-        rows = self._query(contacts.query(cursor, fields), deleted=True)
-        return contacts.page(rows, cursor, fields, self.account, self._url)
+        with expecting("which contacts changed"):
+            rows = self._query(contacts.query(cursor, fields), deleted=True)
+            return contacts.page(rows, cursor, fields, self.account, self._url)
 
     def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
         """Look for missing and read-only fields and for our two keys."""
-        described = {name: self._fields(name) for name in ("Contact", "Task")}
-        self._learn(described["Task"])
-        return list(readiness.findings(fields, described))
+        with expecting("which fields Contact and Task have"):
+            described = {name: self._fields(name) for name in ("Contact", "Task")}
+            self._learn(described["Task"])
+            return list(readiness.findings(fields, described))
 
     def _ask_contacts(self, items: Sequence[Item]) -> Sequence[Found]:
         answers: list[Found] = []
@@ -148,13 +154,14 @@ class Salesforce:
         if not lost:
             return outcomes
         try:
-            rows = self._query(questions.successors([contact for contact, _ in lost.values()]), deleted=True)
+            with expecting("which contact survived a merge"):
+                rows = self._query(questions.successors([contact for contact, _ in lost.values()]), deleted=True)
+                moved = {row["Id"]: row["MasterRecordId"] for row in rows if row.get("MasterRecordId")}
         except RemoteError:
             # The write is over: a failing look-up must not hide its outcomes. Whether the contact was merged or
             # deleted is not known yet, and a merged one must not cost the task: the record is sent again, and looked
             # up then.
             return [_looked_up_later(lost[n][1]) if n in lost else one for n, one in enumerate(outcomes)]
-        moved = {row["Id"]: row["MasterRecordId"] for row in rows if row.get("MasterRecordId")}
         for contact, error in lost.values():
             error.moved_from, error.moved_to = contact, moved.get(contact)
         return outcomes

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -79,9 +80,10 @@ def reply_table(clock: Clock) -> ReplyTable:
         found = _first(body)
         if found is None or status == 401:
             return None  # the shared table knows these, and how to refresh a token
-        if found.get("errorCode") in {None, "UNKNOWN_EXCEPTION"}:
+        code = found.get("errorCode")
+        if not isinstance(code, str) or code == "UNKNOWN_EXCEPTION":
             return None  # of a whole call nobody says how far it got
-        if status >= 500 and found["errorCode"] not in _KNOWN:
+        if status >= 500 and code not in _KNOWN:
             return None
         error = meaning(found, clock.now())
         error.reply = _label(found)
@@ -161,8 +163,10 @@ def _label(error: Mapping[str, Json]) -> str:
 
 
 def _similar(error: Mapping[str, Any]) -> str:
-    """The ids of the records a duplicate rule named."""
-    found = (error.get("duplicateResult") or error.get("duplicateResut") or {}).get("matchResults") or []
-    ids = [str(match.get("record", {}).get("Id", "")) for result in found for match in result.get("matchRecords") or []]
+    """The ids of the records a duplicate rule named, as far as it did."""
+    ids: list[str] = []
+    with suppress(AttributeError, TypeError):
+        found = (error.get("duplicateResult") or error.get("duplicateResut") or {}).get("matchResults") or []
+        ids += [str(match["record"].get("Id")) for one in found for match in one.get("matchRecords") or []]
     known = [record for record in ids if _RECORD_ID.fullmatch(record)]
     return f": {', '.join(known[:5])}" if known else ""

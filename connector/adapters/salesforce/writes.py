@@ -22,6 +22,7 @@ from connector.domain.model.intent import Item, Json, Receipt, Request, WriteKin
 from connector.errors import InDoubt
 from connector.ports import Failed, Outcome
 from connector.transport.client import Reply
+from connector.transport.shapes import expecting
 
 COLLECTIONS = f"{DATA}/composite/sobjects"
 UPSERT_CONTACTS = f"{COLLECTIONS}/Contact/{PERSON_FIELD}"
@@ -66,7 +67,18 @@ def contact_of(kind: WriteKind, record: dict[str, Json]) -> str:
 
 
 def _outcome(kind: WriteKind, row: Any, record: dict[str, Json], url: str, reply: Reply, now: datetime) -> Outcome:
-    if row.get("success"):
+    """What became of one record. A row that cannot be read leaves it in doubt, and the others as they are."""
+    try:
+        with expecting("what became of a record", InDoubt, **reply.context()):
+            return _read(kind, row, record, url, reply, now)
+    except InDoubt as error:
+        return Failed(error=error)
+
+
+def _read(kind: WriteKind, row: Any, record: dict[str, Json], url: str, reply: Reply, now: datetime) -> Outcome:
+    if row["success"]:
+        if not isinstance(row["id"], str):
+            raise InDoubt("the answer does not name the record", **reply.context())
         return Receipt(
             remote_id=str(row["id"]),
             url=record_url(url, OBJECTS[kind], row["id"]),

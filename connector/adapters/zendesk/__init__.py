@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from connector.adapters.zendesk import feed, writes
 from connector.adapters.zendesk.directory import Directory, read_directory
@@ -26,12 +26,13 @@ from connector.adapters.zendesk.names import (
 from connector.adapters.zendesk.options import Options
 from connector.adapters.zendesk.readiness import findings
 from connector.adapters.zendesk.replies import quota_reader, read
-from connector.domain.model.intent import Found, Item, Request, WriteKind
-from connector.errors import Gone, Transient
+from connector.domain.model.intent import Found, Item, Json, Request, WriteKind
+from connector.errors import Gone, InDoubt
 from connector.ports import Finding, Hook, Job, Outcome, Page, Ticket
 from connector.transport.client import Reply
 from connector.transport.grants import ClientCredentials
 from connector.transport.kit import Kit
+from connector.transport.shapes import expecting
 from connector.transport.signatures import check_fresh, verify_hmac
 
 __all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "READS_QUOTA", "ROLES", "Options", "Zendesk"]
@@ -74,7 +75,9 @@ class Zendesk:
         statuses: list[dict[str, Any]] = []
         with suppress(Gone):  # accounts without custom statuses may not have the endpoint
             statuses = self._list("/api/v2/custom_statuses", "custom_statuses")
-        self._directory = read_directory(self._list("/api/v2/groups", "groups"), statuses)
+        groups = self._list("/api/v2/groups", "groups")
+        with expecting("which groups and statuses there are"):
+            self._directory = read_directory(groups, statuses)
         self._learned_at = now
 
     def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
@@ -92,14 +95,16 @@ class Zendesk:
             endpoint_class=self.promises[kind].endpoint_class,
             write=True,
         )
-        if request.path == writes.UPDATE_MANY:
-            return writes.job_of(reply)
-        return [writes.written(reply, self._directory, self._agent_url)]
+        with expecting("what was written", InDoubt, **reply.context()):
+            if request.path == writes.UPDATE_MANY:
+                return writes.job_of(reply)
+            return [writes.written(reply, self._directory, self._agent_url)]
 
     def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
         """How the job stands. Raises Gone when Zendesk has forgotten it."""
         reply = self._get(f"/api/v2/job_statuses/{job}")
-        return writes.job_outcomes(reply, job, count, self._agent_url)
+        with expecting("how the job stands", **reply.context()):
+            return writes.job_outcomes(reply, job, count, self._agent_url)
 
     def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
         """Find tickets by external_id, which the list answers without the lag of search; notes by marker."""
@@ -114,7 +119,8 @@ class Zendesk:
         self.prepare()
         now = self._clock.now()
         reply = self._get("/api/v2/incremental/tickets/cursor", **feed.where(cursor, now))
-        return feed.page(reply, cursor, now, self.account, self._agent_url, self._directory)
+        with expecting("which tickets changed", **reply.context()):
+            return feed.page(reply, cursor, now, self.account, self._agent_url, self._directory)
 
     def read_tickets(self, ids: Sequence[str]) -> Mapping[str, Ticket]:
         """Current state by id, 100 a call; a deleted ticket is absent."""
@@ -122,8 +128,9 @@ class Zendesk:
         found: dict[str, Ticket] = {}
         for start in range(0, len(ids), _SHOW):
             reply = self._get(f"{TICKETS}/show_many", ids=",".join(ids[start : start + _SHOW]), include="users")
-            tickets = feed.tickets(reply.json(), self.account, self._agent_url, self._directory)
-            found |= {ticket.id: ticket for ticket in tickets if ticket.status != "deleted"}
+            with expecting("how the tickets are", **reply.context()):
+                tickets = feed.tickets(reply, self.account, self._agent_url, self._directory)
+                found |= {ticket.id: ticket for ticket in tickets if ticket.status != "deleted"}
         return found
 
     def verify(self, hook: Hook) -> None:
@@ -142,37 +149,39 @@ class Zendesk:
         me = self._get("/api/v2/users/me").json()
         mapped = any(re.fullmatch(CUSTOM_FIELD, name) for names in fields.values() for name in names)
         ticket_fields = self._list("/api/v2/ticket_fields", "ticket_fields") if mapped else []
-        return list(findings(fields, me.get("user") if isinstance(me, dict) else None, ticket_fields))
+        with expecting("who we are and which ticket fields there are"):
+            return list(findings(fields, me.get("user") if isinstance(me, dict) else None, ticket_fields))
 
     def _tickets_with(self, key: str) -> Found:
-        answer = self._get(TICKETS, external_id=external_id(key)).json()
-        tickets: Any = answer.get("tickets") if isinstance(answer, dict) else None
-        return writes.tickets_found(tickets or [], self._directory, self._agent_url)
+        reply = self._get(TICKETS, external_id=external_id(key))
+        with expecting("which tickets there are", **reply.context()):
+            return writes.tickets_found(feed.rows(reply, "tickets"), self._directory, self._agent_url)
 
     def _ask_notes(self, items: Sequence[Item]) -> Sequence[Found]:
         newest = {
             target: self._comments(target) for target in dict.fromkeys(item.target for item in items if item.target)
         }
-        return [writes.note_found(item, newest.get(item.target or "", []), self._agent_url) for item in items]
+        with expecting("which notes there are"):
+            return [writes.note_found(item, newest.get(item.target or "", []), self._agent_url) for item in items]
 
     def _comments(self, ticket: str) -> list[dict[str, Any]]:
         """The newest 100 comments of a ticket; none of a deleted one, so that it spoils no question about others."""
-        answer: Any = None
-        with suppress(Gone):
-            answer = self._get(f"{TICKETS}/{ticket}/comments", sort_order="desc", per_page=100).json()
-        return (answer.get("comments") if isinstance(answer, dict) else None) or []
+        try:
+            reply = self._get(f"{TICKETS}/{ticket}/comments", sort_order="desc", per_page=100)
+        except Gone:
+            return []
+        return feed.rows(reply, "comments")
 
     def _list(self, path: str, name: str) -> list[dict[str, Any]]:
         """Every row of a short list, following `next_page`."""
-        rows: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []
         page: str | None = path
         while page:
-            answer: Any = self._get(page).json()
-            if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
-                raise Transient(f"the reply is not a list of {name}", operation=f"GET {path}")
-            rows += answer[name]
-            page = answer.get("next_page")
-        return rows
+            reply = self._get(page)
+            found += feed.rows(reply, name)
+            following = cast("dict[str, Json]", reply.json()).get("next_page")
+            page = following if isinstance(following, str) else None
+        return found
 
     def _get(self, path: str, **params: str | int) -> Reply:
         return self._api.call("GET", path, params=params or None, endpoint_class=ACCOUNT, write=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from connector.adapters.zendesk.directory import Directory
 from connector.adapters.zendesk.names import OWN_TAG
@@ -27,24 +27,33 @@ def where(cursor: str | None, now: datetime) -> dict[str, str | int]:
 
 def page(reply: Reply, cursor: str | None, now: datetime, account: str, url: str, directory: Directory) -> Page[Ticket]:
     """The page's tickets, and where to go on. Raises Transient when the reply is no page."""
-    answer = reply.json()
-    if not isinstance(answer, dict) or not isinstance(answer.get("tickets"), list):
-        raise Transient("the reply is not a page of the export", **reply.context())
+    found = tickets(reply, account, url, directory)
+    answer = cast("dict[str, Json]", reply.json())
     after = answer.get("after_cursor")
     # An export that was empty so far has no cursor: start again from the same instant.
     unmoved = cursor or f"start_time={where(None, now)['start_time']}"
     return Page(
-        records=tickets(answer, account, url, directory),
+        records=found,
         cursor=f"cursor={after}" if after else unmoved,
         more=answer.get("end_of_stream") is False,
     )
 
 
-def tickets(answer: Json, account: str, url: str, directory: Directory) -> list[Ticket]:
-    """The tickets of an answer that has their users beside them."""
-    found: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
-    emails = {user["id"]: user.get("email") for user in found.get("users") or []}
-    return [_ticket(row, emails, account, url, directory) for row in found.get("tickets") or []]
+def tickets(reply: Reply, account: str, url: str, directory: Directory) -> list[Ticket]:
+    """The tickets of a reply that has their users beside them. Raises Transient when it lists none at all."""
+    listed = rows(reply, "tickets")
+    beside: Any = reply.json()
+    emails = {user["id"]: user.get("email") for user in beside.get("users") or []}
+    return [_ticket(row, emails, account, url, directory) for row in listed]
+
+
+def rows(reply: Reply, name: str) -> list[dict[str, Any]]:
+    """The list under `name`. Raises Transient when there is none: that is not the same as an empty one."""
+    answer = reply.json()
+    found = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise Transient(f"the reply is not a list of {name}", **reply.context())
+    return cast("list[dict[str, Any]]", found)
 
 
 def hook_ids(body: bytes) -> Sequence[str]:

@@ -110,4 +110,4 @@ def _code(error: object) -> str:
 
 
 def _number(headers: Mapping[str, str], *names: str) -> int | None:
-    return next((int(headers[name]) for name in names if headers.get(name, "").isdigit()), None)
+    return next((int(headers[name]) for name in names if headers.get(name, "").isdecimal()), None)

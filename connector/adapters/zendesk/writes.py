@@ -103,9 +103,11 @@ def tickets_found(tickets: Sequence[Mapping[str, Any]], directory: Directory, ag
 
 
 def _job_outcome(row: Mapping[str, Any] | None, reply: Reply, agent_url: str) -> Outcome:
-    if row is None:
+    if not row:
         return Failed(error=InDoubt("the job ended without a word about this record", **reply.context()))
     if row.get("success"):
+        if not row.get("id"):
+            return Failed(error=InDoubt("the job does not name the ticket of this record", **reply.context()))
         return Receipt(remote_id=str(row["id"]), url=f"{agent_url}/{row['id']}", request_id=reply.request_id)
     error = job_error(str(row.get("error") or row.get("status") or ""), str(row.get("details") or ""))
     error.connection = reply.connection
