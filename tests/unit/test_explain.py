@@ -79,7 +79,7 @@ def test_an_escalated_answer_shows_which_part_of_each_rule_decided(db: Database)
     decide_all(db, example_settings())
     assert told(db).rules == (
         "rule 'unhappy' acted, because of: unhappy",
-        'rule \'safety\' acted, because of: unhappy and critical and sentiment != "positive"',
+        "rule 'safety' acted, because of: unhappy and critical and sentiment != \"positive\"",
     )
     assert "theme safety: because of “unsafe”" in told(db).answer
     assert any("severity critical" in line for line in told(db).recovery)
