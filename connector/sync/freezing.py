@@ -264,8 +264,11 @@ def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> Wr
     write_id = writes.freeze(
         tx, account=outlet.account, kind=kind, request=one.request, records=rows, epoch=hold.hold.epoch
     )
-    for position, (record, _, item) in enumerate(one.parts):
+    for position, (record, left, item) in enumerate(one.parts):
         confirmed.lose(tx, outlet.account, record.first.about, writing.tracked(kind, item.fields))
+        # Left out because they hold already: the newer fact behind them still shuts out older ones.
+        kept = {name: at for name, at in left.unchanged.items() if name not in item.fields}
+        confirmed.still_holds(tx, outlet.account, record.first.about, kept)
         for row in record.members:
             intents.move(tx, row, Event.SENT, None, write_id=write_id, position=position)
             outlet.tell(tx, row, "sent", write=write_id, revision=item.revision)

@@ -141,6 +141,18 @@ def test_a_persons_edit_is_kept_and_the_rest_is_written(bench: Bench) -> None:
     assert bench.twin.things["contact-0"].fields["score"] == 2
 
 
+def test_a_newer_fact_that_changes_only_some_fields_shuts_out_older_ones_for_all(bench: Bench) -> None:
+    now = bench.clock.now()
+    bench.plan(replace(fields_of("f1", score=1, band="low"), cause_at=now - 3 * SECOND))
+    bench.drain()
+    bench.plan(replace(fields_of("f2", score=2, band="low"), cause_at=now))
+    bench.drain()
+    bench.plan(replace(fields_of("f3", score=9, band="high"), cause_at=now - SECOND))
+    bench.drain()
+    assert bench.twin.things["contact-0"].fields == {"score": 2, "band": "low"}
+    assert bench.state("f3") is S.SUPERSEDED
+
+
 def test_a_merged_contact_is_followed(bench: Bench) -> None:
     bench.twin.merge("contact-0", "contact-9")
     bench.plan(fields_of("f1", score=1))
