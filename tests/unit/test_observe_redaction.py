@@ -57,16 +57,11 @@ def canary() -> Iterator[Secret]:
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """Everything logged at DEBUG; logging is as before afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+def lines() -> io.StringIO:
+    """Everything logged at DEBUG."""
     stream = io.StringIO()
     observe.configure("DEBUG", stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
+    return stream
 
 
 @pytest.mark.parametrize("form", sorted(forms(SECRET_TEXT)))

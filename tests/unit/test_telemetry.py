@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -46,16 +45,11 @@ def db(tmp_path: Path, clock: VirtualClock) -> Iterator[Database]:
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """Everything logged; logging is as before afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+def lines() -> io.StringIO:
+    """Everything logged."""
     stream = io.StringIO()
     observe.configure("INFO", stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
+    return stream
 
 
 def drain(db: Database, telemetry: Telemetry) -> None:
