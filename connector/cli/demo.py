@@ -110,6 +110,9 @@ def _print(rows: list[dict[str, object]], simulators: Simulators, seconds: float
     made: Mapping[str, int] = calls(simulators)
     per_thousand = [(name, number, round(1000 * number / max(decided, 1))) for name, number in made.items()]
     print_table("Vendor calls", ["vendor", "calls", "per 1,000 responses"], per_thousand)
+    agree = sum(row["expected"] == row["found"] for row in rows)
+    verdict = "All" if agree == len(rows) else f"Only {agree} of"
+    console().print(f"{verdict} {len(rows)} figures agree with the oracle's.")
     console().print(f"{seconds:.0f} s from the first delivery to the last receipt.")
 
 

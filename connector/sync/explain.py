@@ -275,15 +275,16 @@ def _written(tx: Transaction, row: IntentRow) -> Written:
         state=STATES[row.state],
         remote_id=None if receipt is None else receipt.remote_id,
         link=None if receipt is None else receipt.url,
-        reason=_waits(row) if row.state is IntentState.BLOCKED else row.reason,
+        reason=_waits(tx, row) if row.state is IntentState.BLOCKED else row.reason,
     )
 
 
-def _waits(row: IntentRow) -> str:
-    """What a blocked intent waits for, without the names objects have in our store."""
+def _waits(tx: Transaction, row: IntentRow) -> str:
+    """What a blocked intent still waits for, without the names objects have in our store."""
+    unmet = set(row.after) - receipts.of_objects(tx, row.after).keys()
     awaited = {
-        "the contact": any("/contact@" in name for name in row.after),
-        "the ticket": any("/ticket/" in name for name in row.after),
+        "the contact": any("/contact@" in name for name in unmet),
+        "the ticket": any("/ticket/" in name for name in unmet),
     }
     return f"waits for {' and '.join(name for name, is_so in awaited.items() if is_so) or 'another write'}"
 

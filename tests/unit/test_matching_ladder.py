@@ -80,7 +80,7 @@ def test_one_contact_told_twice_is_one() -> None:
 @pytest.mark.parametrize(
     ("missing", "keys", "state", "create", "text"),
     [
-        (Missing.CREATE, KEYS, LinkState.UNLINKED, True, "not in the CRM yet, a contact is being created"),
+        (Missing.CREATE, KEYS, LinkState.UNLINKED, True, "new to the CRM, the connector makes the contact"),
         (Missing.CREATE, {KeyKind.INVITATION: "i1"}, LinkState.UNLINKED, False, "not in the CRM"),
         (Missing.HOLD, KEYS, LinkState.HELD, False, "not in the CRM, waiting for someone to choose a contact"),
         (Missing.IGNORE, KEYS, LinkState.UNLINKED, False, "not in the CRM"),

@@ -149,7 +149,7 @@ def explain_match(choice: LinkChoice) -> str:
     if link.evidence.decided_by == NO_IDENTITY:
         return "anonymous: no identity was offered"
     if choice.create:
-        return "not in the CRM yet, a contact is being created"
+        return "new to the CRM, the connector makes the contact"
     if link.state is LinkState.HELD:
         return "not in the CRM, waiting for someone to choose a contact"
     return "not in the CRM"
