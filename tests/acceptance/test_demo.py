@@ -26,4 +26,3 @@ def test_the_demo_agrees_with_the_oracle(seed: int, order: int) -> None:
     assert figures["accepted"] > 500
     assert figures["tickets"] > 40
     assert figures["forged"] == 1
-    assert told["seconds"] < 60
