@@ -17,7 +17,7 @@ test: check
 	$(BIN)/python -m pytest -s -m alone
 
 quick: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n 2 -m 'not slow' --ignore=tests/durability
 
 check: $(STAMP)
 	$(BIN)/ruff check .

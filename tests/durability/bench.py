@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import functools
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,16 +10,15 @@ from pathlib import Path
 
 from connector.clock import VirtualClock
 from connector.domain.model.intent import Intent, IntentState, Json, Priority, Promise, Receipt, WriteKind
-from connector.secret import Secret
 from connector.store import intents, lanes, outbox
 from connector.store.database import Database
 from connector.store.intents import IntentRow
-from connector.store.keyring import KeyRing
 from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits, Prepare, Settled, as_planned
 from connector.sync.write import WriteLane
 from connector.testing.twin import Crash, Twin
+from tests.unit.samples import ring, template
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ACCOUNT = "twin:acme"
@@ -50,19 +46,6 @@ PROMISES: Mapping[WriteKind, Promise] = {
     WriteKind.TICKET_UPDATE: UPDATES,
     WriteKind.ALERT: BLIND,
 }
-
-
-@functools.cache
-def template() -> Path:
-    """An empty store to copy: making the tables takes longer than most tests."""
-    folder = Path(tempfile.mkdtemp(prefix="connector-bench-"))
-    store = Database(f"sqlite:///{folder / 'store.db'}", ring(), VirtualClock(NOON)).create()
-    store.close()
-    return folder / "store.db"
-
-
-def ring() -> KeyRing:
-    return KeyRing([Secret(base64.urlsafe_b64encode(bytes(range(32))).decode())])
 
 
 def intent(key: str = "k1", **changes: object) -> Intent:

@@ -25,7 +25,7 @@ from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits
 from connector.sync.write import WriteLane
 from connector.testing.twin import Crash
-from tests.durability.bench import ring, template
+from tests.unit.samples import ring, template
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=60)

@@ -51,6 +51,8 @@ answers = st.lists(
     lambda rows: [said(n, who, stars, minutes, by_contact_id=how) for n, (who, stars, minutes, how) in enumerate(rows)]
 )
 
+pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
+
 
 def outcome(order: list[Response], batches: int) -> tuple[dict[str, object], set[str], dict[str, list[str]]]:
     """Scores by the answer's key, keys of intents that do not depend on who came first, recoveries' ticket owners."""

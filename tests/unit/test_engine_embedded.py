@@ -23,6 +23,8 @@ from connector.store.schema import lane
 from connector.store.transaction import Transaction
 from connector.sync.lane import Drain, LaneHold
 
+pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
+
 PATIENCE = 10.0
 LEASE = timedelta(seconds=1)
 KEY = Secret(KeyRing.generate())

@@ -22,6 +22,8 @@ from connector.transport.client import Api, CallNote
 from connector.transport.grants import ClientCredentials, StaticBearer
 from tests.unit.loopback import RESET, Play, Vendor, reply, vendor
 
+pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
+
 # Characters that every kind of escaping changes.
 SECRET_TEXT = 'canary"secret/+é&=42'
 MAIL = "canary.mail+x@example.com"
