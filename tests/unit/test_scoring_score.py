@@ -34,6 +34,8 @@ BANDS = (Band(name="critical", floor=0), Band(name="at_risk", floor=40), Band(na
 def answers(
     name: str, weight: float, metric: Metric = Metric.CSAT, half_life: timedelta | None = None
 ) -> ComponentConfig:
+
+pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
     return ComponentConfig(name=name, weight=weight, kind=ComponentKind.ANSWERS, metric=metric, half_life=half_life)
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from connector.simulator import salesforce, slack, zendesk
 
+pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
+
 TABLES = {"salesforce": salesforce.REFUSALS, "zendesk": zendesk.REFUSALS, "slack": slack.REFUSALS}
 
 

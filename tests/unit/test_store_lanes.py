@@ -18,6 +18,8 @@ from connector.store.database import Database
 from connector.store.keyring import KeyRing
 from connector.store.lanes import Hold
 
+pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
+
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=5)
 KEY = Secret(KeyRing.generate())
