@@ -26,6 +26,8 @@ from connector.domain.scoring.config import (
 )
 from connector.domain.scoring.score import score
 
+pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
+
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 BANDS = (Band(name="critical", floor=0), Band(name="at_risk", floor=40), Band(name="healthy", floor=70))
@@ -34,8 +36,6 @@ BANDS = (Band(name="critical", floor=0), Band(name="at_risk", floor=40), Band(na
 def answers(
     name: str, weight: float, metric: Metric = Metric.CSAT, half_life: timedelta | None = None
 ) -> ComponentConfig:
-
-pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
     return ComponentConfig(name=name, weight=weight, kind=ComponentKind.ANSWERS, metric=metric, half_life=half_life)
 
 
