@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from connector.config.connections import Connection
 from connector.config.document import Path_
 from connector.config.findings import Findings, keys_of, matches
-from connector.config.model import Connection, Threshold
+from connector.config.model import Threshold
 from connector.domain.expressions import compile_expression, compile_template
 from connector.domain.model.context import Names
 from connector.domain.model.nearest import nearest

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from connector.config.checks import OURS
+from connector.config.connections import CEILINGS, ConnectionKeys
 from connector.config.document import Path_
 from connector.config.findings import Findings, keys_of, matches
-from connector.config.model import CEILINGS, Component, ConnectionKeys
+from connector.config.health import Component
 from connector.domain.mapping.fields import SECTIONS
 from connector.domain.scoring.config import Measure
 from connector.ports import KindSpec

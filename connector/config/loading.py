@@ -10,12 +10,14 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from connector.config import checks, constants, inert
+from connector.config.connections import Connection, ConnectionKeys
 from connector.config.document import Document, Path_, read
 from connector.config.environment import override, overrides
 from connector.config.findings import Findings, keys_of, matches
+from connector.config.health import Component, HealthScore
 from connector.config.interpolation import Interpolation
 from connector.config.mappings import MappingFiles
-from connector.config.model import Component, Config, Connection, ConnectionKeys, HealthScore, Settings
+from connector.config.model import Config, Settings
 from connector.config.scoring import component, scoring
 from connector.domain.analysis.themes import Themes
 from connector.domain.expressions import Expression, Template, compile_expression, compile_template

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from connector.config.model import Model
+from connector.config.part import Model
 from connector.config.quantities import ScaleText, Text
 from connector.domain.mapping.contacts import is_region
 from connector.domain.model.response import Metric, Polarity

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from connector.config.model import Config, Connection
+from connector.config.connections import Connection
+from connector.config.model import Config
 from connector.secret import HIDDEN
 
 _USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # postgresql://user:password@host

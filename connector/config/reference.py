@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from connector.config.connections import ConnectionKeys
 from connector.config.findings import bare
 from connector.config.mapping_files import FieldKeys, FieldsFile, SurveyFile
-from connector.config.model import ConnectionKeys, Settings
+from connector.config.model import Settings
 from connector.config.quantities import Listen, Rate, written
 from connector.domain.filters import FILTERS
 from connector.domain.model.context import rule_names, survey_names

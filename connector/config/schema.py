@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from connector.config.connections import ConnectionKeys
 from connector.config.inert import shared_keys
-from connector.config.model import ConnectionKeys, Settings
+from connector.config.model import Settings
 from connector.ports import KindSpec
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.config.checks import OURS
-from connector.config.model import Component, HealthScore
+from connector.config.health import Component, HealthScore
 from connector.domain.scoring.config import Band, ComponentConfig, ComponentKind, ScoringConfig, Shrink
 
 

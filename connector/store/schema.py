@@ -1,6 +1,7 @@
 """Every table. Personal data lives in `sealed` columns (AES-GCM) and is found through keyed `blind` indexes only.
 
-Enumerations are their text; what an `Id` and an `Instant` are is in `columns.py`.
+Enumerations are their text; what an `Id` and an `Instant` are is in `columns.py`. A column added to a table that was
+released has no foreign key: SQLite would have to write the whole table anew to learn one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,19 @@ meta = Table(
     comment="store identity, digest of the scoring configuration, check value of the key ring",
 )
 
+run = Table(
+    "run",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False, comment="start | reload | import"),
+    Column("began_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("mode", Text, nullable=False, comment="observe | live"),
+    Column("config", Text, nullable=False, comment="digest of the configuration without secrets"),
+    Column("undone_at", Instant, comment="`connector undo` took it back"),
+    comment="one activation of a configuration, or one import: what is planned under it can be undone together",
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -49,6 +63,8 @@ inbox = Table(
     Column("field", Text, comment="where mapping failed"),
     Column("reason", Text, comment="why it is quarantined or ignored; no personal data"),
     Column("response_id", ForeignKey("response.id")),
+    Column("run_id", Id, comment="the import it came with; null for what came by itself"),
+    Column("record_only", Boolean, comment="true: recorded and scored, never acted on"),
     Index(None, "state", "priority", "id"),
 )
 
@@ -79,6 +95,8 @@ response_version = Table(
     Column("unhappy", Boolean),
     Column("reason", Text, comment="why it is quarantined or stale"),
     Column("decided_at", Instant, comment="set in the transaction that planned its intents; never twice"),
+    Column("run_id", Id, comment="the import it came with"),
+    Column("record_only", Boolean, comment="true: recorded and scored, never acted on"),
     UniqueConstraint("response_id", "version"),
     Index(None, "state", "id"),
     Index(None, "response_id", "state"),
@@ -241,6 +259,7 @@ intent = Table(
     Column("settled_at", Instant),
     Column("record", Text, nullable=False, comment="marker the created record carries there"),
     Column("erasing", Boolean, nullable=False, default=False, comment="erased as soon as its open write is settled"),
+    Column("run_id", Id, index=True, comment="what it was planned under"),
     Index(None, "account", "state", "not_before"),
 )
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from connector import observe
 from connector.clock import Clock
 from connector.config import Config, Loaded
-from connector.config.model import CEILINGS, DEFAULT_CEILINGS, CeilingName
+from connector.config.connections import CEILINGS, DEFAULT_CEILINGS, CeilingName
 from connector.config.quantities import Rate
 from connector.domain.model.intent import WriteKind
 from connector.engines.embedded import Embedded

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from connector.clock import Clock
 from connector.config import Config, Loaded
-from connector.config import model as written
+from connector.config import playbooks as written
 from connector.config.scoring import scoring
 from connector.domain.expressions import Template
 from connector.domain.matching.ladder import Missing

@@ -13,7 +13,7 @@ from connector.adapters import registry
 from connector.adapters.registry import kinds
 from connector.clock import VirtualClock
 from connector.config import load
-from connector.config.model import CEILINGS, DEFAULT_CEILINGS
+from connector.config.connections import CEILINGS, DEFAULT_CEILINGS
 from connector.config.schema import json_schema
 from connector.errors import ConfigError, Problem
 from connector.transport.grants import MemoryTokens

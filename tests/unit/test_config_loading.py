@@ -12,7 +12,7 @@ import pytest
 
 from connector.adapters.registry import kinds
 from connector.config import Loaded, load, redacted
-from connector.config.model import TaskStep, TicketStep
+from connector.config.playbooks import TaskStep, TicketStep
 from connector.config.reference import reference
 from connector.config.schema import json_schema
 from connector.errors import ConfigError, Problem

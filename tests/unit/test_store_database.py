@@ -300,7 +300,7 @@ def test_a_store_of_a_newer_version_is_left_alone(db: Database, path: Path) -> N
 def test_a_store_of_an_older_version_asks_for_the_upgrade(
     db: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "head", lambda: "0002")
+    monkeypatch.setattr(migrations, "head", lambda: "9999")
     with pytest.raises(StoreError, match="older version"), open_store(path).read():
         pass
 

@@ -1,0 +1,29 @@
+"""What every part of the configuration is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic_core.core_schema import ValidationInfo
+
+
+def beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    """A relative path starts from the folder of the configuration's file."""
+    return Path(info.context["folder"]) / path if info.context else path
+
+
+def _path(value: object) -> object:
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise ValueError("expected the path of a file")
+    return value
+
+
+FilePath = Annotated[Path, BeforeValidator(_path), AfterValidator(beside_the_file)]
+
+
+class Model(BaseModel):
+    """A part of the configuration: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=False)
