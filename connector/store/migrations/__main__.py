@@ -1,7 +1,7 @@
 """`python -m connector.store.migrations NAME` writes the next revision from what the schema has and the revisions lack.
 
-Until a revision is released, a change of the schema deletes it and runs this again. Read what it wrote: a renamed column
-looks like one dropped and one added.
+Until a revision is released, a change of the schema deletes it and runs this again. Read what it wrote: a renamed
+column looks like one dropped and one added.
 """
 
 from __future__ import annotations
