@@ -42,6 +42,7 @@ class Database:
     def __init__(self, url: str, keyring: KeyRing, clock: Clock) -> None:
         self.clock = clock
         self.keyring = keyring
+        self.run_id: int | None = None  # of the configuration that is active; `connector.store.runs` makes it
         self._url = engine.parse(url)
         self._writer = engine.open_writer(self._url)
         self._reader = engine.open_reader(self._url)
@@ -118,7 +119,7 @@ class Database:
         try:
             with turn, _advised(), pool.begin() as connection:
                 # The clock is read once the transaction has begun: who had to wait sees the time after that.
-                yield Transaction(connection, self.keyring, self.clock.now())
+                yield Transaction(connection, self.keyring, self.clock.now(), self.run_id)
         finally:
             self._inside.active = False
 

@@ -81,6 +81,7 @@ class IntentRow:
     recovery_id: int | None
     settled_at: datetime | None
     erasing: bool
+    run_id: int | None = None
     candidates: tuple[Receipt, ...] = field(default=())
 
     @property

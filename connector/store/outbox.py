@@ -99,6 +99,7 @@ def _insert(tx: Transaction, wanted: Intent, covered: Sequence[IntentRow]) -> In
             "version": wanted.version,
             "person_id": wanted.person_id,
             "recovery_id": wanted.recovery_id,
+            "run_id": wanted.run_id or tx.run_id,
         },
     )
     return intents.by_key(tx, wanted.key) if inserted else None

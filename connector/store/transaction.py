@@ -22,11 +22,13 @@ Rows: TypeAlias = CursorResult[*tuple[Any, ...]]
 class Transaction:
     """What the noun modules of this room take as `tx`. Made by `Database.write` and `Database.read` only.
 
-    `now` is one instant for the whole transaction, so that rows written together agree on the time.
+    `now` is one instant for the whole transaction, so that rows written together agree on the time. `run_id` is what
+    everything planned in it can be undone by.
     """
 
-    def __init__(self, connection: Connection, keyring: KeyRing, now: datetime) -> None:
+    def __init__(self, connection: Connection, keyring: KeyRing, now: datetime, run_id: int | None = None) -> None:
         self.now = now
+        self.run_id = run_id
         self.wakes: dict[str, datetime | None] = {}
         self._connection = connection
         self._keyring = keyring

@@ -90,7 +90,8 @@ class Intent:
     `give_up_at` is when it stops trying, loudly. `fold` is True when newer intents for the same object and kind replace
     or join this one while neither was sent. `ours` are fields written even where a person changed them since,
     `if_blank` fields written only where the object has nothing. `record` is the marker the created record carries there
-    when several intents replace one record (versions of one activity); None: this intent's key.
+    when several intents replace one record (versions of one activity); None: this intent's key. `run_id` is the import
+    it came with; None: it belongs to the run that plans it.
     """
 
     key: str
@@ -112,6 +113,7 @@ class Intent:
     ours: frozenset[str] = frozenset()
     if_blank: frozenset[str] = frozenset()
     record: str | None = None
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
