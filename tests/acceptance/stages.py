@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -48,10 +48,17 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, *, seed: int = 1, overrides: Mapping[str, str] | None = None) -> Iterator[Stage]:
-    """Simulators with the demo's world and a rehearsal that is not started yet."""
+def staged(
+    folder: Path, *, seed: int = 1, overrides: Mapping[str, str] | None = None, dated: bool = True
+) -> Iterator[Stage]:
+    """Simulators with the demo's world and a rehearsal that is not started yet.
+
+    Not `dated`: nobody has a last service, whose age in days is another after midnight.
+    """
     clock = SystemClock()
     world = make_demo_input(seed, clock.now())
+    if not dated:
+        world = replace(world, people=tuple(replace(person, last_service_days=None) for person in world.people))
     with start_all(clock) as simulators:
         furnish(simulators, world)
         rehearsal = Rehearsal(folder, ROOT, simulators, clock, overrides={**HURRY, **(overrides or {})})

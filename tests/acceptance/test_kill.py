@@ -76,7 +76,7 @@ def test_twenty_kills_leave_what_an_undisturbed_run_leaves(tmp_path: Path) -> No
 
 def _run(folder: Path, key: str, began: datetime, *, kill: bool) -> list[Thing]:
     """Play all rounds; return what the vendors hold in the end."""
-    with staged(folder, overrides={**IMPATIENT, "CONNECTOR_KEY": key}) as stage:
+    with staged(folder, overrides={**IMPATIENT, "CONNECTOR_KEY": key}, dated=False) as stage:
         stage.rehearsal.start()
         _wait_for_mirrors(stage)
         for number, (kind, step) in enumerate(zip(ROUNDS, _steps(stage, began), strict=True)):
