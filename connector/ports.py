@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+from connector.domain.model.account import Change, Demand, Form, InstalledHook
 from connector.domain.model.intent import Found, Item, Json, Promise, Receipt, Request, WriteKind
 from connector.domain.model.person import Contact
 from connector.errors import RemoteError
@@ -214,6 +215,54 @@ class Describable(Protocol):
 
     def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
         """Compare what the mappings will write, per kind, with what the account has. Raises RemoteError."""
+        ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """An account that can be looked at closely before going live; reads only."""
+
+    def inspect(self, demand: Demand) -> Sequence[Finding]:
+        """What is missing, unfit or dangerous there, given what we will use. Raises RemoteError."""
+        ...
+
+
+@runtime_checkable
+class Setup(Protocol):
+    """An account in which we can make what the configuration needs: fields, statuses, permissions."""
+
+    def wanted(self, demand: Demand) -> Sequence[Change]:
+        """What is missing there, in the order to make it; nothing on an account that has it all. Raises RemoteError."""
+        ...
+
+    def apply(self, change: Change) -> str:
+        """Make one change that is not manual and say what was done; what is there already is left. Raises RemoteError."""
+        ...
+
+
+@runtime_checkable
+class Hookable(Protocol):
+    """An account whose webhooks can be installed from here."""
+
+    def hooks(self, demand: Demand) -> Sequence[InstalledHook]:
+        """Its webhooks that lead, or once led, to us. Raises RemoteError."""
+        ...
+
+    def hook_changes(self, demand: Demand) -> Sequence[Change]:
+        """What is missing until every webhook posts to `demand.hook_url`. Raises RemoteError."""
+        ...
+
+    def install(self, change: Change) -> str:
+        """Make one of them and say what was done, without any secret. Raises RemoteError."""
+        ...
+
+
+@runtime_checkable
+class Forms(Protocol):
+    """A survey tool whose forms can be read, to draft a mapping from."""
+
+    def form(self, id: str) -> Form:  # noqa: A002  # the tool's own word
+        """The form as it is now. Raises Gone when there is none, and RemoteError."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -43,6 +44,12 @@ def _time_zone(name: str) -> str:
 
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+
+
+def _public_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise ValueError("expected an address such as https://csat.example.com")
+    return url.rstrip("/")
 
 
 class Operators(Model):
@@ -120,6 +127,9 @@ class Settings(Model):
     version: Literal[1] = Field(description="The version of this file's shape.")
     mode: Literal["observe", "live"] = Field(default="observe", description="observe: nothing is written elsewhere.")
     listen: ListenText = Field(default=listen("127.0.0.1:8080"), description="Where the daemon listens.")
+    public_url: Annotated[Text, AfterValidator(_public_url)] | None = Field(
+        default=None, description="Where survey tools reach the daemon from outside; `webhooks install` needs it."
+    )
     store: Annotated[Text, AfterValidator(_store_url)] = Field(
         description="sqlite:///file; a postgresql:// URL is taken, but not tested yet."
     )

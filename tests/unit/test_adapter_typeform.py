@@ -191,7 +191,7 @@ def test_characters_no_store_can_hold_are_replaced() -> None:
     assert str(record.answers["why"]).encode() == "bad \ufffd\ufffd\ufffd end".encode()
 
 
-@pytest.mark.parametrize("options", [{}, {"webhook_secret": []}, {"webhook_secret": ["s"], "api_token": "t"}])
+@pytest.mark.parametrize("options", [{}, {"webhook_secret": []}, {"webhook_secret": ["s"], "apitoken": "t"}])
 def test_options_refuse_what_they_cannot_use(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Options.model_validate(options)

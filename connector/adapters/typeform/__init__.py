@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from connector.adapters.typeform.options import Options
 from connector.domain.model.intent import Json
 from connector.errors import MappingError
 from connector.ports import Hook, Record
-from connector.secret import Secret
 from connector.transport import bodies
+from connector.transport.grants import StaticBearer
 from connector.transport.kit import Kit
 from connector.transport.signatures import verify_hmac
+
+__all__ = ["ROLES", "Options", "Typeform"]
 
 ROLES = frozenset({"source"})
 
@@ -23,23 +24,19 @@ COMPLETED = "form_response"
 PLAIN = frozenset({"text", "email", "date", "boolean", "number", "url", "file_url", "phone_number"})
 
 
-class Options(BaseModel):
-    """What the YAML says about a Typeform connection."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    webhook_secret: list[Secret] = Field(
-        min_length=1, description="The webhook's secret; several while you rotate, any of them is accepted."
-    )
-
-
 class Typeform:
     """One Typeform account's webhooks. The unique id of an answer is its `token`; retries repeat it."""
 
     kind = "typeform"
 
-    def __init__(self, name: str, options: Options, kit: Kit) -> None:  # every adapter is called so
+    def __init__(self, name: str, options: Options, kit: Kit) -> None:
         self._secrets = tuple(options.webhook_secret)
+        # Without a token its API is not called: answers come by webhook alone.
+        self._api = (
+            None
+            if options.api_token is None
+            else kit.api(name, options.url, StaticBearer(options.api_token), options.timeout)
+        )
 
     def verify(self, hook: Hook) -> None:
         """`Typeform-Signature: sha256=<base64 HMAC of the raw body>`. Raises Forged."""
