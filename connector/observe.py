@@ -218,7 +218,11 @@ METRICS: Mapping[str, Shape] = MappingProxyType(
         "lane_errors_total": Shape(
             kind=Counter, labels=("lane",), doc="Drains that ended in an unexpected error; the lane goes on."
         ),
-        "config_ok": Shape(kind=Gauge, labels=(), doc="1 once the configuration is loaded, 0 before it is loaded."),
+        "config_ok": Shape(
+            kind=Gauge,
+            labels=(),
+            doc="1 while the configuration is active as its files have it, 0 while a changed one is refused.",
+        ),
     }
 )
 

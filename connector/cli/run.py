@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,12 +12,16 @@ import typer
 
 from connector import observe
 from connector.cli.output import ConfigPath
-from connector.clock import SystemClock
-from connector.errors import ConnectorError
+from connector.clock import Clock, SystemClock
+from connector.config import Loaded
+from connector.errors import ConfigError, ConnectorError
 from connector.wiring.daemon import Daemon
 from connector.wiring.opening import load_config
+from connector.wiring.watch import Watch
 
 DRAIN_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+"""How often the configuration's files are looked at."""
 
 
 class LogLevel(StrEnum):
@@ -34,13 +39,41 @@ def run(
         LogLevel.INFO
     ),
 ) -> None:
-    """Run until SIGTERM or SIGINT, then finish what is under way within 30 seconds."""
+    """Run until SIGTERM or SIGINT, then finish what is under way within 30 seconds.
+
+    SIGHUP, and any change of the configuration's files, makes it read them again; what is wrong in them is logged and
+    told to the operators, and the configuration before goes on.
+    """
     observe.configure(log_level)
-    stop = threading.Event()
+    stop, again = threading.Event(), threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    daemon = Daemon(load_config(config), SystemClock())
+    signal.signal(signal.SIGHUP, lambda *_: again.set())
+    clock = SystemClock()
+    daemon = Daemon(load_config(config), clock)
     daemon.start()
-    stop.wait()
+    keep_current(daemon, lambda: load_config(config), clock, stop=stop, again=again)
     if not daemon.stop(DRAIN_SECONDS):
         raise ConnectorError("stopped with work under way; the next start continues it")
+
+
+def keep_current(
+    daemon: Daemon, load: Callable[[], Loaded], clock: Clock, *, stop: threading.Event, again: threading.Event
+) -> None:
+    """Until `stop`: load the configuration anew when `again` is set or one of its files changed."""
+    watch = Watch(daemon.loaded.files)
+    pending = False
+    while not clock.wait(stop, LOOK_SECONDS):
+        # An editor writes a file in several steps: it is read once a look finds it at rest.
+        changed = watch.changed()
+        pending = pending or changed
+        if not (again.is_set() or (pending and not changed)):
+            continue
+        again.clear()
+        pending = False
+        try:
+            loaded = load()
+            watch = Watch(loaded.files)  # before it takes over, which may take a while: a change meanwhile is noticed
+            daemon.reload(loaded)
+        except ConfigError as error:
+            daemon.refuse(error)

@@ -26,6 +26,8 @@ class Interpolation:
         self._folder = folder
         self.unfilled: set[Path_] = set()
         """Where a reference had no value; whatever else is wrong there follows from that."""
+        self.files: list[Path] = []
+        """The files that were referred to."""
 
     def fill(self, value: Any, path: Path_ = ()) -> Any:
         """`value` with every reference filled in. What cannot be filled is noted in the document."""
@@ -54,7 +56,8 @@ class Interpolation:
 
     def _file(self, name: str, path: Path_) -> str:
         try:
-            return (self._folder / name).read_text(encoding="utf-8").rstrip("\r\n")
+            self.files.append(self._folder / name)
+            return self.files[-1].read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             return self._unfilled(path, f"the file {name} cannot be read: {reason}")

@@ -37,7 +37,8 @@ class Loaded:
 
     `survey_mappings` by survey; `field_mappings` by connection and section; `rules` by rule name, a missing value
     raises; `templates` by their text, a missing value prints nothing; `themes` None when none are configured;
-    `sections` the sections of its mapping that are made use of, by connection.
+    `sections` the sections of its mapping that are made use of, by connection. `files` is everything it was read from,
+    the configuration itself first.
     """
 
     config: Config
@@ -47,6 +48,7 @@ class Loaded:
     rules: Mapping[str, Expression]
     templates: Mapping[str, Template]
     sections: Mapping[str, frozenset[str]]
+    files: tuple[Path, ...]
 
 
 def load(path: Path, kinds: Mapping[str, KindSpec], environ: Mapping[str, str]) -> Loaded:
@@ -59,19 +61,21 @@ def load(path: Path, kinds: Mapping[str, KindSpec], environ: Mapping[str, str]) 
     if not isinstance(document.tree, dict):
         document.report(document.place(()), "expected a configuration: keys with values")
         raise ConfigError(document.problems)
-    return _Loading(document, path.parent, kinds, environ).result()
+    return _Loading(document, path, kinds, environ).result()
 
 
 class _Loading:
     """One load: the document, its findings, and what was understood so far."""
 
     def __init__(
-        self, document: Document, folder: Path, kinds: Mapping[str, KindSpec], environ: Mapping[str, str]
+        self, document: Document, path: Path, kinds: Mapping[str, KindSpec], environ: Mapping[str, str]
     ) -> None:
+        folder = path.parent
         override(document, overrides(document, TOP_LEVEL, environ), environ)
         interpolation = Interpolation(document, environ, folder)
         self.tree: dict[str, Any] = interpolation.fill(document.tree)
         self.document = document
+        self.read = (path, *interpolation.files)
         self.kinds = kinds
         self.context = {"folder": folder.absolute()}
         self.findings = Findings(document, interpolation.unfilled)
@@ -111,6 +115,7 @@ class _Loading:
                 if isinstance(text, str)
             },
             sections={name: frozenset(self._sections(name, spec)) for name, spec in self.specs.items()},
+            files=(*self.read, *_files(config)),
         )
 
     def _settings(self) -> Settings | None:
@@ -288,3 +293,11 @@ class _Loading:
             if isinstance(name, str) and name:
                 return self.files.themes(name, languages, self.findings, path)
         return None
+
+
+def _files(config: Config) -> Iterator[Path]:
+    """The mapping files a configuration names."""
+    yield from (survey.mapping for survey in config.surveys.values())
+    yield from (each.mapping for each in config.connections.values() if each.mapping is not None)
+    if config.analysis.themes is not None:
+        yield config.analysis.themes

@@ -61,6 +61,13 @@ def get(tx: Transaction, run_id: int) -> Run:
     return _read(row)
 
 
+def active(tx: Transaction) -> Run | None:
+    """The run of the configuration that was activated last; None before the first. Imports do not count."""
+    query = select(run).where(run.c.kind != RunKind.IMPORT.value, run.c.ended_at.is_(None))
+    row = tx.execute(query.order_by(run.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else _read(row)
+
+
 def listed(tx: Transaction, limit: int = 20) -> list[Run]:
     """The newest runs, newest first."""
     rows = tx.execute(select(run).order_by(run.c.id.desc()).limit(limit))

@@ -111,6 +111,23 @@ class Rehearsal:
         self._process = None
         return code
 
+    def hang_up(self) -> None:
+        """Send SIGHUP, which makes the daemon read its configuration again."""
+        assert self._process is not None, "the daemon does not run"
+        self._process.send_signal(signal.SIGHUP)
+
+    def metric(self, name: str) -> float | None:
+        """A metric without labels, as `/metrics` has it now."""
+        place = urlsplit(self.url)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+        try:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        found = (line.split()[1] for line in lines if line.startswith(f"{name} "))
+        return next((float(value) for value in found), None)
+
     def deliver(self, hook: str, body: bytes, signature: str = "good") -> int:
         """POST one delivery as its sender would; returns the HTTP status, 0 without an answer.
 

@@ -1,38 +1,27 @@
-"""The running connector: adapters, lanes, engine and web edge of one configuration."""
+"""The running connector: one process, its store and web edge, and the configuration that is active in it."""
 
 from __future__ import annotations
 
-from collections.abc import Container
-from datetime import timedelta
-
 from connector import observe
 from connector.clock import Clock
-from connector.config import Config, Loaded
-from connector.config.connections import CEILINGS, DEFAULT_CEILINGS, CeilingName
-from connector.config.quantities import Rate
-from connector.domain.model.intent import WriteKind
-from connector.engines.embedded import Embedded
-from connector.ports import Tickets
+from connector.config import Loaded
+from connector.errors import ConfigError, Problem, StoreError
 from connector.store import lanes
-from connector.store.receipts import lane_of
-from connector.store.tokens import Tokens
+from connector.store.runs import RunKind
+from connector.store.transaction import Transaction
 from connector.sync.collect import Intake
-from connector.sync.outlet import Ceiling, Limits
-from connector.transport.client import READ, patience
-from connector.transport.kit import Kit
 from connector.web.app import build_app
-from connector.web.hooks import Doors
 from connector.web.server import Server
-from connector.wiring.adapters import Adapters, make_adapters
-from connector.wiring.lanes import make_lanes, notifying
+from connector.wiring.activation import activate
 from connector.wiring.opening import open_store
-from connector.wiring.process import is_dead, process_name
-from connector.wiring.readiness import Readiness
-from connector.wiring.settings import decide_settings
+from connector.wiring.process import is_dead
 from connector.wiring.telemetry import Telemetry
+from connector.wiring.works import Works
 
-LEASE_MARGIN = timedelta(seconds=25)
-"""What a write lane's lease is longer than its longest call: no write starts under a lease that might not cover it."""
+RELOAD_SECONDS = 30.0
+"""How long what is under way may take to finish before another configuration takes over."""
+FIXED = ("listen", "store")
+"""What only a start reads."""
 
 
 class Daemon:
@@ -47,51 +36,30 @@ class Daemon:
     def __init__(self, loaded: Loaded, clock: Clock) -> None:
         self._clock = clock
         self._log = observe.log("daemon")
-        self._config = loaded.config
         self.telemetry = Telemetry()
         self.db = open_store(loaded.config, clock).create()
-        self.adapters = self._adapters(loaded.config)
-        settings = decide_settings(loaded, self.adapters.accounts)
-        writers = self.adapters.writers
-        limits = {name: limits_of(loaded.config, name, one.promises) for name, one in writers.items()}
-        drains = make_lanes(
-            loaded=loaded,
-            settings=settings,
-            db=self.db,
-            clock=clock,
-            adapters=self.adapters,
-            limits=limits,
-            telemetry=self.telemetry,
-        )
-        self._readiness = Readiness(db=self.db, loaded=loaded, adapters=self.adapters, notify=notifying(settings))
-        self._intake = Intake(self.db, notify=notifying(settings))
-        self._doors: Doors | None = None
-        host, port = loaded.config.listen.host, loaded.config.listen.port
+        self._works = self._make(loaded)
+        self._is_open = False
+        self._intake = Intake(self.db, notify=self._notify)
         app = build_app(
             db=self.db,
             intake=self._intake,
             clock=clock,
-            doors=lambda: self._doors,
+            doors=lambda: self._works.doors if self._is_open else None,
             metrics=self.telemetry.metrics,
             before_metrics=lambda: self.telemetry.measure_lag(self.db),
         )
-        self._server = Server(app, host, port)
-        self._engine = Embedded(
-            self.db,
-            clock,
-            drains,
-            owner=process_name(),
-            leases={
-                lane_of(account): limits[name].timeout + LEASE_MARGIN
-                for name, account in self.adapters.accounts.items()
-            },
-            metrics=self.telemetry.metrics,
-        )
+        self._server = Server(app, loaded.config.listen.host, loaded.config.listen.port)
 
     @property
     def port(self) -> int:
         """Where it listens."""
         return self._server.port
+
+    @property
+    def loaded(self) -> Loaded:
+        """The configuration that is active."""
+        return self._works.loaded
 
     def start(self) -> None:
         """Take over from processes of this machine that died, drain the lanes, open the doors."""
@@ -100,52 +68,68 @@ class Daemon:
             for name, owner in lanes.owners(tx).items():
                 if is_dead(owner):
                     lanes.abandon(tx, name, owner)
-        self._engine.start()
-        self._readiness.start()
-        self._doors = Doors(
-            sources=self.adapters.sources,
-            tickets={name: one for name, one in self.adapters.made.items() if isinstance(one, Tickets)},
-        )
+        activate(self.db, self.loaded, RunKind.START)
+        self._works.start()
+        self._is_open = True
         self.telemetry.metrics.gauge("config_ok", 1)
-        self._log.info("started", mode=self._config.mode, port=self.port, connections=len(self.adapters.made))
+        config = self.loaded.config
+        self._log.info("started", mode=config.mode, port=self.port, connections=len(config.connections))
+
+    def reload(self, loaded: Loaded) -> None:
+        """Let another configuration take over: deliveries are taken all along, the lanes change between two drains.
+
+        Raises:
+            ConfigError: it changes what only a start reads, or an adapter cannot be made; the old one goes on.
+        """
+        _refuse_fixed(self.loaded, loaded)
+        following = self._make(loaded)
+        before, self._works = self._works, following
+        if not before.stop(RELOAD_SECONDS):
+            # Its lanes stay leased to it: the new ones take each of them once its drain has ended.
+            self._log.warning("reload_waits", seconds=RELOAD_SECONDS)
+        activate(self.db, loaded, RunKind.RELOAD)
+        following.start()
+        self.telemetry.metrics.gauge("config_ok", 1)
+        self._log.info("reloaded", mode=loaded.config.mode, connections=len(loaded.config.connections))
+
+    def refuse(self, error: ConfigError) -> None:
+        """A configuration that was to take over is wrong: say so and go on with the one that is active."""
+        self.telemetry.metrics.gauge("config_ok", 0)
+        for problem in error.problems:
+            self._log.error("reload_refused", problem=str(problem))
+        text = f"the changed configuration is not used, the one before it goes on: {error.problems[0]}"
+        try:
+            with self.db.write() as tx:
+                self._notify(tx, "connector", "reload_refused", text)
+        except StoreError as failure:  # the log and the metric have said it
+            self._log.warning("operators_not_told", reason=str(failure))
 
     def stop(self, seconds: float) -> bool:
         """Take nothing more, finish what is under way; False when something still ran after `seconds`."""
         deadline = self._clock.monotonic() + seconds
-        self._doors = None
+        self._is_open = False
         self._server.stop()
         self._intake.stop()
-        self._readiness.stop()
-        drained = self._engine.stop(max(0.0, deadline - self._clock.monotonic()))
+        drained = self._works.stop(max(0.0, deadline - self._clock.monotonic()))
         self.db.close()
         self._log.info("stopped", drained=drained)
         return drained
 
-    def _adapters(self, config: Config) -> Adapters:
-        kit = Kit(
-            clock=self._clock,
-            token_store=Tokens(self.db),
-            read_only=config.mode == "observe",
-            on_reading=self.telemetry.read,
-            on_call=self.telemetry.called,
+    def _make(self, loaded: Loaded) -> Works:
+        return Works(loaded, db=self.db, clock=self._clock, telemetry=self.telemetry)
+
+    def _notify(self, tx: Transaction, account: str, cause: str, text: str) -> None:
+        self._works.notify(tx, account, cause, text)
+
+
+def _refuse_fixed(before: Loaded, after: Loaded) -> None:
+    changed = [name for name in FIXED if getattr(before.config, name) != getattr(after.config, name)]
+    if [key.reveal() for key in before.config.privacy.keys] != [key.reveal() for key in after.config.privacy.keys]:
+        changed.append("privacy.keys")
+    if changed:
+        raise ConfigError(
+            [
+                Problem(file=str(after.files[0]), line=1, column=1, message=f"{name} changed: restart the daemon")
+                for name in changed
+            ]
         )
-        adapters = make_adapters(config, kit)
-        self.telemetry.know(adapters.made)
-        return adapters
-
-
-def limits_of(config: Config, name: str, kinds: Container[WriteKind]) -> Limits:
-    """How fast and how much one connection may write; a ceiling of its `kinds` that is not named has its default."""
-    connection = config.connections[name]
-    ceilings: dict[CeilingName, Rate] = {**DEFAULT_CEILINGS, **connection.ceiling}
-    timeout: float = getattr(connection.options, "timeout", READ)
-    return Limits(
-        timeout=timedelta(seconds=patience(timeout)),
-        linger=connection.linger,
-        share=connection.quota.share,
-        ceilings={
-            CEILINGS[what]: Ceiling(count=rate.count, per=rate.per)
-            for what, rate in ceilings.items()
-            if CEILINGS[what] in kinds
-        },
-    )

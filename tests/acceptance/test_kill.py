@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from connector.store.keyring import KeyRing
 from connector.store.writes import WriteState
 from connector.sync.names import foreign_ticket
 from connector.testing.rehearsal import Rehearsal
+from tests.acceptance.answers import typeform_delivery
 from tests.acceptance.holdings import Thing, held
 from tests.acceptance.stages import Stage, staged
 
@@ -140,33 +140,13 @@ def _answer(token: str, at: datetime, email: str, csat: int, nps: int, said: str
         {"type": "number", "number": nps, "field": {"id": "f2", "ref": "recommend", "type": "nps"}},
         {"type": "text", "text": said, "field": {"id": "f3", "ref": "why", "type": "long_text"}},
     ]
-    return _delivery("aB3dE9", token, at, answers, {"email": email, **hidden})
+    return typeform_delivery("aB3dE9", token, at, answers, {"email": email, **hidden})
 
 
 def _desk_answer(token: str, at: datetime, email: str, ticket: int) -> str:
     question = {"id": "f1", "ref": "satisfaction", "type": "opinion_scale"}
     answer: dict[str, object] = {"type": "number", "number": 1, "field": question}
-    return _delivery("xY7zQ1", token, at, [answer], {"email": email, "ticket_id": str(ticket)})
-
-
-def _delivery(form: str, token: str, at: datetime, answers: list[dict[str, object]], hidden: dict[str, str]) -> str:
-    stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    fields = [answer["field"] for answer in answers]
-    return json.dumps(
-        {
-            "event_id": f"ev-{token}",
-            "event_type": "form_response",
-            "form_response": {
-                "form_id": form,
-                "token": token,
-                "landed_at": stamp,
-                "submitted_at": stamp,
-                "hidden": hidden,
-                "definition": {"id": form, "title": "How did we do?", "fields": fields},
-                "answers": answers,
-            },
-        }
-    )
+    return typeform_delivery("xY7zQ1", token, at, [answer], {"email": email, "ticket_id": str(ticket)})
 
 
 def _change(number: int, ticket: int, at: datetime) -> Intent:

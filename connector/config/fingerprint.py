@@ -1,0 +1,39 @@
+"""Whether two configurations do the same: a digest of everything that decides what is written, secrets left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from connector.config.model import Config
+from connector.config.redaction import redacted
+
+_ELSEWHERE: Final = ("listen", "mode", "privacy", "store")
+"""What changes where the connector runs, not what it does. The mode is written down beside the digest."""
+
+
+def fingerprint(config: Config) -> str:
+    """32 hex digits: the same as long as the file, its mappings and its themes say the same.
+
+    The files the configuration names are read again; one that is gone counts as empty.
+    """
+    shown = redacted(config)
+    for key in _ELSEWHERE:
+        shown.pop(key, None)
+    digest = hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode())
+    for file in _files(config):
+        digest.update(b"\0" + (file.read_bytes() if file.is_file() else b""))
+    return digest.hexdigest()[:32]
+
+
+def _files(config: Config) -> Iterator[Path]:
+    for _, survey in sorted(config.surveys.items()):
+        yield Path(survey.mapping)
+    for _, connection in sorted(config.connections.items()):
+        if connection.mapping is not None:
+            yield Path(connection.mapping)
+    if config.analysis.themes is not None:
+        yield Path(config.analysis.themes)
