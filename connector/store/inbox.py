@@ -46,7 +46,8 @@ class Arrival:
     """A delivery about to be stored. `kind` is the adapter kind.
 
     With a `reason` it is quarantined at once, `field` naming the place that failed: its body could not be told apart
-    into records.
+    into records. `run_id`, `record_only` and `place` (`line 12`) are of what an import brings: `record_only` True is
+    recorded and scored and never acted on, False is acted on whatever its age, None is acted on while it is young.
     """
 
     connection: str
@@ -56,6 +57,9 @@ class Arrival:
     priority: int = LIVE
     field: str | None = None
     reason: str | None = None
+    run_id: int | None = None
+    record_only: bool | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A stored delivery to be understood."""
+    """A stored delivery to be understood; see `Arrival` for what an import adds to it."""
 
     id: int
     connection: str
@@ -76,11 +80,17 @@ class Delivery:
     payload: bytes
     received_at: datetime
     priority: int
+    run_id: int | None = None
+    record_only: bool | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """A delivery that waits for a person: what failed and why, without its contents."""
+    """A delivery that waits for a person: what failed and why, without its contents.
+
+    `field` begins with the line where it came from a file.
+    """
 
     id: int
     connection: str
@@ -131,6 +141,9 @@ def due(tx: Transaction, limit: int) -> list[Delivery]:
             payload=tx.unseal_bytes(_PAYLOAD, row.payload),
             received_at=row.received_at,
             priority=row.priority,
+            run_id=row.run_id,
+            record_only=row.record_only,
+            place=row.place,
         )
         for row in rows
     ]
@@ -180,7 +193,7 @@ def list_quarantined(tx: Transaction, limit: int = 100) -> list[Quarantined]:
             connection=row.connection,
             kind=row.source,
             received_at=row.received_at,
-            field=row.field or "",
+            field=", ".join(part for part in (row.place, row.field) if part),
             reason=row.reason or "",
         )
         for row in rows
@@ -223,6 +236,9 @@ def _store(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:
         payload=tx.seal_bytes(_PAYLOAD, arrival.payload),
         field=arrival.field,
         reason=arrival.reason,
+        run_id=arrival.run_id,
+        record_only=arrival.record_only,
+        place=arrival.place,
     )
     stored = tx.execute(
         insert.on_conflict_do_update(index_elements=["dedupe"], set_={"duplicates": inbox.c.duplicates + 1}).returning(

@@ -96,7 +96,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of an answer, opened. `satisfaction` (0–100, worst rating) and `unhappy` are set when decided."""
+    """One version of an answer, opened. `satisfaction` (0–100, worst rating) and `unhappy` are set when decided.
+
+    `run_id` and `record_only` are of what an import brought, see `connector.store.inbox.Arrival`.
+    """
 
     id: int
     response_id: int
@@ -110,6 +113,8 @@ class Version:
     unhappy: bool | None
     reason: str | None
     decided_at: datetime | None
+    run_id: int | None = None
+    record_only: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +133,15 @@ def is_erased(tx: Transaction, blinds: Sequence[str]) -> bool:
     return found.first() is not None
 
 
-def record(tx: Transaction, answer: Response, understanding: Understanding, *, blinds: Sequence[str] = ()) -> Recorded:
+def record(
+    tx: Transaction,
+    answer: Response,
+    understanding: Understanding,
+    *,
+    blinds: Sequence[str] = (),
+    run_id: int | None = None,
+    record_only: bool | None = None,
+) -> Recorded:
     """Record one mapped answer.
 
     The same content again is a duplicate, unless it undoes an edit made under the same time of submission: then it is
@@ -163,6 +176,8 @@ def record(tx: Transaction, answer: Response, understanding: Understanding, *, b
             "content": digest,
             "sealed": tx.seal(SEALED, response_to_json(answer)),
             "understanding": tx.seal(UNDERSTANDING, understanding_to_json(understanding)),
+            "run_id": run_id,
+            "record_only": record_only,
         },
     )
     return Recorded(outcome=Outcome.STALE if stale else Outcome.RECORDED, response_id=response_id, version=number)
@@ -355,4 +370,6 @@ def _version(tx: Transaction, row: Row[Any]) -> Version:
         unhappy=row.unhappy,
         reason=row.reason,
         decided_at=row.decided_at,
+        run_id=row.run_id,
+        record_only=row.record_only,
     )

@@ -64,7 +64,8 @@ inbox = Table(
     Column("reason", Text, comment="why it is quarantined or ignored; no personal data"),
     Column("response_id", ForeignKey("response.id")),
     Column("run_id", Id, comment="the import it came with; null for what came by itself"),
-    Column("record_only", Boolean, comment="true: recorded and scored, never acted on"),
+    Column("record_only", Boolean, comment="true: recorded and scored, never acted on; false: acted on at any age"),
+    Column("place", Text, comment="where in an imported file it stood: line 12"),
     Index(None, "state", "priority", "id"),
 )
 
@@ -96,7 +97,7 @@ response_version = Table(
     Column("reason", Text, comment="why it is quarantined or stale"),
     Column("decided_at", Instant, comment="set in the transaction that planned its intents; never twice"),
     Column("run_id", Id, comment="the import it came with"),
-    Column("record_only", Boolean, comment="true: recorded and scored, never acted on"),
+    Column("record_only", Boolean, comment="true: recorded and scored, never acted on; false: acted on at any age"),
     UniqueConstraint("response_id", "version"),
     Index(None, "state", "id"),
     Index(None, "response_id", "state"),

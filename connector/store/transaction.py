@@ -45,6 +45,16 @@ class Transaction:
         with self._connection.begin_nested():
             yield
 
+    @contextmanager
+    def under(self, run_id: int | None) -> Iterator[None]:
+        """What is planned in the block belongs to this run; None: to the run it belongs to anyway."""
+        outer = self.run_id
+        self.run_id = outer if run_id is None else run_id
+        try:
+            yield
+        finally:
+            self.run_id = outer
+
     def seal(self, label: str, data: Json) -> bytes:
         """Encrypt a JSON value for the column `label` (`table.column`)."""
         return self._keyring.seal(label, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())

@@ -91,7 +91,7 @@ def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) ->
     Returns the state it reached.
     """
     try:
-        with tx.savepoint():
+        with tx.savepoint(), tx.under(version.run_id):
             decide(tx, version, settings)
     except (LeaseLost, StoreError):
         raise
@@ -116,13 +116,16 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
     score = _score(tx, version, identity.person_id, settings)
     matter = gather(tx, version, verdict, identity, previous, score)
-    acts = may_act(version.event_at, tx.now, settings.answered_within)
+    acts = _may_act(tx, version, settings)
     pace = planning.pace_of(matter, acts=acts)
     context = build(tx, matter, settings, winning_back.running(tx, matter, settings))
     rulings = rules.apply(settings.rules, context)
+    planned: list[Intent] = []
+    why: str | None = None
     if previous is not None and substance(previous.response) == substance(version.response):
-        planned: list[Intent] = []
-        why: str | None = "the answer says the same as before"
+        why = "the answer says the same as before"
+    elif version.record_only:
+        why = "imported to be recorded and scored, not acted on"
     else:
         planned = _effects(tx, matter, settings, context, rulings, pace, acts=acts)
         why = None if acts else "older than act_on.answered_within: recorded and scored, not acted on"
@@ -131,6 +134,13 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
         planned += write_score(tx, matter.person_id, score, settings, pace, cause=cause, version=version)
     made = outbox.plan(tx, planned)
     _tell(tx, matter, rulings, score, acts=acts, why=why, planned=len(made))
+
+
+def _may_act(tx: Transaction, version: Version, settings: DecideSettings) -> bool:
+    """Young answers are acted on; those of an import at any age, if that was asked for, else at none."""
+    if version.record_only is not None:
+        return not version.record_only
+    return may_act(version.event_at, tx.now, settings.answered_within)
 
 
 def _score(tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings) -> Score | None:

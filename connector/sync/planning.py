@@ -39,8 +39,8 @@ class Pace:
 
 
 def pace_of(matter: Matter, *, acts: bool) -> Pace:
-    """A recovery never waits behind a backfill."""
-    if not acts:
+    """A recovery never waits behind a backfill, nor behind an import that is acted on."""
+    if not acts or matter.version.run_id is not None:
         return Pace(priority=Priority.BACKFILL, now=matter.now)
     return Pace(priority=Priority.RECOVERY if matter.verdict.unhappy else Priority.NORMAL, now=matter.now)
 

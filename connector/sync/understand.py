@@ -201,13 +201,21 @@ def _settle(tx: Transaction, delivery: Delivery, what: What, notify: Notify) -> 
         return _understood(delivery, DeliveryState.IGNORED)
     if isinstance(what, Unreadable):
         inbox.mark_quarantined(tx, delivery.id, field=what.field, reason=what.reason)
-        tell_quarantined(tx, notify, delivery.connection, form=what.form, field=what.field, reason=what.reason)
+        if delivery.run_id is None:  # whoever imports a file is told by the command itself
+            tell_quarantined(tx, notify, delivery.connection, form=what.form, field=what.field, reason=what.reason)
         return _understood(delivery, DeliveryState.QUARANTINED, form=what.form, field=what.field)
     return _understood(delivery, _record(tx, delivery, what), key=what.response.key)
 
 
 def _record(tx: Transaction, delivery: Delivery, what: Mapped) -> DeliveryState:
-    done = responses.record(tx, what.response, what.understanding, blinds=blinds_of(tx, what.response))
+    done = responses.record(
+        tx,
+        what.response,
+        what.understanding,
+        blinds=blinds_of(tx, what.response),
+        run_id=delivery.run_id,
+        record_only=delivery.record_only,
+    )
     if done.response_id is None:
         inbox.mark_erased(tx, delivery.id)
         return DeliveryState.ERASED
@@ -248,4 +256,7 @@ def _part(delivery: Delivery, payload: bytes) -> Arrival:
         payload=payload,
         received_at=delivery.received_at,
         priority=delivery.priority,
+        run_id=delivery.run_id,
+        record_only=delivery.record_only,
+        place=delivery.place,
     )

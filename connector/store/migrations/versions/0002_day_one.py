@@ -34,7 +34,15 @@ def upgrade() -> None:
             )
         )
         batch_op.add_column(
-            sa.Column("record_only", sa.Boolean(), nullable=True, comment="true: recorded and scored, never acted on")
+            sa.Column(
+                "record_only",
+                sa.Boolean(),
+                nullable=True,
+                comment="true: recorded and scored, never acted on; false: acted on at any age",
+            )
+        )
+        batch_op.add_column(
+            sa.Column("place", sa.Text(), nullable=True, comment="where in an imported file it stood: line 12")
         )
 
     with op.batch_alter_table("intent", schema=None) as batch_op:
@@ -58,5 +66,10 @@ def upgrade() -> None:
             )
         )
         batch_op.add_column(
-            sa.Column("record_only", sa.Boolean(), nullable=True, comment="true: recorded and scored, never acted on")
+            sa.Column(
+                "record_only",
+                sa.Boolean(),
+                nullable=True,
+                comment="true: recorded and scored, never acted on; false: acted on at any age",
+            )
         )
