@@ -6,17 +6,16 @@ second (see `connector.engines.embedded`), so a bell that never rings delays wor
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from connector.clock import Clock
 from connector.errors import StoreError
-from connector.store import engine, lanes, migrations
+from connector.store import engine, keys, lanes, migrations
 from connector.store.keyring import KeyRing
 from connector.store.schema import meta
 from connector.store.transaction import Transaction
@@ -24,8 +23,6 @@ from connector.store.turn import Turn
 
 __all__ = ["Database", "Transaction"]
 
-_CHECK = "key_check"
-_KEY_IDS = "key_ids"
 _PROBE = "probe"
 
 
@@ -134,40 +131,12 @@ class Database:
             with _advised(), self._reader.connect() as connection:
                 migrations.check(connection)
             with self._transaction(self._reader, exclusive=False) as tx:
-                is_known = _keys_fit(tx, self.keyring)
-            if not is_known:
+                ring = keys.fit(tx, self.keyring)
+            if ring is None:
                 with self._transaction(self._writer, exclusive=True) as tx:
-                    _remember_keys(tx, self.keyring)
+                    ring = keys.remember(tx, self.keyring)
+            self.keyring = ring
             self._opened.set()
-
-
-def _keys_fit(tx: Transaction, keyring: KeyRing) -> bool:
-    """Whether the store knows this ring already. Raises StoreError when it was made with another one."""
-    rows = tx.execute(select(meta.c.name, meta.c.value).where(meta.c.name.in_([_CHECK, _KEY_IDS])))
-    known: dict[str, str] = {row.name: row.value for row in rows}
-    if _CHECK not in known:
-        return False
-    *others, oldest = keyring.check_values()
-    if known[_CHECK] in others:
-        raise StoreError(
-            "the key this store was made with must stay the last of privacy.keys: put newer keys before it"
-        )
-    if known[_CHECK] != oldest:
-        raise StoreError(
-            "privacy.keys does not hold the key this store was made with: restore it, as the last of the list"
-        )
-    missing = sorted(set(json.loads(known[_KEY_IDS])) - set(keyring.key_ids))
-    if missing:
-        raise StoreError(f"privacy.keys lacks key {', '.join(missing)}, which sealed a part of this store: restore it")
-    return set(keyring.key_ids) <= set(json.loads(known[_KEY_IDS]))
-
-
-def _remember_keys(tx: Transaction, keyring: KeyRing) -> None:
-    known = tx.execute(select(meta.c.value).where(meta.c.name == _KEY_IDS)).scalar_one_or_none()
-    ids = sorted({*json.loads(known or "[]"), *keyring.key_ids})
-    if not tx.insert_ignore(meta, {"name": _CHECK, "value": keyring.check_values()[-1]}):
-        _keys_fit(tx, keyring)  # another process was first, perhaps with another ring
-    tx.upsert(meta, {"name": _KEY_IDS, "value": json.dumps(ids)}, keys=["name"], update=["value"])
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The key ring: sealing personal data, and finding it again without being able to read it.
 
 A key is 32 random bytes as URL-safe base64. It is never used as it is: HKDF-SHA256 derives from it a sealing key, a key
-id and, from the oldest key only, the key of the blind indexes. A sealed value is
+id and the key that blind indexes would have. A store is indexed under that of the key that was the oldest when it was
+made, and keeps it, sealed, so that every key of the ring can be replaced (`connector keys`). A sealed value is
 
     version (1 byte) ‖ key id (4 bytes) ‖ nonce (12 bytes) ‖ AES-256-GCM ciphertext and tag
 
@@ -18,6 +19,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -45,7 +47,7 @@ class _Key:
 class KeyRing:
     """The keys of `privacy.keys`: the first one seals, every one opens.
 
-    Blind indexes hang on the last, oldest key, so that adding a new first key leaves them valid.
+    Blind indexes hang on the last, oldest key until `indexed_by` says which key a store is really indexed under.
 
     Raises:
         StoreError: there is no key, one is not 32 bytes of base64, or two are the same.
@@ -58,6 +60,7 @@ class KeyRing:
         self._by_id = {key.id: key for key in self._keys}
         if len(self._by_id) != len(self._keys):
             raise StoreError("privacy.keys holds the same key twice: remove one of them")
+        self._index = self._keys[-1].index
 
     @staticmethod
     def generate() -> str:
@@ -68,6 +71,21 @@ class KeyRing:
     def key_ids(self) -> tuple[str, ...]:
         """Hex ids of the keys, in order. They tell keys apart and say nothing about them."""
         return tuple(key.id.hex() for key in self._keys)
+
+    @property
+    def index(self) -> bytes:
+        """The key of the blind indexes. It leaves the process sealed only."""
+        return self._index
+
+    def index_of(self, check_value: str) -> bytes | None:
+        """The key a store that remembers `check_value` is indexed under, where one of the ring's is it."""
+        return next((key.index for key in self._keys if _check(key.index) == check_value), None)
+
+    def indexed_by(self, index: bytes) -> KeyRing:
+        """The same ring, with `index` as the key of its blind indexes."""
+        made = copy(self)
+        object.__setattr__(made, "_index", index)
+        return made
 
     def seal(self, label: str, plain: bytes) -> bytes:
         """Encrypt `plain` for the column `label` with the first key."""
@@ -99,15 +117,24 @@ class KeyRing:
 
     def blind_bytes(self, domain: str, payload: bytes) -> str:
         """The same over bytes, without copying them."""
-        digest = hmac.new(self._keys[-1].index, digestmod=hashlib.sha256)
+        digest = hmac.new(self._index, digestmod=hashlib.sha256)
         name = domain.encode()
         digest.update(len(name).to_bytes(2) + name)  # the length keeps ("a", "bc") apart from ("ab", "c")
         digest.update(payload)
         return digest.hexdigest()
 
-    def check_values(self) -> tuple[str, ...]:
-        """What each key would answer as the oldest one, in order: a store remembers the last of them."""
-        return tuple(hmac.new(key.index, b"check value", hashlib.sha256).hexdigest() for key in self._keys)
+    def check_value(self) -> str:
+        """What tells the key of the blind indexes apart from others, and says nothing about it."""
+        return _check(self._index)
+
+
+def key_id(sealed: bytes) -> str:
+    """Hex id of the key a value was sealed with."""
+    return sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES].hex()
+
+
+def _check(index: bytes) -> str:
+    return hmac.new(index, b"check value", hashlib.sha256).hexdigest()
 
 
 def _open_key(key: Secret, position: int) -> _Key:

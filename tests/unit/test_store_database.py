@@ -205,12 +205,13 @@ def test_another_key_is_refused_in_words_before_anything_is_read(db: Database, p
         pass
 
 
-def test_the_oldest_key_must_stay_last(db: Database, path: Path) -> None:
-    with (
-        pytest.raises(StoreError, match="must stay the last"),
-        open_store(path, KEY, Secret(KeyRing.generate())).read(),
-    ):
-        pass
+def test_any_key_may_come_first_and_blind_indexes_stay(db: Database, path: Path) -> None:
+    with db.read() as tx:
+        blind = tx.blind("email", "ada@example.com")
+    newer = Secret(KeyRing.generate())
+    for order in ((newer, KEY), (KEY, newer)):
+        with open_store(path, *order).read() as tx:
+            assert tx.blind("email", "ada@example.com") == blind
 
 
 def test_a_value_does_not_open_under_another_label_or_when_altered(db: Database) -> None:
