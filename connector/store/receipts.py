@@ -115,6 +115,15 @@ def stop_waiting(tx: Transaction, row: IntentRow) -> None:
     tx.execute(_STOP_WAITING, {"waiting": row.id})
 
 
+def waits_behind(tx: Transaction, row: IntentRow, reason: str) -> bool:
+    """Whether something an intent waits for was to be made by one that `reason` stopped, or stops still."""
+    awaited = select(dependency.c.object).where(dependency.c.intent_id == row.id)
+    stopped = select(intent.c.id).where(
+        intent.c.object.in_(awaited), intent.c.target.is_(None), intent.c.reason.endswith(reason, autoescape=True)
+    )
+    return tx.execute(stopped.limit(1)).first() is not None
+
+
 def fail_dependants(tx: Transaction, object_name: str, why: str) -> None:
     """Say at each intent that waits for this object why it will not come."""
     waiting = select(dependency.c.intent_id).where(dependency.c.object == object_name)

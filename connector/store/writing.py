@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from connector.domain.model.intent import Json, WriteKind
@@ -23,11 +23,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What is left to write; `reason` says in words why nothing is. `unchanged` are fields that hold it already."""
+    """What is left to write; `reason` says in words why nothing is. `unchanged` are fields that hold it already.
+
+    `left_out` says of each field that is not written why it is not.
+    """
 
     fields: Mapping[str, Wanted]
     unchanged: Mapping[str, datetime]
     reason: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def tracked(kind: WriteKind, fields: Mapping[str, Json]) -> dict[str, Json]:
@@ -74,7 +78,8 @@ def trim(
     whole = not updates and None in why.values()
     left = {name: want for name, want in fields.items() if why[name] is None or (whole and why[name] == "unchanged")}
     reason = "; ".join(sorted({reason for reason in why.values() if reason is not None}))
-    return Left(fields=left, unchanged=unchanged, reason="" if left else reason or "unchanged")
+    left_out = {name: said for name, said in why.items() if said is not None and name not in left}
+    return Left(fields=left, unchanged=unchanged, reason="" if left else reason or "unchanged", left_out=left_out)
 
 
 def _against(

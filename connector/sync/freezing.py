@@ -260,6 +260,7 @@ def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> Wr
         for record, left, item in one.parts
     ]
     kind = one.draft.kind
+    outlet.on_frozen(tx, kind, one.parts)
     quotas.spend(tx, outlet.account, outlet.promise(kind).endpoint_class)
     write_id = writes.freeze(
         tx, account=outlet.account, kind=kind, request=one.request, records=rows, epoch=hold.hold.epoch

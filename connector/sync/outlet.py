@@ -13,6 +13,8 @@ from connector.store import history
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
+from connector.store.writing import Left
+from connector.sync.folding import Folded
 from connector.sync.quota import Readings
 
 OBSERVE_MODE = "observe mode"
@@ -34,7 +36,8 @@ class Limits:
 
     `timeout` is the most a call may take, connecting included; no write starts with less than that left of the lease.
     `share` is the part of the vendor's quota that is ours, 0 to 1. `turn` is how long one drain lasts at most, calls
-    that have begun aside. `look` is how many due intents are looked at together.
+    that have begun aside. `look` is how many due intents are looked at together. `acts_within`: what was held in
+    observe mode and opens, tells or asks something is not sent once the answer behind it is older; None: at any age.
     """
 
     timeout: timedelta = timedelta(seconds=15)
@@ -44,6 +47,7 @@ class Limits:
     ceilings: Mapping[WriteKind, Ceiling] = field(default_factory=dict)
     turn: timedelta = timedelta(seconds=1)
     look: int = 500
+    acts_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,14 @@ Settled = Callable[[Transaction, IntentRow, Receipt | None], None]
 """An intent reached a final state, or is held as ambiguous with `candidates`; in the transaction that moved it."""
 
 
+Frozen = Callable[[Transaction, WriteKind, Sequence[tuple[Folded, Left, Item]]], None]
+"""Records are about to be sent together; in the transaction that freezes them, before their values become unknown."""
+
+
+def unheard(tx: Transaction, kind: WriteKind, parts: Sequence[tuple[Folded, Left, Item]]) -> None:
+    """Nobody watches what is frozen."""
+
+
 def as_planned(kind: WriteKind, items: Sequence[Item]) -> Sequence[Item | Replan]:
     """The `prepare` of accounts whose targets need no look."""
     return items
@@ -86,6 +98,7 @@ class Outlet:
     prepare: Prepare
     readings: Readings
     started_at: datetime
+    on_frozen: Frozen = unheard
 
     @property
     def account(self) -> str:

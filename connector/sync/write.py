@@ -13,18 +13,30 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 
 from connector.clock import Clock
-from connector.domain.model.intent import IntentState, WriteKind
+from connector.domain.model.intent import ALARMS, IntentState, WriteKind
 from connector.domain.model.transitions import Event
 from connector.errors import LeaseLost, RemoteError
 from connector.ports import Preparing, Writer
 from connector.store import accounts, intents, receipts, writes
 from connector.store.database import Database
+from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
 from connector.store.transaction import Transaction
 from connector.store.writes import WriteRow
 from connector.sync import asking, freezing, settling
 from connector.sync.lane import LaneHold
-from connector.sync.outlet import CEILING, OBSERVE_MODE, Limits, Notify, Outlet, Prepare, Settled, as_planned
+from connector.sync.outlet import (
+    CEILING,
+    OBSERVE_MODE,
+    Frozen,
+    Limits,
+    Notify,
+    Outlet,
+    Prepare,
+    Settled,
+    as_planned,
+    unheard,
+)
 from connector.sync.quota import Readings
 from connector.sync.settling import Answer
 from connector.sync.verdict import ASK_AGAIN, Next, judge, wait_after
@@ -51,6 +63,7 @@ class WriteLane:
         on_settled: told of every intent that reached a final state, or is held with candidates to choose from.
         prepare: looks at targets just before they are written, and may plan otherwise.
         readings: what replies said about quotas, shared with the transport's callback.
+        on_frozen: told of the records of each request just before it is written down and sent.
     """
 
     def __init__(
@@ -65,6 +78,7 @@ class WriteLane:
         on_settled: Settled,
         prepare: Prepare = as_planned,
         readings: Readings | None = None,
+        on_frozen: Frozen = unheard,
     ) -> None:
         self.name = lane_of(writer.account)
         self._outlet = Outlet(
@@ -78,6 +92,7 @@ class WriteLane:
             prepare=prepare,
             readings=readings or Readings(),
             started_at=clock.now(),
+            on_frozen=on_frozen,
         )
         self._unprepared = 0
         self._looked: tuple[int, float, set[int]] = (0, 0.0, set())
@@ -197,20 +212,29 @@ class WriteLane:
             is_open = row.state in {IntentState.IN_DOUBT, IntentState.SUBMITTED}
             if is_open and row.write_id is not None and not writes.get(tx, row.write_id).asks:
                 continue
-            loud[row.kind] += not (row.state is IntentState.HELD and row.reason == OBSERVE_MODE)
-            receipts.stop_waiting(tx, row)
-            why = f"too old; {row.reason}" if row.reason else "too old"
-            moved = intents.move(tx, row, Event.TOO_OLD, why)
-            if row.target is None:
-                receipts.fail_dependants(tx, row.object, "given up")
-            outlet.tell(tx, row, "given_up", reason=why)
-            if not moved.erasing:
-                outlet.on_settled(tx, moved, None)
+            loud[row.kind] += not self._was_observed(tx, row)
+            self._give_up(tx, row, f"too old; {row.reason}" if row.reason else "too old")
             if is_open and row.write_id is not None:
                 writes.close_if_settled(tx, row.write_id)
         for kind, number in (+loud).items():
             text = f"{number} {kind} actions for {outlet.account} were given up because they are too old"
             outlet.notify(tx, outlet.account, f"given_up/{kind}", text)
+
+    def _was_observed(self, tx: Transaction, row: IntentRow) -> bool:
+        """Whether observe mode kept it from being sent: going live must not alarm anybody about the time before."""
+        if row.state is IntentState.BLOCKED:
+            return not self._outlet.live or receipts.waits_behind(tx, row, OBSERVE_MODE)
+        return row.state is IntentState.HELD and row.reason == OBSERVE_MODE
+
+    def _give_up(self, tx: Transaction, row: IntentRow, why: str) -> None:
+        outlet = self._outlet
+        receipts.stop_waiting(tx, row)
+        moved = intents.move(tx, row, Event.TOO_OLD, why)
+        if row.target is None:
+            receipts.fail_dependants(tx, row.object, "given up")
+        outlet.tell(tx, row, "given_up", reason=why)
+        if not moved.erasing:
+            outlet.on_settled(tx, moved, None)
 
     def _refuse_unknown_kinds(self, tx: Transaction) -> None:
         outlet = self._outlet
@@ -220,8 +244,12 @@ class WriteLane:
 
     def _release(self, tx: Transaction) -> None:
         outlet = self._outlet
+        acts_within = outlet.limits.acts_within
         for row in intents.held_for(tx, outlet.account, OBSERVE_MODE):
-            intents.move(tx, row, Event.RELEASED)
+            if row.kind in ALARMS and acts_within is not None and tx.now - row.cause_at > acts_within:
+                self._give_up(tx, row, f"the answer is older than act_on.answered_within by now; {OBSERVE_MODE}")
+            else:
+                intents.move(tx, row, Event.RELEASED)
         if not intents.held_for(tx, outlet.account, CEILING, limit=1):
             return
         for kind in WriteKind:

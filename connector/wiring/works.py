@@ -98,6 +98,7 @@ def limits_of(config: Config, name: str, kinds: Container[WriteKind]) -> Limits:
         timeout=timedelta(seconds=patience(timeout)),
         linger=connection.linger,
         share=connection.quota.share,
+        acts_within=config.act_on.answered_within,
         ceilings={
             CEILINGS[what]: Ceiling(count=rate.count, per=rate.per)
             for what, rate in ceilings.items()

@@ -34,6 +34,10 @@ class WriteKind(StrEnum):
     """One message to people. A later alert of the same thread updates the first where the vendor can."""
 
 
+ALARMS = frozenset({WriteKind.TASK, WriteKind.TICKET, WriteKind.TICKET_UPDATE, WriteKind.NOTE, WriteKind.ALERT})
+"""What opens, tells or asks people something. The other kinds keep records, which are as welcome later."""
+
+
 class IntentState(StrEnum):
     """Where an intent stands. `confirmed`, `rejected`, `superseded`, `given_up` and `erased` are final.
 

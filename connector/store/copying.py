@@ -1,0 +1,75 @@
+"""A copy of a store to try things out on: the original is opened for reading only and stays as it is, byte for byte."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import URL, insert, select
+
+from connector.clock import Clock
+from connector.errors import StoreError
+from connector.store import engine
+from connector.store.database import Database
+from connector.store.keyring import KeyRing
+from connector.store.schema import metadata
+
+_ROWS = 1000
+
+
+@contextmanager
+def throw_away(url: str, keyring: KeyRing, clock: Clock) -> Iterator[Database]:
+    """A store with everything the one at `url` holds at this moment, deleted when the block ends.
+
+    What is sealed there is sealed here, too, with the same keys. It needs as much room in the temporary folder as the
+    store takes.
+
+    Raises:
+        StoreError: there is no store, it cannot be read, or it is not of this version.
+    """
+    parsed = engine.parse(url)
+    with tempfile.TemporaryDirectory(prefix="connector-copy-") as folder:
+        path = Path(folder) / "copy.db"
+        target = f"sqlite:///{path}"
+        if parsed.get_backend_name() == "sqlite":
+            _copy_file(Path(str(parsed.database)), path)
+        else:
+            _copy_rows(parsed, Database(target, keyring, clock))
+        copy = Database(target, keyring, clock)
+        try:
+            yield copy
+        finally:
+            copy.close()
+
+
+def _copy_file(source: Path, path: Path) -> None:
+    """What a reader sees in a SQLite file now, its write-ahead log included, while others may go on writing."""
+    if not source.exists():
+        raise StoreError(f"there is no store at {source} yet: `connector run` makes it")
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True)) as original,
+            closing(sqlite3.connect(path)) as copy,
+        ):
+            original.backup(copy)
+    except sqlite3.Error as error:
+        raise StoreError("the store cannot be read, or there is no room for a copy in the temporary folder") from error
+
+
+def _copy_rows(source: URL, copy: Database) -> None:
+    """Every row of a server's tables, as one snapshot shows them."""
+    copy.create()
+    reader = engine.open_reader(source)
+    try:
+        with reader.begin() as original, copy.write() as tx:
+            for table in metadata.sorted_tables:
+                tx.execute(table.delete())
+                for rows in original.execute(select(table)).partitions(_ROWS):
+                    tx.execute(insert(table), [dict(row._mapping) for row in rows])
+    finally:
+        reader.dispose()
+        copy.close()
