@@ -137,24 +137,31 @@ def fold(
     ]
 
 
-def pack(records: Sequence[Folded], *, largest: Callable[[WriteKind], int]) -> list[Batch]:
+def pack(
+    records: Sequence[Folded],
+    *,
+    largest: Callable[[WriteKind], int],
+    mixed: Callable[[WriteKind], bool] = lambda _: True,
+) -> list[Batch]:
     """Put records of a kind into batches of at most `largest(kind)`, and of the records' own limits.
 
-    The order of the batches is that of their most urgent records.
+    Creates and updates of a kind travel apart unless they are `mixed(kind)`. The order of the batches is that of their
+    most urgent records.
     """
     batches: list[Batch] = []
-    waiting: dict[tuple[WriteKind, int], list[Folded]] = {}
-    places: dict[tuple[WriteKind, int], int] = {}
+    waiting: dict[tuple[WriteKind, int, bool], list[Folded]] = {}
+    places: dict[tuple[WriteKind, int, bool], int] = {}
     full: list[tuple[int, Batch]] = []
     for place, record in enumerate(records):
         kind = record.first.kind
         size = min(largest(kind), record.limit or largest(kind))
-        heap = waiting.setdefault((kind, size), [])
-        places.setdefault((kind, size), place)
+        company = (kind, size, record.target is None or mixed(kind))
+        heap = waiting.setdefault(company, [])
+        places.setdefault(company, place)
         heap.append(record)
         if len(heap) == size:
-            full.append((places.pop((kind, size)), Batch(kind=kind, records=tuple(heap))))
-            del waiting[kind, size]
+            full.append((places.pop(company), Batch(kind=kind, records=tuple(heap))))
+            del waiting[company]
     full.extend((places[key], Batch(kind=key[0], records=tuple(heap))) for key, heap in waiting.items())
     batches.extend(batch for _, batch in sorted(full, key=lambda entry: entry[0]))
     return batches

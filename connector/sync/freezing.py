@@ -115,7 +115,11 @@ def _has_due(tx: Transaction, outlet: Outlet, kind: WriteKind) -> bool:
 
 
 def _pack(outlet: Outlet, records: Sequence[Folded]) -> Sequence[Batch]:
-    return pack(records, largest=lambda kind: outlet.promise(kind).batch)
+    return pack(
+        records,
+        largest=lambda kind: outlet.promise(kind).batch,
+        mixed=lambda kind: outlet.promise(kind).mixed,
+    )
 
 
 def draft(tx: Transaction, outlet: Outlet, batches: Sequence[Batch]) -> list[Draft]:

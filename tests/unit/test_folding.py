@@ -204,6 +204,16 @@ def test_a_promise_and_a_conflict_demand_the_question() -> None:
     assert must_ask(one(ask_first=True), KEYED, now=NOW, started_at=NOW)
 
 
+def test_creates_and_updates_travel_apart_where_one_request_cannot_hold_both() -> None:
+    rows = [create(1), row(2, "person/2"), create(3), row(4, "person/4")]
+    rows = [replace(one, kind=WriteKind.CONTACT_FIELDS) for one in rows]
+    records = fold(rows, busy=(), now=NOW)
+    together = pack(records, largest=lambda kind: 9)
+    apart = pack(records, largest=lambda kind: 9, mixed=lambda kind: False)
+    assert [len(batch.records) for batch in together] == [4]
+    assert [[record.first.id for record in batch.records] for batch in apart] == [[1, 3], [2, 4]]
+
+
 def test_what_only_rides_along_does_not_open_another_batch() -> None:
     rows = [create(number, not_before=NOW if number < 2 else NOW + SECOND) for number in range(5)]
     batches = pack(fold(rows, busy=(), now=NOW, linger=2 * SECOND), largest=lambda kind: 3)

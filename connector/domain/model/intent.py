@@ -182,8 +182,9 @@ class Promise:
     `key_window`: how long it remembers an idempotency key; None when it takes none.
     `can_ask`: there is a look-up by key or marker. `ask_first`: always look before a create, whatever its age.
     `settle`: how long after sending a request may still be committed there. `lookup_lag`: how long a committed object
-    may stay invisible to the look-up. `batch`: records in one request. `outcome`: `record`, `job` or `opaque`.
-    `endpoint_class` names the quota it spends. `residual` says in one sentence what cannot be promised, if anything.
+    may stay invisible to the look-up. `batch`: records in one request; `mixed`: creates and updates may share one.
+    `outcome`: `record`, `job` or `opaque`. `endpoint_class` names the quota it spends. `residual` says in one sentence
+    what cannot be promised, if anything.
     """
 
     native: bool
@@ -195,6 +196,7 @@ class Promise:
     settle: timedelta = timedelta(seconds=30)
     lookup_lag: timedelta = timedelta(0)
     outcome: str = "record"
+    mixed: bool = True
     residual: str = ""
 
 
