@@ -22,10 +22,12 @@ from sqlalchemy import (
 )
 
 from connector.store.columns import EPOCH, Id, Instant, metadata
+from connector.store.erased import erased, erasure
+from connector.store.ledger import pause, prior, storm, undoing
 from connector.store.mirror import contact, ticket
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
-__all__ = ["EPOCH", "contact", "metadata", "ticket"]
+__all__ = ["EPOCH", "contact", "erased", "erasure", "metadata", "pause", "prior", "storm", "ticket", "undoing"]
 
 meta = Table(
     "meta",
@@ -85,7 +87,7 @@ response_version = Table(
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("response_id", ForeignKey("response.id"), nullable=False),
     Column("version", Integer, nullable=False, comment="from 1, in event order of arrival"),
-    Column("state", Text, nullable=False, comment="pending | decided | stale | quarantined | erased"),
+    Column("state", Text, nullable=False, comment="pending | decided | stale | quarantined | undone | erased"),
     Column("event_at", Instant, nullable=False),
     Column("submitted_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
@@ -95,9 +97,11 @@ response_version = Table(
     Column("satisfaction", Float, comment="worst rating, 0-100"),
     Column("unhappy", Boolean),
     Column("reason", Text, comment="why it is quarantined or stale"),
+    Column("trimmed_at", Instant, comment="retention took what it says in words"),
     Column("decided_at", Instant, comment="set in the transaction that planned its intents; never twice"),
     Column("run_id", Id, comment="the import it came with"),
     Column("record_only", Boolean, comment="true: recorded and scored, never acted on; false: acted on at any age"),
+    Column("decided_run", Id, index=True, comment="the run it was decided under"),
     UniqueConstraint("response_id", "version"),
     Index(None, "state", "id"),
     Index(None, "response_id", "state"),
