@@ -9,14 +9,34 @@ from sqlalchemy import select
 from connector.store.schema import tombstone
 from connector.store.transaction import Transaction
 
+_AT_ONCE = 500  # digests in one question; SQLite takes some thousands
+
 
 def add(tx: Transaction, blinds: Iterable[str]) -> None:
-    """Put a tombstone on each digest; one that has its tombstone keeps the older date."""
+    """Put a tombstone on each digest; one that has its tombstone keeps the older date.
+
+    Before the transaction commits they are written to the graveyard too, which no restored backup reverts.
+    """
     for blind in blinds:
-        tx.insert_ignore(tombstone, {"blind": blind, "erased_at": tx.now})
+        if tx.insert_ignore(tombstone, {"blind": blind, "erased_at": tx.now}):
+            tx.buried.append(blind)
 
 
 def among(tx: Transaction, blinds: Iterable[str]) -> frozenset[str]:
     """Those of the digests that carry a tombstone."""
-    query = select(tombstone.c.blind).where(tombstone.c.blind.in_(list(blinds)))
-    return frozenset(row.blind for row in tx.execute(query))
+    wanted = list(blinds)
+    found: set[str] = set()
+    for start in range(0, len(wanted), _AT_ONCE):
+        query = select(tombstone.c.blind).where(tombstone.c.blind.in_(wanted[start : start + _AT_ONCE]))
+        found |= {row.blind for row in tx.execute(query)}
+    return frozenset(found)
+
+
+def of_ticket(tx: Transaction, account: str, ticket_id: str) -> str:
+    """The digest of a ticket that was erased there."""
+    return tx.blind("ticket", f"{account}/{ticket_id}")
+
+
+def of_response(tx: Transaction, key: str) -> str:
+    """The digest of an answer's key."""
+    return tx.blind("response", key)

@@ -23,13 +23,14 @@ class Transaction:
     """What the noun modules of this room take as `tx`. Made by `Database.write` and `Database.read` only.
 
     `now` is one instant for the whole transaction, so that rows written together agree on the time. `run_id` is what
-    everything planned in it can be undone by.
+    everything planned in it can be undone by. `buried` are the tombstones it set, which outlive the store.
     """
 
     def __init__(self, connection: Connection, keyring: KeyRing, now: datetime, run_id: int | None = None) -> None:
         self.now = now
         self.run_id = run_id
         self.wakes: dict[str, datetime | None] = {}
+        self.buried: list[str] = []
         self._connection = connection
         self._keyring = keyring
 

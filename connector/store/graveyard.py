@@ -1,0 +1,60 @@
+"""The graveyard: a small file beside the store with every tombstone, so that a restored backup brings nobody back.
+
+One line a tombstone: the keyed digest, and when it was set. It is appended to and flushed to the disk before the
+transaction that erases commits, and it is not part of a backup: whoever copies an older store over the newer one leaves
+it in place. A line that was torn by a crash is not a digest and is passed over; its transaction never committed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from connector.errors import StoreError
+
+_LINE = re.compile(r"([0-9a-f]{64}) (\S+)")
+
+
+class Graveyard:
+    """The file at `path`; made when the first person is erased."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, digests: Iterable[str], at: datetime) -> None:
+        """Append tombstones and wait for the disk. Raises StoreError."""
+        lines = "".join(f"\n{digest} {at.isoformat()}" for digest in digests)
+        try:
+            is_new = not self.path.exists()
+            file = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+            try:
+                os.write(file, lines.encode() + b"\n")
+                os.fsync(file)
+            finally:
+                os.close(file)
+            if is_new:
+                _flush_folder(self.path.parent)
+        except OSError as error:
+            raise StoreError(f"no tombstone can be written to {self.path}: {error.strerror}") from error
+
+    def digests(self) -> frozenset[str]:
+        """Every tombstone in it; none when there is no file. Raises StoreError."""
+        try:
+            text = self.path.read_text(errors="replace")
+        except FileNotFoundError:
+            return frozenset()
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read: {error.strerror}") from error
+        found = (_LINE.fullmatch(line) for line in text.splitlines())
+        return frozenset(match[1] for match in found if match)
+
+
+def _flush_folder(folder: Path) -> None:
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
