@@ -77,7 +77,7 @@ def learn(tx: Transaction, person_id: int, keys: Mapping[KeyKind, str], responde
         return
     known = respondent_to_json(details(tx, person_id))
     offered = respondent_to_json(respondent)
-    latest = {name: known[name] if offered[name] is None else offered[name] for name in known}
+    latest = {**known, **{name: value for name, value in offered.items() if value is not None}}
     if latest != known:
         sealed = tx.seal(SEALED, latest)
         tx.execute(update(person).where(person.c.id == person_id).values(sealed=sealed))
@@ -96,7 +96,7 @@ def merge(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:
     """
     known = respondent_to_json(details(tx, winner))
     older = respondent_to_json(details(tx, loser))
-    both = {name: value if value is not None else older[name] for name, value in known.items()}
+    both = {**older, **{name: value for name, value in known.items() if value is not None}}
     tx.execute(update(person).where(person.c.id == winner).values(sealed=tx.seal(SEALED, both), scored_at=None))
     tx.execute(update(person_key).where(person_key.c.person_id == loser).values(person_id=winner))
     links.move(tx, loser, winner)
@@ -107,8 +107,8 @@ def merge(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def scored(tx: Transaction, person_id: int, at: datetime) -> None:
-    """Remember when a person's score was last computed."""
+def scored(tx: Transaction, person_id: int, at: datetime | None) -> None:
+    """Remember when a person's score was last computed; None: it is due to be computed."""
     tx.execute(_SCORED, {"person": person_id, "scored_at": at})
 
 

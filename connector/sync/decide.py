@@ -18,15 +18,15 @@ from connector.domain.recovery.act_on import may_act
 from connector.domain.recovery.thresholds import judge_ratings
 from connector.errors import ConnectorError, LeaseLost, StoreError
 from connector.observe import correlate
-from connector.store import history, outbox, receipts, responses
+from connector.store import history, outbox, people, receipts, responses
 from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import planning, rules, winning_back
+from connector.sync import planning, rules, timers, winning_back
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
-from connector.sync.identify import identify
+from connector.sync.identify import Identity, identify
 from connector.sync.lane import LaneHold
 from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
@@ -109,6 +109,9 @@ def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) ->
 
 def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     """Who answered, how well, and what is done about it."""
+    if version.record_only:
+        _record_only(tx, version, settings)
+        return
     previous = responses.last_decided(tx, version.response_id)
     verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
     identity = identify(tx, version.response, settings)
@@ -120,12 +123,9 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     pace = planning.pace_of(matter, acts=acts)
     context = build(tx, matter, settings, winning_back.running(tx, matter, settings))
     rulings = rules.apply(settings.rules, context)
-    planned: list[Intent] = []
-    why: str | None = None
     if previous is not None and substance(previous.response) == substance(version.response):
-        why = "the answer says the same as before"
-    elif version.record_only:
-        why = "imported to be recorded and scored, not acted on"
+        planned: list[Intent] = []
+        why: str | None = "the answer says the same as before"
     else:
         planned = _effects(tx, matter, settings, context, rulings, pace, acts=acts)
         why = None if acts else "older than act_on.answered_within: recorded and scored, not acted on"
@@ -134,6 +134,35 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
         planned += write_score(tx, matter.person_id, score, settings, pace, cause=cause, version=version)
     made = outbox.plan(tx, planned)
     _tell(tx, matter, rulings, score, acts=acts, why=why, planned=len(made))
+
+
+def _record_only(tx: Transaction, version: Version, settings: DecideSettings) -> None:
+    """Who answered and how well: no rule is looked at and nothing is written about it.
+
+    A hundred thousand of these may come at once. The person's score is left to the timers, which compute it once for
+    all of them and write it to the contacts there are; none is made.
+    """
+    verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
+    identity = identify(tx, version.response, settings)
+    worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
+    responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
+    if settings.score is not None:
+        remember(tx, version, identity.person_id, settings.score)
+        if identity.person_id is not None:
+            people.scored(tx, identity.person_id, None)
+            tx.wake(timers.LANE)
+    detail: dict[str, Json] = {
+        "version": version.number,
+        "unhappy": verdict.unhappy,
+        "compared": list(verdict.compared),
+        **_who(identity),
+        "rules": [],
+        "score": None,
+        "acts": False,
+        "why": "imported: recorded and scored, not acted on",
+        "planned": 0,
+    }
+    history.append(tx, "decided", response_id=version.response_id, person_id=identity.person_id, detail=detail)
 
 
 def _may_act(tx: Transaction, version: Version, settings: DecideSettings) -> bool:
@@ -209,8 +238,7 @@ def _tell(
         "version": matter.version.number,
         "unhappy": matter.verdict.unhappy,
         "compared": list(matter.verdict.compared),
-        "identity": {**evidence_to_json(matter.identity.choice.evidence), "anonymous": matter.person_id is None},
-        "links": {account: _link_to_json(choice) for account, choice in matter.identity.links.items()},
+        **_who(matter.identity),
         "rules": [ruling.to_json() for ruling in rulings],
         "score": None if score is None else score.points,
         "acts": acts,
@@ -218,6 +246,13 @@ def _tell(
         "planned": planned,
     }
     history.append(tx, "decided", response_id=matter.version.response_id, person_id=matter.person_id, detail=detail)
+
+
+def _who(identity: Identity) -> dict[str, Json]:
+    return {
+        "identity": {**evidence_to_json(identity.choice.evidence), "anonymous": identity.person_id is None},
+        "links": {account: _link_to_json(choice) for account, choice in identity.links.items()},
+    }
 
 
 def evidence_to_json(evidence: Evidence) -> dict[str, Json]:
