@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, s
 
 from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Receipt, WriteKind
 from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
+from connector.store import priors
 from connector.store.schema import intent
 from connector.store.transaction import Transaction
 
@@ -208,6 +209,29 @@ def too_old(tx: Transaction, account: str) -> list[IntentRow]:
     return where(tx, and_(intent.c.account == account, intent.c.state.in_(still), intent.c.give_up_at <= tx.now))
 
 
+def open_records(tx: Transaction) -> frozenset[str]:
+    """The markers of records that were sent and are not settled."""
+    query = select(intent.c.record).where(intent.c.state.in_([state.value for state in OPEN]))
+    return frozenset(tx.execute(query).scalars())
+
+
+def unconfirmed(tx: Transaction, *, since: datetime) -> list[IntentRow]:
+    """Intents that are not final, and those that ended after `since` without being carried out."""
+    ended = [IntentState.SUPERSEDED.value, IntentState.GIVEN_UP.value, IntentState.REJECTED.value]
+    return where(
+        tx,
+        or_(
+            intent.c.state.not_in([state.value for state in FINAL_STATES]),
+            and_(intent.c.state.in_(ended), intent.c.settled_at > since),
+        ),
+    )
+
+
+def highest(tx: Transaction) -> int:
+    """The highest number of an intent; 0 when there is none."""
+    return int(tx.execute(select(func.coalesce(func.max(intent.c.id), 0))).scalar_one())
+
+
 def of_other_kinds(tx: Transaction, account: str, kinds: Iterable[WriteKind]) -> list[IntentRow]:
     """Planned intents of an account of none of these kinds."""
     known = [kind.value for kind in kinds]
@@ -255,6 +279,7 @@ def move(tx: Transaction, row: IntentRow, event: Event, reason: str | None = Non
         moved = _store(tx, row, {"state": to, "reason": reason, **changes})
         return move(tx, moved, Event.ERASED)
     if to is IntentState.ERASED:
+        priors.forget(tx, row.id)
         changes = {**changes, "fields": None}
     if to in FINAL_STATES:
         changes = {"settled_at": tx.now, **changes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, LargeBinary, Table, Text
+from sqlalchemy import Column, ForeignKey, LargeBinary, Table, Text
 
 from connector.store.columns import Id, Instant, metadata
 
@@ -10,11 +10,8 @@ prior = Table(
     "prior",
     metadata,
     Column("intent_id", ForeignKey("intent.id"), primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("known", Boolean, nullable=False, comment="false: nobody knew what the field held"),
-    Column("value", LargeBinary, comment="sealed JSON"),
-    Column("event_at", Instant, nullable=False, comment="event time of that value, as in confirmed"),
-    comment="what a field of an existing object held before an intent was first sent: what undoing restores",
+    Column("fields", LargeBinary, nullable=False, comment="sealed JSON: field → known, value, event_at"),
+    comment="what the fields of an existing object held before an intent was first sent: what undoing restores",
 )
 
 undoing = Table(

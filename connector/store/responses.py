@@ -30,12 +30,16 @@ UNDERSTANDING = "response_version.understanding"
 
 
 class VersionState(StrEnum):
-    """Where one version of an answer stands. `quarantined` is left by `replay` or a newer version."""
+    """Where one version of an answer stands. `quarantined` is left by `replay` or a newer version.
+
+    `undone`: it was decided under a run that was taken back, and counts for nothing. Read again it is another version.
+    """
 
     PENDING = "pending"
     DECIDED = "decided"
     STALE = "stale"
     QUARANTINED = "quarantined"
+    UNDONE = "undone"
     ERASED = "erased"
 
 
@@ -76,6 +80,7 @@ _VERSIONS = select(
     response_version.c.event_at,
     response_version.c.submitted_at,
     response_version.c.content,
+    response_version.c.state,
 ).where(response_version.c.response_id == bindparam("wanted"))
 _ID = select(response.c.id).where(response.c.key == bindparam("wanted"))
 _INSERT = response_version.insert()
@@ -154,11 +159,12 @@ def record(
     response_id = _row_of(tx, answer)
     digest = tx.blind("content", content(answer))
     known = tx.execute(_VERSIONS, {"wanted": response_id}).all()
-    same = _known_as(known, digest, answer.submitted_at)
+    counting = [row for row in known if row.state != VersionState.UNDONE.value]
+    same = _known_as(counting, digest, answer.submitted_at)
     if same is not None:
         return Recorded(outcome=Outcome.DUPLICATE, response_id=response_id, version=same)
     number = 1 + max((row.version for row in known), default=0)
-    stale = any(row.event_at > answer.event_at for row in known)
+    stale = any(row.event_at > answer.event_at for row in counting)
     if not stale:
         if known:
             _overtake(tx, response_id)
@@ -284,6 +290,7 @@ def mark_decided(
             "wanted": version.id,
             "state": VersionState.DECIDED.value,
             "decided_at": tx.now,
+            "decided_run": tx.run_id,
             "satisfaction": satisfaction,
             "unhappy": unhappy,
         },

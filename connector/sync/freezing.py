@@ -15,7 +15,7 @@ from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writes import Record, WriteRow
 from connector.store.writing import Left
-from connector.sync import settling
+from connector.sync import foregoing, settling
 from connector.sync.folding import Batch, Folded, fold, may_look_at, must_ask, pack
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import CEILING, Outlet, Replan
@@ -270,6 +270,7 @@ def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> Wr
         tx, account=outlet.account, kind=kind, request=one.request, records=rows, epoch=hold.hold.epoch
     )
     for position, (record, left, item) in enumerate(one.parts):
+        foregoing.keep(tx, outlet.account, record, item)
         confirmed.lose(tx, outlet.account, record.first.about, writing.tracked(kind, item.fields))
         # Left out because they hold already: the newer fact behind them still shuts out older ones.
         kept = {name: at for name, at in left.unchanged.items() if name not in item.fields}

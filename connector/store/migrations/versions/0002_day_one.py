@@ -123,13 +123,10 @@ def upgrade() -> None:
     op.create_table(
         "prior",
         sa.Column("intent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("field", sa.Text(), nullable=False),
-        sa.Column("known", sa.Boolean(), nullable=False, comment="false: nobody knew what the field held"),
-        sa.Column("value", sa.LargeBinary(), nullable=True, comment="sealed JSON"),
-        sa.Column("event_at", sa.BigInteger(), nullable=False, comment="event time of that value, as in confirmed"),
+        sa.Column("fields", sa.LargeBinary(), nullable=False, comment="sealed JSON: field → known, value, event_at"),
         sa.ForeignKeyConstraint(["intent_id"], ["intent.id"], name=op.f("fk_prior_intent_id_intent")),
-        sa.PrimaryKeyConstraint("intent_id", "field", name=op.f("pk_prior")),
-        comment="what a field of an existing object held before an intent was first sent: what undoing restores",
+        sa.PrimaryKeyConstraint("intent_id", name=op.f("pk_prior")),
+        comment="what the fields of an existing object held before an intent was first sent: what undoing restores",
     )
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.add_column(
