@@ -11,7 +11,7 @@ import sys
 import typer
 from rich.console import Console
 
-from connector.cli import check, demo, explain, init, outbox, replay, run, simulator, status
+from connector.cli import check, demo, explain, init, outbox, plan, replay, run, simulator, status
 from connector.errors import ConfigError, ConnectorError, RemoteError, StoreError
 
 EXIT_NO = 1
@@ -32,6 +32,7 @@ app.command("check")(check.check)
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("simulator")(simulator.simulator)
+app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
 app.command("replay")(replay.replay)

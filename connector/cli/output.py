@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
+from unicodedata import category
 
 import typer
 from rich import box
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_STEERING: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 LARGEST = 2**63 - 1
 """No number of the store is larger."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
@@ -50,6 +52,14 @@ def print_pairs(title: str, pairs: Mapping[str, object]) -> None:
     wide = max(map(len, shown))
     for name, value in shown.items():
         out.print(f"  {name:{wide}}  {value}".rstrip(), markup=False)
+
+
+def legible(text: str) -> str:
+    """Text from outside as it can be shown: control and invisible characters, which may steer a terminal, become �.
+
+    Line breaks and tabs stay.
+    """
+    return "".join("�" if category(each) in _STEERING and each not in "\n\t" else each for each in text)
 
 
 def _show(cell: object) -> str:

@@ -36,7 +36,7 @@ def throw_away(url: str, keyring: KeyRing, clock: Clock) -> Iterator[Database]:
         path = Path(folder) / "copy.db"
         target = f"sqlite:///{path}"
         if parsed.get_backend_name() == "sqlite":
-            _copy_file(Path(str(parsed.database)), path)
+            copy_file(Path(str(parsed.database)), path)
         else:
             _copy_rows(parsed, Database(target, keyring, clock))
         copy = Database(target, keyring, clock)
@@ -46,8 +46,12 @@ def throw_away(url: str, keyring: KeyRing, clock: Clock) -> Iterator[Database]:
             copy.close()
 
 
-def _copy_file(source: Path, path: Path) -> None:
-    """What a reader sees in a SQLite file now, its write-ahead log included, while others may go on writing."""
+def copy_file(source: Path, path: Path) -> None:
+    """Copy what a reader sees in a SQLite file now, its write-ahead log included, while others may go on writing.
+
+    Raises:
+        StoreError: it is not there, cannot be read, or there is no room for the copy.
+    """
     if not source.exists():
         raise StoreError(f"there is no store at {source} yet: `connector run` makes it")
     try:
@@ -57,7 +61,7 @@ def _copy_file(source: Path, path: Path) -> None:
         ):
             original.backup(copy)
     except sqlite3.Error as error:
-        raise StoreError("the store cannot be read, or there is no room for a copy in the temporary folder") from error
+        raise StoreError("the store cannot be read, or there is no room for its copy") from error
 
 
 def _copy_rows(source: URL, copy: Database) -> None:
@@ -68,8 +72,8 @@ def _copy_rows(source: URL, copy: Database) -> None:
         with reader.begin() as original, copy.write() as tx:
             for table in metadata.sorted_tables:
                 tx.execute(table.delete())
-                for rows in original.execute(select(table)).partitions(_ROWS):
-                    tx.execute(insert(table), [dict(row._mapping) for row in rows])
+                for rows in original.execute(select(table)).mappings().partitions(_ROWS):
+                    tx.execute(insert(table), [dict(row) for row in rows])
     finally:
         reader.dispose()
         copy.close()

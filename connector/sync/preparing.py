@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from connector.domain.model.intent import Intent, Item, Json, Priority, WriteKind
 from connector.domain.model.recovery import Recovery, RecoveryState
 from connector.domain.recovery.opening import IfSolved, TicketMove, ticket_move
-from connector.ports import Ticket, Tickets
+from connector.ports import Ticket
 from connector.store import history, intents, recoveries, responses
 from connector.store.database import Database
 from connector.store.intents import IntentRow
@@ -21,7 +22,16 @@ from connector.sync.playbook import Work
 from connector.sync.recall import recall
 from connector.sync.settings import DecideSettings
 
-_LOOKED_AT = frozenset({WriteKind.NOTE, WriteKind.TICKET_UPDATE})
+LOOKED_AT = frozenset({WriteKind.NOTE, WriteKind.TICKET_UPDATE})
+"""The kinds of write whose ticket is read just before."""
+
+
+class TicketReader(Protocol):
+    """Who knows how tickets stand."""
+
+    def read_tickets(self, ids: Sequence[str]) -> Mapping[str, Ticket]:
+        """The current state of some tickets, by id; a deleted one is absent. Raises RemoteError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +39,12 @@ class TicketLook:
     """The `prepare` of a helpdesk's write lane."""
 
     db: Database
-    tickets: Tickets
+    tickets: TicketReader
     settings: Callable[[], DecideSettings]
 
     def __call__(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Item | Replan]:
         """Read the tickets once and decide for each item. Raises RemoteError when they cannot be read."""
-        if kind not in _LOOKED_AT:
+        if kind not in LOOKED_AT:
             return items
         ids = sorted({item.target for item in items if item.target is not None})
         seen = self.tickets.read_tickets(ids) if ids else {}
