@@ -11,63 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from connector.domain.model.account import Change, Demand, Form, InstalledHook
 from connector.domain.model.intent import Found, Item, Json, Promise, Receipt, Request, WriteKind
 from connector.domain.model.person import Contact
 from connector.errors import RemoteError
+from connector.ports.sources import Hinted, Hook, Importing, Page, Polling, Record, Row, Source
 from connector.secret import Secret
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hook:
-    """A webhook request exactly as it arrived. Header names are lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One survey answer in the survey tool's own shape, opened just far enough to identify it.
-
-    `id` is the tool's id of the answer (stable across edits), `form` the survey's id there, `submitted_at` what the
-    sender claims. `answers` maps a question's stable reference to its value (see each adapter's page for the shapes);
-    `hidden` are values that travelled with the link; `metadata` everything else a mapping may read.
-    """
-
-    id: str
-    form: str
-    submitted_at: datetime
-    answers: Mapping[str, Json]
-    hidden: Mapping[str, Json]
-    metadata: Mapping[str, Json] = field(default_factory=dict)
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Where survey answers come from."""
-
-    kind: str
-
-    def verify(self, hook: Hook) -> None:
-        """Check the signature over the raw bytes. Raises Forged."""
-        ...
-
-    def split(self, body: bytes) -> Sequence[bytes]:
-        """The deliveries of one request body, one per answer; split again, each of them is itself.
-
-        Raises MappingError when it cannot be told apart.
-        """
-        ...
-
-    def read(self, payload: bytes) -> Record | None:
-        """Open one delivery; None when it is authentic but no answer (a test ping, a preview). Raises MappingError."""
-        ...
+__all__ = ["Hinted", "Hook", "Importing", "Page", "Polling", "Record", "Row", "Source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +38,6 @@ class Job:
 
 
 Outcome = Receipt | Failed
-
-T = TypeVar("T")
 
 
 @runtime_checkable
@@ -127,15 +78,6 @@ class Preparing(Protocol):
         every account understands. Raises RemoteError.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
-    """A page of changes. `cursor` is stored with the records in one transaction; `more` asks for the next at once."""
-
-    records: Sequence[T]
-    cursor: str
-    more: bool
 
 
 @runtime_checkable
