@@ -11,7 +11,7 @@ import sys
 import typer
 from rich.console import Console
 
-from connector.cli import check, demo, explain, init, outbox, plan, replay, run, simulator, status
+from connector.cli import backup, check, demo, explain, init, outbox, plan, replay, run, simulator, status
 from connector.errors import ConfigError, ConnectorError, RemoteError, StoreError
 
 EXIT_NO = 1
@@ -36,6 +36,8 @@ app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
 app.command("replay")(replay.replay)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(outbox.app, name="outbox")
 
 

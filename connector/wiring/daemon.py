@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from connector import observe
 from connector.clock import Clock
 from connector.config import Loaded
 from connector.errors import ConfigError, Problem, StoreError
 from connector.store import lanes
+from connector.store.occupancy import occupied
 from connector.store.runs import RunKind
 from connector.store.transaction import Transaction
 from connector.sync.collect import Intake
@@ -37,6 +40,8 @@ class Daemon:
         self._clock = clock
         self._log = observe.log("daemon")
         self.telemetry = Telemetry()
+        self._occupation = ExitStack()
+        self._occupation.enter_context(occupied(loaded.config.store))
         self.db = open_store(loaded.config, clock).create()
         self._works = self._make(loaded)
         self._is_open = False
@@ -112,6 +117,7 @@ class Daemon:
         self._intake.stop()
         drained = self._works.stop(max(0.0, deadline - self._clock.monotonic()))
         self.db.close()
+        self._occupation.close()
         self._log.info("stopped", drained=drained)
         return drained
 

@@ -1,0 +1,50 @@
+"""`connector backup` and `connector restore`: a copy of the store for a bad day, and putting one back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector.cli.output import ConfigPath, console
+from connector.clock import SystemClock
+from connector.errors import ConnectorError
+from connector.store.backup import back_up
+from connector.store.backup import restore as put_back
+from connector.store.keyring import KeyRing
+from connector.wiring.opening import load_config
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where the copy goes; never replaces a file.")],
+    config: ConfigPath = "connector.yaml",
+) -> None:
+    """Copy the store while the daemon runs. The copy is sealed; the keys are not in it and belong elsewhere."""
+    loaded = load_config(config).config
+    back_up(loaded.store, file)
+    ids = ", ".join(KeyRing(loaded.privacy.keys).key_ids)
+    console().print(f"Wrote {file} ({file.stat().st_size:,} bytes). It opens with the keys {ids} only.", markup=False)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A copy made by `connector backup`; it is left as it is.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigPath = "connector.yaml",
+) -> None:
+    """Let a backup be the store. The one before it is set aside; what is unsent then asks before it writes."""
+    loaded = load_config(config).config
+    if not file.is_file():
+        raise ConnectorError(f"{file}: no such file")
+    if not yes and not typer.confirm("What came in after the backup is in the store that is set aside only. Go on?"):
+        raise ConnectorError("nothing was changed")
+    found, aside = put_back(loaded.store, file, KeyRing(loaded.privacy.keys), SystemClock())
+    out = console()
+    out.print(f"The store is {file} now.", markup=False)
+    if aside is not None:
+        out.print(f"The store before it is {aside}.", markup=False)
+    out.print(
+        f"{found.intents} unsent intents will ask before they write; {found.fields} confirmed values are unknown now.",
+        markup=False,
+    )
+    out.print("Surveys that are polled fetch what came in meanwhile; webhooks: ask the survey tool to send them again.")

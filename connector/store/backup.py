@@ -1,0 +1,122 @@
+"""Copies of a SQLite store for a bad day, and putting one back.
+
+A copy is consistent while the daemon writes, and sealed as the store is: without the keys of `privacy.keys`, which
+belong elsewhere, nobody can read it. A store that was put back knows less than what happened: `distrust` makes it ask
+before it writes, and forget what it believed other systems to hold.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, select, update
+
+from connector.clock import Clock
+from connector.domain.model.transitions import UNSENT
+from connector.errors import StoreError
+from connector.store import engine, history, lanes
+from connector.store.copying import copy_file
+from connector.store.database import Database
+from connector.store.keyring import KeyRing
+from connector.store.occupancy import alone
+from connector.store.schema import confirmed, intent, lane, quota, token
+from connector.store.transaction import Transaction
+
+_BESIDE = ("", "-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distrusted:
+    """What a store that was put back no longer believes: unsent intents that ask first, fields nobody knows now."""
+
+    intents: int
+    fields: int
+
+
+def back_up(url: str, path: Path) -> None:
+    """Write a copy of the store at `url` to the new file `path`, readable by its owner only. Writers go on meanwhile.
+
+    Raises:
+        StoreError: the store is a server, is not there or cannot be read; or `path` exists.
+    """
+    source = _file(url, "back it up with `pg_dump`")
+    if path.exists():
+        raise StoreError(f"{path} exists already: a backup never replaces a file")
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        copy_file(source, part)
+        with part.open("rb") as done:
+            os.fsync(done.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def restore(url: str, path: Path, keyring: KeyRing, clock: Clock) -> tuple[Distrusted, Path | None]:
+    """Let the backup at `path` be the store at `url`; returns what it distrusts, and where the store before it is now.
+
+    The backup itself is left as it is. Its tables are brought to this version on the way.
+
+    Raises:
+        StoreError: the store is a server or in use, the backup is none, or it was sealed with other keys.
+    """
+    target = _file(url, "restore it with `pg_restore`")
+    fresh = target.with_name(target.name + ".restoring")
+    with alone(url):
+        _remove(fresh)
+        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            copy_file(path, fresh)
+            made = Database(f"sqlite:///{fresh}", keyring, clock).create()
+            with made.write() as tx:
+                found = distrust(tx)
+            made.close()  # the last connection takes the write-ahead log into the file
+            aside = _set_aside(target, f"before-restore-{clock.now():%Y%m%dT%H%M%SZ}") if target.exists() else None
+            fresh.replace(target)
+        finally:
+            _remove(fresh)
+    return found, aside
+
+
+def distrust(tx: Transaction) -> Distrusted:
+    """The store is older than the world: ask before anything unsent is sent, and believe no confirmed value.
+
+    Keys are derived, so what was done after the backup is found by them when it is decided again. Readings of quotas
+    and tokens are of another time; who held a lane then holds it no more.
+    """
+    waiting = [state.value for state in UNSENT]
+    asking = tx.execute(update(intent).where(intent.c.state.in_(waiting)).values(ask_first=True)).rowcount
+    unknown = tx.execute(update(confirmed).where(confirmed.c.known).values(known=False)).rowcount
+    tx.execute(delete(quota))
+    tx.execute(delete(token))
+    for name, owner in lanes.owners(tx).items():
+        lanes.abandon(tx, name, owner)
+    for (name,) in tx.execute(select(lane.c.name)).all():
+        tx.wake(name)
+    history.append(tx, "restored", detail={"intents": asking, "fields": unknown})
+    return Distrusted(intents=asking, fields=unknown)
+
+
+def _file(url: str, instead: str) -> Path:
+    parsed = engine.parse(url)
+    if parsed.get_backend_name() != "sqlite":
+        raise StoreError(f"the store is a PostgreSQL server: {instead}")
+    return Path(str(parsed.database))
+
+
+def _set_aside(target: Path, suffix: str) -> Path:
+    aside = target.with_name(f"{target.name}.{suffix}")
+    for end in _BESIDE:
+        part = target.with_name(target.name + end)
+        if part.exists():
+            part.replace(aside.with_name(aside.name + end))
+    return aside
+
+
+def _remove(path: Path) -> None:
+    for end in _BESIDE:
+        path.with_name(path.name + end).unlink(missing_ok=True)
