@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table, Text
 
 from connector.store.columns import Instant, metadata
 
@@ -17,9 +17,19 @@ contact = Table(
     Column("modified_at", Instant),
     Column("deleted", Boolean, nullable=False, default=False),
     Column("merged_into", Text),
+    Column("blocks", LargeBinary, comment="what it is filed under in match_block, 8 bytes each; null: not filed"),
     Index(None, "account", "email"),
     Index(None, "account", "phone"),
     comment="the CRM's contacts as contacts_since last reported them",
+)
+
+match_block = Table(
+    "match_block",
+    metadata,
+    Column("blind", BigInteger, primary_key=True, autoincrement=False, comment="of the account and a key of likeness"),
+    Column("contact_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+    comment="under which keys the contacts of a CRM are looked up that are like somebody",
 )
 
 ticket = Table(

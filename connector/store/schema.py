@@ -24,10 +24,12 @@ from sqlalchemy import (
 from connector.store.columns import EPOCH, Id, Instant, metadata
 from connector.store.erased import erased, erasure
 from connector.store.ledger import pause, prior, storm, undoing
-from connector.store.mirror import contact, ticket
+from connector.store.mirror import contact, match_block, ticket
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
-__all__ = ["EPOCH", "contact", "erased", "erasure", "metadata", "pause", "prior", "storm", "ticket", "undoing"]
+__all__ = [
+    "EPOCH", "contact", "erased", "erasure", "match_block", "metadata", "pause", "prior", "storm", "ticket", "undoing",
+]  # fmt: skip
 
 meta = Table(
     "meta",

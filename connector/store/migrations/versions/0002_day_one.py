@@ -47,6 +47,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_erasure_state_id"), ["state", "id"], unique=False)
 
     op.create_table(
+        "match_block",
+        sa.Column(
+            "blind",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="of the account and a key of likeness",
+        ),
+        sa.Column("contact_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("blind", "contact_id", name=op.f("pk_match_block")),
+        comment="under which keys the contacts of a CRM are looked up that are like somebody",
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "pause",
         sa.Column("connection", sa.Text(), nullable=False, comment="as the YAML names it"),
         sa.Column(
@@ -128,6 +142,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("intent_id", name=op.f("pk_prior")),
         comment="what the fields of an existing object held before an intent was first sent: what undoing restores",
     )
+    with op.batch_alter_table("contact", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "blocks",
+                sa.LargeBinary(),
+                nullable=True,
+                comment="what it is filed under in match_block, 8 bytes each; null: not filed",
+            )
+        )
+
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column(
