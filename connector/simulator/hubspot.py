@@ -55,6 +55,7 @@ class HubSpot:
         burst, daily, searches: calls in ten seconds, in a day, searches in a second.
         scopes: what service key and app may do.
         rotate: whether a refresh answers with a new refresh token.
+        bare: an account in which nothing of ours was set up yet.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class HubSpot:
         searches: int = 5,
         scopes: frozenset[str] = SCOPES,
         rotate: bool = True,
+        bare: bool = False,
     ) -> None:
         self.clock = clock
         self.multi_status = multi_status
@@ -86,7 +88,14 @@ class HubSpot:
         self.site = Site(clock, self._routes(), refusals=REFUSALS, say=say, gate=self.gate.admit, actions=actions)
         self.requests = self.site.requests
         self.faults = self.site.faults
-        self.portal = Portal(clock, self.site.truth, task_key=task_key, merge_mints=merge_mints, search_lag=search_lag)
+        self.portal = Portal(
+            clock,
+            self.site.truth,
+            task_key=task_key,
+            merge_mints=merge_mints,
+            search_lag=search_lag,
+            bare=bare,
+        )
         self.add_owner("robin@acme.example", "Robin", "Agent")
 
     def start(self, port: int = 0) -> str:

@@ -11,6 +11,8 @@ from connector.simulator.hubspot_refusals import REFUSALS, entry
 from connector.simulator.parts import Answer, Call, Fields, Refused
 
 CREATE_BATCH, READ_BATCH = 2000, 1000
+PAGE = 500
+"""Associations of one record in one answer."""
 
 
 class Associations:
@@ -38,7 +40,9 @@ class Associations:
         key = self._portal.find(kind, call.params["id"])
         if key is None:
             raise Refused("not-found", call.params["id"])
-        return Answer(data={"results": self._ends(kind, key, other, type_id)})
+        start, ends = _start(call.query.get("after", "0")), self._ends(kind, key, other, type_id)
+        more = {"paging": {"next": {"after": str(start + PAGE)}}} if len(ends) > start + PAGE else {}
+        return Answer(data={"results": ends[start : start + PAGE], **more})
 
     def create(self, call: Call) -> Answer:
         """`POST …/batch/create` and `…/batch/associate/default`; one bad id refuses the batch. Raises Refused."""
@@ -65,8 +69,10 @@ class Associations:
                 raise Refused("no-id", "id")
             key = self._portal.find(kind, asked)
             ends = self._ends(kind, key, other, type_id) if key else []
+            start = _start(str(one.get("after") or "0"))
             if ends:
-                results.append({"from": {"id": key}, "to": ends})
+                more = {"paging": {"next": {"after": str(start + PAGE)}}} if len(ends) > start + PAGE else {}
+                results.append({"from": {"id": key}, "to": ends[start : start + PAGE], **more})
             else:
                 error = entry(REFUSALS["no-associations"], Refused("no-associations", asked))
                 errors.append({**error, "context": {"fromObjectId": [asked]}})
@@ -101,6 +107,12 @@ class Associations:
         if errors:
             return Answer(status=207, data={**data, "numErrors": len(errors), "errors": errors})
         return Answer(status=status, data=data)
+
+
+def _start(after: str) -> int:
+    if not after.isdigit():
+        raise Refused("cursor", after)
+    return int(after)
 
 
 def _type(kind: str, other: str) -> int:

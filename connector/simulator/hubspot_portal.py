@@ -39,9 +39,19 @@ class Portal:
         task_key: whether tasks, notes and communications can have a unique property, and have `csat_key`.
         merge_mints: whether the survivor of a merge gets a new id, as amp-labs/connectors#3487 saw.
         search_lag: how long a change stays invisible to the search.
+        bare: without any property of ours yet.
     """
 
-    def __init__(self, clock: Clock, truth: Truth, *, task_key: bool, merge_mints: bool, search_lag: timedelta) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        truth: Truth,
+        *,
+        task_key: bool,
+        merge_mints: bool,
+        search_lag: timedelta,
+        bare: bool = False,
+    ) -> None:
         self._clock = clock
         self._truth = truth
         self.task_key = task_key
@@ -49,7 +59,8 @@ class Portal:
         self.search_lag = search_lag
         self.blocked: set[str] = set()
         self.schemas = {
-            kind: {known.name: known for known in (*standard(kind), *custom(kind, task_key=task_key))} for kind in KINDS
+            kind: {one.name: one for one in (*standard(kind), *custom(kind, task_key=task_key, bare=bare))}
+            for kind in KINDS
         }
         self._unique: dict[tuple[str, str], dict[str, str]] = {}
         self._moved: dict[str, str] = {}

@@ -79,8 +79,10 @@ def standard(kind: str) -> list[Property]:
     return [*_ENGAGEMENTS[kind], *_engagement(), *_system("hs_createdate", "hs_lastmodifieddate")]
 
 
-def custom(kind: str, *, task_key: bool) -> list[Property]:
+def custom(kind: str, *, task_key: bool, bare: bool = False) -> list[Property]:
     """The properties an administrator made for the connector. `task_key`: a unique one on tasks and notes, too."""
+    if bare:
+        return []
     if kind != "contacts":
         return [Property(name="csat_key", unique=True)] if task_key else []
     return [
