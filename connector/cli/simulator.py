@@ -15,16 +15,17 @@ from connector.simulator.suite import start_all
 
 
 def simulator(
-    port: Annotated[int, typer.Option(help="First of three ports; 0 takes free ones.")] = 0,
+    port: Annotated[int, typer.Option(help="First of four ports; 0 takes free ones.")] = 0,
+    bare: Annotated[bool, typer.Option("--bare", help="Accounts in which nothing of ours was set up yet.")] = False,
 ) -> None:
-    """Run Salesforce, Zendesk and Slack on loopback until interrupted, and print the environment that leads to them."""
+    """Run the vendors' stand-ins on loopback until interrupted, and print the environment that leads to them."""
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     try:
-        running = start_all(SystemClock(), ports=port)
+        running = start_all(SystemClock(), ports=port, bare=bare)
     except (OSError, OverflowError) as error:
-        raise ConnectorError(f"three ports from {port} on cannot be used: {error}; --port 0 takes free ones") from error
+        raise ConnectorError(f"four ports from {port} on cannot be used: {error}; --port 0 takes free ones") from error
     with running as simulators:
         out = console()
         for key, value in simulators.environment().items():

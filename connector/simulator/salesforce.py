@@ -30,6 +30,7 @@ from connector.simulator.salesforce_batches import WRITABLE, Collections, insist
 from connector.simulator.salesforce_fields import PREFIXES
 from connector.simulator.salesforce_org import HUMAN_USER, Org
 from connector.simulator.salesforce_refusals import REFUSALS
+from connector.simulator.salesforce_setup import Setup
 from connector.simulator.soql import parse
 
 __all__ = ["CLIENT_ID", "CLIENT_SECRET", "REFUSALS", "Salesforce"]
@@ -52,6 +53,8 @@ class Salesforce:
         query_lag: how long a new row stays invisible to queries.
         scopes: what the connected app may do.
         page: records per query page.
+        bare: an org in which nobody made our custom fields yet.
+        setup_rights: the run-as user may make fields and permission sets.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class Salesforce:
         query_lag: timedelta = timedelta(0),
         scopes: frozenset[str] = frozenset({"api"}),
         page: int = 2000,
+        bare: bool = False,
+        setup_rights: bool = True,
     ) -> None:
         self.clock = clock
         self.tokens = Tokens(clock, "00Dsim!")
@@ -79,10 +84,25 @@ class Salesforce:
             "human_delete": self.human_delete,
             "merge": self.merge,
         }
-        self.site = Site(clock, self._routes(), refusals=REFUSALS, say=_say, gate=self._gate, actions=actions)
+        self.setup = Setup(self, allowed=setup_rights)
+        self.site = Site(
+            clock,
+            [*self.setup.routes(), *self._routes()],
+            refusals=REFUSALS,
+            say=_say,
+            gate=self._gate,
+            actions=actions,
+        )
         self.requests = self.site.requests
         self.faults = self.site.faults
-        self.org = Org(clock, self.site.truth, task_key=task_key, duplicate_rule=duplicate_rule, query_lag=query_lag)
+        self.org = Org(
+            clock,
+            self.site.truth,
+            task_key=task_key,
+            duplicate_rule=duplicate_rule,
+            query_lag=query_lag,
+            bare=bare,
+        )
 
     def start(self, port: int = 0) -> str:
         """Listen on loopback; returns the base URL."""

@@ -11,7 +11,11 @@ from typing import Any
 
 from connector.simulator.parts import Fields, Refused
 
-PREFIXES = {"Contact": "003", "Task": "00T", "User": "005", "Account": "001"}
+PREFIXES = {"Contact": "003", "Task": "00T", "User": "005", "Account": "001"} | {
+    "PermissionSet": "0PS",
+    "FieldPermissions": "01k",
+    "PermissionSetAssignment": "0Pa",
+}
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(\.[^@\s,;<>.]+)+")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _JSON_NAMES = {str: "VALUE_STRING", bool: "VALUE_TRUE", int: "VALUE_NUMBER_INT", float: "VALUE_NUMBER_FLOAT"}
@@ -79,8 +83,13 @@ def _system() -> list[Field]:
     ]
 
 
-def contact_fields() -> list[Field]:
-    """A Contact with the custom fields the connector's documentation asks an administrator for."""
+def contact_fields(*, bare: bool) -> list[Field]:
+    """A Contact with the custom fields the connector's documentation asks an administrator for, or, bare, without."""
+    fields = _contact_fields()
+    return [field for field in fields if not field.name.startswith("CSAT_")] if bare else fields
+
+
+def _contact_fields() -> list[Field]:
     return [
         *_system(),
         Field(name="MasterRecordId", type="reference", to=("Contact",), writable=False),
@@ -92,6 +101,7 @@ def contact_fields() -> list[Field]:
         Field(name="MobilePhone", type="phone", length=40),
         Field(name="Title", length=128),
         Field(name="AccountId", type="reference", to=("Account",)),
+        Field(name="MailingPostalCode", length=20),
         Field(name="LeadSource", type="picklist", length=255, values=("Web", "Phone Inquiry", "Other")),
         Field(name="Description", type="textarea", length=32000, filterable=False),
         Field(name="CSAT_Person__c", length=64, unique=True, external_id=True),
@@ -132,6 +142,39 @@ def user_fields() -> list[Field]:
 def account_fields() -> list[Field]:
     """An Account, readable only."""
     return [Field(name="Name", writable=False), *_system()]
+
+
+def permission_schemas() -> dict[str, list[Field]]:
+    """The fields of the objects that say who may see what."""
+    stamps = [Field(name=name, type="datetime", writable=False) for name in ("CreatedDate", "SystemModstamp")]
+    who = [Field(name=n, type="reference", to=("User",), writable=False) for n in ("CreatedById", "LastModifiedById")]
+    row = [Field(name="Id", type="id", writable=False), Field(name="IsDeleted", type="boolean", writable=False)]
+    parent = Field(name="ParentId", type="reference", to=("PermissionSet",), required=True)
+    return {
+        "PermissionSet": [
+            *row,
+            *stamps,
+            *who,
+            Field(name="Name", length=80, required=True),
+            Field(name="Label", length=80, required=True),
+            Field(name="Description", length=255),
+        ],
+        "FieldPermissions": [
+            *row,
+            *stamps,
+            parent,
+            Field(name="SobjectType", required=True),
+            Field(name="Field", required=True),
+            Field(name="PermissionsRead", type="boolean"),
+            Field(name="PermissionsEdit", type="boolean"),
+        ],
+        "PermissionSetAssignment": [
+            *row,
+            *stamps,
+            Field(name="AssigneeId", type="reference", to=("User",), required=True),
+            Field(name="PermissionSetId", type="reference", to=("PermissionSet",), required=True),
+        ],
+    }
 
 
 def stamp(instant: datetime) -> str:

@@ -16,6 +16,7 @@ from connector.simulator.salesforce_fields import (
     contact_fields,
     deserialize,
     long_id,
+    permission_schemas,
     record_id,
     stamp,
     task_fields,
@@ -34,20 +35,29 @@ class Org:
         task_key: whether the administrator added `CSAT_Key__c` to Activity.
         duplicate_rule: whether a second contact with one e-mail is refused unless the caller insists.
         query_lag: how long a new row stays invisible to queries (zero at the vendor, which queries its database).
+        bare: nobody made our custom fields yet.
     """
 
     def __init__(
-        self, clock: Clock, truth: Truth, *, task_key: bool, duplicate_rule: bool, query_lag: timedelta
+        self,
+        clock: Clock,
+        truth: Truth,
+        *,
+        task_key: bool,
+        duplicate_rule: bool,
+        query_lag: timedelta,
+        bare: bool = False,
     ) -> None:
         self._clock = clock
         self._truth = truth
         self.duplicate_rule = duplicate_rule
         self.query_lag = query_lag
         fields = {
-            "Contact": contact_fields(),
-            "Task": task_fields(with_key=task_key),
+            "Contact": contact_fields(bare=bare),
+            "Task": task_fields(with_key=task_key and not bare),
             "User": user_fields(),
             "Account": account_fields(),
+            **permission_schemas(),
         }
         self.schemas = {name: {field.name: field for field in known} for name, known in fields.items()}
         self._indexes: dict[tuple[str, str], dict[str, set[str]]] = {}

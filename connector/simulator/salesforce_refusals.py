@@ -57,6 +57,11 @@ REFUSALS = {
     "unknown-column": Refusal(400, "INVALID_FIELD", "{}"),
     "not-filterable": Refusal(400, "INVALID_FIELD", "field '{}' can not be filtered in a query call"),
     "wrong-literal": Refusal(400, "INVALID_FIELD", "{}"),
+    "insufficient-access": Refusal(403, "INSUFFICIENT_ACCESS_OR_READONLY", "{}"),
+    "full-name": Refusal(400, "INVALID_TYPE", "{}"),
+    "duplicate-name": Refusal(400, "DUPLICATE_DEVELOPER_NAME", "{}"),
+    "field-type": Refusal(400, "FIELD_INTEGRITY_EXCEPTION", "{}"),
+    "integrity": Refusal(400, "FIELD_INTEGRITY_EXCEPTION", "{}"),
     "locator": Refusal(400, "INVALID_QUERY_LOCATOR", "invalid query locator: {}"),
 }
 """By id. Every one is provoked by a test that sends the bad request."""

@@ -9,7 +9,8 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -160,6 +161,8 @@ class Site:
         self.truth = Truth()
         self.requests = RequestLog()
         self.faults = Faults()
+        self.skew = timedelta(0)
+        """How far the vendor's clock, as its replies tell it, is ahead of ours."""
         self._routes = Routes(routes)
         self._refusals = refusals
         self._say = say
@@ -221,7 +224,9 @@ class Site:
         told = _Told()
         sent = self._handle(call, told)
         if sent.head:
-            sent = replace(sent, head={**sent.head, "X-Request-Id": f"sim-{next(self._numbers):08d}"})
+            date = format_datetime((self.clock.now() + self.skew).astimezone(UTC), usegmt=True)
+            marks = {"Date": date, "X-Request-Id": f"sim-{next(self._numbers):08d}"}
+            sent = replace(sent, head={**sent.head, **marks})
         self.requests.add(
             Logged(
                 method=method,

@@ -243,7 +243,8 @@ class Slack:
         return _page_of("channels", found[start : start + size], start + size, len(found))
 
     def _test(self, call: Call) -> Answer:
-        return Answer(data={"ok": True, "team": "Acme", "team_id": "T0SIM", "user_id": "U0BOT", "bot_id": "B0SIM"})
+        data = {"ok": True, "team": "Acme", "team_id": "T0SIM", "user_id": "U0BOT", "user": "csat", "bot_id": "B0SIM"}
+        return Answer(data=data, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
 
     def _channel(self, given: object, *, names: bool) -> str:
         """The id of a channel. Posting takes names, everything else ids only."""

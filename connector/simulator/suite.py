@@ -7,39 +7,54 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from connector.clock import Clock
-from connector.simulator import salesforce, slack, typeform, zendesk
+from connector.simulator import hubspot, salesforce, slack, typeform, zendesk
 
 INHOUSE_SECRET = "sim-inhouse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulators:
-    """Running simulators; leaving the `with` block stops them."""
+    """Running simulators; leaving the `with` block stops them. `crm` is the one in use, salesforce or hubspot."""
 
     salesforce: salesforce.Salesforce
+    hubspot: hubspot.HubSpot
     zendesk: zendesk.Zendesk
     slack: slack.Slack
     typeform: typeform.Typeform
+    crm: str = "salesforce"
 
     def environment(self) -> dict[str, str]:
-        """Environment variables for `config.example.yaml`: public credentials and loopback addresses."""
+        """Environment variables for `config.example.yaml`: public credentials and loopback addresses.
+
+        Addresses name connections of the configuration, so there are none of the CRM that is not in use.
+        """
+        crms = {
+            "salesforce": {"CONNECTOR__CONNECTIONS__SALESFORCE__BASE_URL": self.salesforce.site.base_url},
+            "hubspot": {
+                "CONNECTOR__CONNECTIONS__HUBSPOT__BASE_URL": self.hubspot.site.base_url,
+                "CONNECTOR__CONNECTIONS__HUBSPOT__APP_URL": self.hubspot.site.base_url,
+            },
+        }
         return {
+            **crms[self.crm],
             "TYPEFORM_SECRET": typeform.SECRET,
+            "TYPEFORM_TOKEN": typeform.TOKEN,
             "INHOUSE_SECRET": INHOUSE_SECRET,
             "SALESFORCE_CLIENT_ID": salesforce.CLIENT_ID,
             "SALESFORCE_CLIENT_SECRET": salesforce.CLIENT_SECRET,
+            "HUBSPOT_TOKEN": hubspot.SERVICE_KEY,
             "ZENDESK_CLIENT_ID": zendesk.CLIENT_ID,
             "ZENDESK_CLIENT_SECRET": zendesk.CLIENT_SECRET,
             "ZENDESK_WEBHOOK_SECRET": zendesk.HOOK_SECRET,
             "SLACK_TOKEN": slack.TOKEN,
-            "CONNECTOR__CONNECTIONS__SALESFORCE__BASE_URL": self.salesforce.site.base_url,
+            "CONNECTOR__CONNECTIONS__TYPEFORM__BASE_URL": self.typeform.site.base_url,
             "CONNECTOR__CONNECTIONS__ZENDESK__BASE_URL": self.zendesk.site.base_url,
             "CONNECTOR__CONNECTIONS__SLACK__BASE_URL": self.slack.site.base_url,
         }
 
     def stop(self) -> None:
         """Stop all of them."""
-        for simulator in (self.salesforce, self.zendesk, self.slack):
+        for simulator in (self.salesforce, self.hubspot, self.zendesk, self.slack, self.typeform.site):
             simulator.stop()
 
     def __enter__(self) -> Simulators:
@@ -51,20 +66,32 @@ class Simulators:
         self.stop()
 
 
-def start_all(clock: Clock, ports: int | Mapping[str, int] = 0) -> Simulators:
+def start_all(
+    clock: Clock, ports: int | Mapping[str, int] = 0, *, bare: bool = False, crm: str = "salesforce"
+) -> Simulators:
     """Start every simulator on loopback.
 
     Args:
         clock: the one clock they all follow.
         ports: 0 for any free ports, a number for that one and the following, or one per simulator's name.
+        bare: accounts as they are before anything of ours was set up in them.
+        crm: which CRM is in use, salesforce or hubspot; the other one runs, too, and nothing leads to it.
     """
     running = Simulators(
-        salesforce=salesforce.Salesforce(clock),
-        zendesk=zendesk.Zendesk(clock),
+        crm=crm,
+        salesforce=salesforce.Salesforce(clock, bare=bare),
+        hubspot=hubspot.HubSpot(clock, bare=bare),
+        zendesk=zendesk.Zendesk(clock, bare=bare),
         slack=slack.Slack(clock),
         typeform=typeform.Typeform(clock),
     )
-    sites = {"salesforce": running.salesforce.site, "zendesk": running.zendesk.site, "slack": running.slack.site}
+    sites = {
+        "salesforce": running.salesforce.site,
+        "zendesk": running.zendesk.site,
+        "slack": running.slack.site,
+        "typeform": running.typeform.site,
+        "hubspot": running.hubspot.site,
+    }
     for index, (name, site) in enumerate(sites.items()):
         if isinstance(ports, Mapping):
             site.start(ports.get(name, 0))

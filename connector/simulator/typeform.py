@@ -1,6 +1,6 @@
 """Typeform: builds answers the way its webhook sends them, signs them, and delivers them with the vendor's patience.
 
-It has no API here; it only sends. Public webhook secret: `sim-typeform`.
+Its API is in `typeform_site`. Public webhook secret: `sim-typeform`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from typing import Any
 from connector.clock import Clock
 from connector.simulator.outgoing import UNREACHABLE, post
 from connector.simulator.parts import Fields
+from connector.simulator.typeform_site import TOKEN, Account, Form, Question, field_id
+
+__all__ = ["DESK", "SECRET", "SERVICE", "TOKEN", "Form", "Question", "Typeform", "encode", "payload", "sign"]
 
 SECRET = "sim-typeform"
 AT_ONCE_OFF = frozenset({404, 410})
@@ -30,43 +33,34 @@ BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 60, 120))
 """Pauses before the retries after any other answer, or none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One question of a form. `type` is Typeform's name of it, `title` what people read."""
-
-    ref: str
-    type: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """A survey as its author made it."""
-
-    id: str
-    title: str
-    questions: tuple[Question, ...]
-
-
 SERVICE = Form(
     id="aB3dE9",
     title="Your visit",
     questions=(
-        Question(ref="csat", type="opinion_scale", title="How satisfied are you with the repair?"),
+        Question(
+            ref="csat",
+            type="opinion_scale",
+            title="How satisfied are you with the repair?",
+            steps=5,
+            start_at_one=True,
+            labels=("Not at all", "Very"),
+        ),
         Question(ref="recommend", type="nps", title="How likely are you to recommend us?"),
         Question(ref="why", type="long_text", title="Why?"),
         Question(ref="mail", type="email", title="Your e-mail address"),
         Question(ref="may_contact", type="yes_no", title="May we contact you?"),
     ),
+    hidden=("inv", "contact_id", "email", "phone", "name", "order_id", "service", "location", "technician"),
 )
 """The repair chain's form of the example configuration."""
 DESK = Form(
     id="xY7zQ1",
     title="Your ticket",
     questions=(
-        Question(ref="satisfaction", type="rating", title="How well was it solved? (1 is best)"),
+        Question(ref="satisfaction", type="rating", title="How well was it solved? (1 is best)", steps=5),
         Question(ref="comment", type="long_text", title="Anything to add?"),
     ),
+    hidden=("inv", "contact_id", "email", "name", "company", "ticket_id", "queue", "agent", "channel", "tier"),
 )
 """The service desk's form of the example configuration."""
 
@@ -103,7 +97,7 @@ def payload(
     """
     questions = {question.ref: question for question in form.questions}
     shown = [
-        {"id": _field_id(form, question.ref), "ref": question.ref, "type": question.type, "title": question.title}
+        {"id": field_id(form, question.ref), "ref": question.ref, "type": question.type, "title": question.title}
         for question in form.questions
     ]
     given = [_answer(form, questions[ref], value) for ref, value in answers.items() if value is not None]
@@ -133,7 +127,7 @@ def sign(secret: str, body: bytes) -> str:
 
 def _answer(form: Form, question: Question, value: Any) -> Fields:
     key = _VALUE_KEYS.get(question.type)
-    place = {"id": _field_id(form, question.ref), "ref": question.ref, "type": question.type}
+    place = {"id": field_id(form, question.ref), "ref": question.ref, "type": question.type}
     if question.type in {"multiple_choice", "dropdown"}:
         several = isinstance(value, Sequence) and not isinstance(value, str)
         chosen = {"labels": list(value)} if several else {"label": value}
@@ -142,10 +136,6 @@ def _answer(form: Form, question: Question, value: Any) -> Fields:
     if key is None:
         raise KeyError(question.type)
     return {"type": key, key: value, "field": place}
-
-
-def _field_id(form: Form, ref: str) -> str:
-    return hashlib.sha256(f"{form.id}/{ref}".encode()).hexdigest()[:12]
 
 
 def _instant(when: datetime) -> str:
@@ -181,12 +171,19 @@ class _Waiting:
 
 
 class Typeform:
-    """Delivers events to one webhook; retries wait for the clock and are sent by `run_due`."""
+    """Delivers events to one webhook; retries wait for the clock and are sent by `run_due`.
 
-    def __init__(self, clock: Clock, *, secret: str = SECRET) -> None:
+    `account` is its API, at `site` once started: a webhook put there is where events go from then on. `forms` are
+    what it has.
+    """
+
+    def __init__(self, clock: Clock, *, secret: str = SECRET, forms: Sequence[Form] = (SERVICE, DESK)) -> None:
         self.clock = clock
         self.secret = secret
         self.hook: Hook | None = None
+        self._hooks: dict[tuple[str, str], Hook] = {}
+        self.account = Account(clock, forms, installed=self._install, is_on=self._is_on)
+        self.site = self.account.site
         self.attempts: list[Attempt] = []
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
@@ -195,6 +192,15 @@ class Typeform:
         """Point the webhook at `url` and switch it on."""
         self.hook = Hook(url=url, secret=secret or self.secret)
         return self.hook
+
+    def _install(self, form: str, webhook: Fields) -> None:
+        hook = Hook(url=webhook["url"], secret=webhook.get("secret"), enabled=webhook["enabled"])
+        self._hooks[form, webhook["tag"]] = hook
+        if hook.enabled:
+            self.hook = hook
+
+    def _is_on(self, form: str, webhook: Fields) -> bool:
+        return self._hooks[form, webhook["tag"]].enabled
 
     def send(self, event: Mapping[str, Any] | bytes) -> Attempt | None:
         """Deliver an event (or these very bytes) now; a failed one is retried by `run_due`. None: hook is off."""

@@ -26,6 +26,7 @@ from connector.simulator.parts import (
     Tokens,
     cursor_at,
 )
+from connector.simulator.zendesk_admin import Admin
 from connector.simulator.zendesk_desk import API_USER, HUMAN_AGENT, Desk, iso, read_ticket
 from connector.simulator.zendesk_gate import CLIENT_ID, CLIENT_SECRET, Gate, Quotas
 from connector.simulator.zendesk_hooks import HOOK_SECRET, announce
@@ -63,6 +64,7 @@ class Zendesk:
         job_delay: how long a job stays queued.
         scopes: what the OAuth client may be given.
         hook_url: where changes by people are announced; may be set later.
+        bare: an account in which nobody made our status and group yet.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Zendesk:
         job_delay: timedelta = timedelta(milliseconds=500),
         scopes: frozenset[str] = frozenset({"read", "write"}),
         hook_url: str | None = None,
+        bare: bool = False,
     ) -> None:
         self.clock = clock
         self.search_lag = search_lag
@@ -85,17 +88,28 @@ class Zendesk:
         self._events = itertools.count(1)
         self.gate = Gate(clock, quotas or Quotas(), scopes)
         self.keys = Keys(clock, KEY_LIFE)
+        self.admin = Admin(self)
         actions: dict[str, Callable[..., Any]] = {
             "add_ticket": self.add_ticket,
             "human_update": self.human_update,
             "customer_reply": self.customer_reply,
             "human_delete": self.human_delete,
+            "add_trigger": self.admin.add_trigger,
+            "add_automation": self.admin.add_automation,
+            "add_group": self.admin.add_group,
         }
-        self.site = Site(clock, self._routes(), refusals=REFUSALS, say=say, gate=self.gate.admit, actions=actions)
+        self.site = Site(
+            clock,
+            [*self._routes(), *self.admin.routes()],
+            refusals=REFUSALS,
+            say=say,
+            gate=self.gate.admit,
+            actions=actions,
+        )
         self.jobs = Jobs(delay=job_delay, memory=timedelta(hours=1), limit=self.gate.quotas.jobs)
         self.requests = self.site.requests
         self.faults = self.site.faults
-        self.desk = Desk(clock, self.site.truth, custom_statuses=custom_statuses)
+        self.desk = Desk(clock, self.site.truth, custom_statuses=custom_statuses, bare=bare)
 
     @property
     def tokens(self) -> Tokens:
@@ -189,9 +203,6 @@ class Zendesk:
             read("/job_statuses/{id}", self._job),
             read("/incremental/tickets/cursor", self._export, "incremental-exports"),
             read("/search", self._search, "search-index"),
-            read("/custom_statuses", self._statuses),
-            read("/groups", self._groups, scope="read"),
-            read("/ticket_fields", self._fields, scope="read"),
             read("/users/me", self._me, scope="users:read"),
             read("/users/show_many", self._users, scope="users:read"),
             read("/users/{id}", self._user, scope="users:read"),
@@ -344,19 +355,6 @@ class Zendesk:
         found = [t for t in tickets if t["status"] != "deleted" and all(_has(t, n, v) for n, v in words.items())]
         page, extra = paged(call, found, self.site.base_url)
         return Answer(data={"results": [{**self._shown(t), "result_type": "ticket"} for t in page], **extra})
-
-    def _statuses(self, call: Call) -> Answer:
-        return Answer(data={"custom_statuses": [dict(status) for status in self.desk.statuses.values()]})
-
-    def _groups(self, call: Call) -> Answer:
-        rows = [{"id": key, "name": name, "deleted": False} for key, name in self.desk.groups.items()]
-        page, extra = paged(call, rows, self.site.base_url)
-        return Answer(data={"groups": page, **extra})
-
-    def _fields(self, call: Call) -> Answer:
-        rows = [{"id": key, "title": title, "active": True} for key, title in self.desk.fields.items()]
-        page, extra = paged(call, rows, self.site.base_url)
-        return Answer(data={"ticket_fields": page, **extra})
 
     def _me(self, call: Call) -> Answer:
         return Answer(data={"user": dict(self.desk.users[str(API_USER)])})

@@ -89,16 +89,18 @@ def _check_shape(name: str, value: Any, allowed: tuple[type, ...]) -> None:
 class Desk:
     """Tickets, users, groups and statuses. Not locked: its site does that.
 
-    `custom_statuses`: whether the account has the feature switched on (with `RECOVERY_STATUS` among them).
+    `custom_statuses`: whether the account has the feature switched on (with `RECOVERY_STATUS` among them, unless the
+    account is `bare`: our status and group were not made yet).
     """
 
-    def __init__(self, clock: Clock, truth: Truth, *, custom_statuses: bool) -> None:
+    def __init__(self, clock: Clock, truth: Truth, *, custom_statuses: bool, bare: bool = False) -> None:
         self._clock = clock
         self._truth = truth
         self.tickets = truth.kind("ticket")
         self.users = truth.kind("user")
-        self.groups = {501: "Support", 502: "Service Recovery"}
-        self.statuses = _statuses(custom=custom_statuses)
+        self.groups = {501: "Support"} if bare else {501: "Support", 502: "Service Recovery"}
+        self.has_custom_statuses = custom_statuses
+        self.statuses = _statuses(custom=custom_statuses and not bare)
         self.fields: dict[int, str] = {360001: "Survey answer"}
         self.archived: set[int] = set()
         self._by_external_id: dict[str, list[int]] = {}

@@ -55,6 +55,12 @@ REFUSALS = {
     "no-start": Refusal(400, "InvalidValue", "start_time or cursor is required, start_time in epoch seconds"),
     "recent-start": Refusal(422, "StartTimeTooRecent", "Too recent start_time. Use a start_time older than 1 minutes."),
     "search": Refusal(422, "invalid", "Invalid search: {}"),
+    "statuses-off": Refusal(403, "Forbidden", "Custom ticket statuses are not activated"),
+    "status-label": Refusal(422, "RecordInvalid", "Agent label: must have 1 to 48 characters"),
+    "taken": Refusal(422, "RecordInvalid", "Agent label: {} has already been taken"),
+    "field-type": Refusal(422, "RecordInvalid", "Type: {} is not valid"),
+    "field-title": Refusal(422, "RecordInvalid", "Title: cannot be blank"),
+    "webhook": Refusal(400, "InvalidWebhook", "{}"),
     "external-id": Refusal(422, "RecordInvalid", "External: {} has already been taken"),
 }
 """By id. Every one is provoked by a test that sends the bad request."""

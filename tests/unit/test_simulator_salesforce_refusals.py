@@ -112,7 +112,26 @@ def similar(rig: Rig) -> Got:
     return rig.create(Email="Ada@Example.com")
 
 
+def custom_field(rig: Rig, name: str = "Contact.CSAT_New__c", **metadata: Any) -> Got:
+    body = {"FullName": name, "Metadata": {"type": "Text", "label": "New", "length": 40, **metadata}}
+    return rig.caller.send("POST", f"{DATA}/tooling/sobjects/CustomField", body)
+
+
+def without_rights(rig: Rig) -> Got:
+    rig.org.setup.allowed = False
+    return custom_field(rig)
+
+
 CASES: dict[str, Case] = {
+    "insufficient-access": without_rights,
+    "full-name": lambda rig: custom_field(rig, "Task.CSAT_New__c"),
+    "duplicate-name": lambda rig: custom_field(rig, "Contact.CSAT_Health__c"),
+    "field-type": lambda rig: custom_field(rig, length=0),
+    "integrity": lambda rig: rig.caller.send(
+        "POST",
+        f"{DATA}/sobjects/FieldPermissions",
+        {"ParentId": NOBODY, "SobjectType": "Task", "Field": "Task.CSAT_Key__c", "PermissionsEdit": True},
+    ),
     "oauth-grant": lambda rig: rig.login(body="grant_type=password"),
     "oauth-client": lambda rig: rig.login(client="somebody"),
     "oauth-secret": lambda rig: rig.login(secret="wrong"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connector.simulator.zendesk import CLIENT_ID, CLIENT_SECRET, REFUSALS, Quotas, Zendesk
+from connector.simulator.zendesk_desk import RECOVERY_STATUS
 from tests.unit.simulator_calls import FORM_TYPE, Caller, Got, calling, new_clock
 
 TICKETS = "/api/v2/tickets"
@@ -109,7 +110,24 @@ def taken(rig: Rig) -> Got:
     return got
 
 
+def add(rig: Rig, kind: str, path: str, **fields: Any) -> Got:
+    return rig.caller.send("POST", f"/api/v2/{path}", {kind: fields})
+
+
+def without_statuses(rig: Rig) -> Got:
+    rig.zendesk.desk.has_custom_statuses = False
+    return add(rig, "custom_status", "custom_statuses", agent_label="Late", status_category="open")
+
+
 CASES: dict[str, Case] = {
+    "statuses-off": without_statuses,
+    "status-label": lambda rig: add(rig, "custom_status", "custom_statuses", agent_label="x" * 49),
+    "taken": lambda rig: add(
+        rig, "custom_status", "custom_statuses", agent_label=RECOVERY_STATUS.upper(), status_category="open"
+    ),
+    "field-type": lambda rig: add(rig, "ticket_field", "ticket_fields", type="word", title="A"),
+    "field-title": lambda rig: add(rig, "ticket_field", "ticket_fields", type="text", title=" "),
+    "webhook": lambda rig: add(rig, "webhook", "webhooks", name="A", endpoint="nowhere"),
     "oauth-client": lambda rig: rig.login(client_secret="wrong"),
     "oauth-grant": lambda rig: rig.login(grant_type="password"),
     "oauth-scope": lambda rig: rig.login(scope="read tickets:destroy"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from connector.secret import Secret
 from connector.transport.client import READ
@@ -25,6 +25,12 @@ class Options(BaseModel):
     )
     base_url: str = Field(default=BASE_URL, description="Where the API is: https://api.eu.typeform.com in the EU.")
     timeout: float = Field(default=READ, gt=0, le=120, description="Seconds after which a call counts as unanswered.")
+
+    @field_validator("api_token", mode="before")
+    @classmethod
+    def _absent_when_blank(cls, given: object) -> object:
+        """`"${TYPEFORM_TOKEN:-}"` without that variable is no token."""
+        return None if given == "" else given
 
     @property
     def url(self) -> str:
