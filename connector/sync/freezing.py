@@ -208,6 +208,7 @@ def item_of(record: Folded, left: Left, known: dict[str, Receipt]) -> Item:
         fields={name: resolve(want.value, known) for name, want in left.fields.items()},
         cause_at=record.cause_at,
         revision=max(row.revision for row in record.members),
+        intent=record.first.key,
     )
 
 

@@ -20,6 +20,7 @@ from connector.adapters.salesforce.names import (
     KEYED,
     KNOWN_FIELDS,
     MARKED,
+    OBJECTS,
     PERSON_FIELD,
     PROMISES,
     TASKS,
@@ -28,9 +29,9 @@ from connector.adapters.salesforce.names import (
 )
 from connector.adapters.salesforce.options import Options
 from connector.adapters.salesforce.replies import reply_table, usage
-from connector.domain.model.intent import Found, Item, Promise, Request, WriteKind
+from connector.domain.model.intent import Found, Item, Json, Promise, Request, WriteKind
 from connector.domain.model.person import Contact
-from connector.errors import Gone, RemoteError, Transient
+from connector.errors import Gone, Rejected, RemoteError, Transient
 from connector.ports import Failed, Finding, Job, Outcome, Page
 from connector.transport import bridge
 from connector.transport.grants import ClientCredentials
@@ -44,7 +45,7 @@ ROLES = frozenset({"crm"})
 
 
 class Salesforce:
-    """One org: a Writer of contacts, activities and tasks, Contacts, Describable and Preparing."""
+    """One org: a Writer of contacts, activities and tasks, Contacts, Describable, Preparing and Retractable."""
 
     kind = "salesforce"
     read_class = API
@@ -68,6 +69,7 @@ class Salesforce:
             session=bridge.session(self._api, endpoint_class=API),
             object_pairs_hook=dict,
         )
+        self._sees_likeness = True  # until a query for accounts and postcodes is refused
         self._keyed: bool | None = None  # does Task have our key? None: not asked yet
 
     def prepare(self) -> None:
@@ -111,10 +113,24 @@ class Salesforce:
                 return self._ask_tasks(items)
         return [Found(receipts=()) for _ in items]
 
+    def retract(self, kind: WriteKind, fields: Mapping[str, Json], why: str) -> Mapping[str, Json]:
+        """A task is completed and says why; so does an answer on the timeline, which stays where it was."""
+        return writes.retraction(kind, fields, why)
+
+    def read_records(
+        self, kind: WriteKind, ids: Sequence[str], fields: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Json]]:
+        """What contacts or tasks hold now; deleted ones are absent."""
+        found: dict[str, Mapping[str, Json]] = {}
+        with expecting("what the records hold"):
+            for query in questions.records(OBJECTS[kind], ids, fields):
+                found |= {str(row["Id"]): {name: row.get(name) for name in fields} for row in self._query(query)}
+        return found
+
     def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
         """A page of at most 2,000 changes, merged and deleted contacts among them."""
         with expecting("which contacts changed"):
-            rows = self._query(contacts.query(cursor, fields), deleted=True)
+            rows = self._changes(cursor, fields)
             return contacts.page(rows, cursor, fields, self.account, self._url)
 
     def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
@@ -165,6 +181,18 @@ class Salesforce:
         for contact, error in lost.values():
             error.moved_from, error.moved_to = contact, moved.get(contact)
         return outcomes
+
+    def _changes(self, cursor: str | None, fields: Sequence[str]) -> list[dict[str, Any]]:
+        if self._sees_likeness:
+            try:
+                return self._query(contacts.query(cursor, fields), deleted=True)
+            except Rejected:
+                # A run-as user without these fields can be matched for all the same. What else is wrong, the query
+                # without them says.
+                rows = self._query(contacts.query(cursor, fields, likeness=False), deleted=True)
+                self._sees_likeness = False
+                return rows
+        return self._query(contacts.query(cursor, fields, likeness=False), deleted=True)
 
     def _learn(self, task: readiness.Fields) -> None:
         self._keyed = readiness.is_key(task.get(KEY_FIELD))

@@ -16,6 +16,7 @@ Row = Mapping[str, Any]
 
 ROOM = 12_000
 """Bytes of quoted values in one query: URI and headers together may have 16,384."""
+_IDS = 400  # quoted ids of 18 characters in one query
 _CLOCKS_APART = timedelta(hours=1)
 
 
@@ -90,6 +91,16 @@ def marked_tasks_found(items: Sequence[Item], rows: Sequence[Row], url: str) -> 
         for line in {line.strip() for line in str(row.get("Description") or "").splitlines()}:
             by_line.setdefault(line, []).append(row)
     return [_found("Task", by_line.get(marker(item.key), []), url) for item in items]
+
+
+def records(name: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[str]:
+    """Queries for some fields of these records, as many as their ids need."""
+    columns = ", ".join(dict.fromkeys(("Id", *fields)))
+    for start in range(0, len(ids), _IDS):
+        piece = list(ids[start : start + _IDS])
+        yield format_soql(
+            "SELECT {columns:literal} FROM {name:literal} WHERE Id IN {ids}", columns=columns, name=name, ids=piece
+        )
 
 
 def successors(ids: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,9 @@ from connector.transport.shapes import expecting
 COLLECTIONS = f"{DATA}/composite/sobjects"
 UPSERT_CONTACTS = f"{COLLECTIONS}/Contact/{PERSON_FIELD}"
 UPSERT_TASKS = f"{COLLECTIONS}/Task/{KEY_FIELD}"
+DONE = "Completed"
+"""The status every org has for a task that is done."""
+SUBJECT = 255
 # Fields of a record in a request that are addresses, not values.
 _ADDRESSES = frozenset({"attributes", "id", PERSON_FIELD, KEY_FIELD})
 
@@ -45,6 +48,20 @@ def render(kind: WriteKind, items: Sequence[Item], *, keyed: bool) -> Request:
         return _request("PATCH", UPSERT_TASKS, [_keyed(kind, item, KEY_FIELD) for item in items])
     (item,) = items
     return _request("POST" if item.target is None else "PATCH", COLLECTIONS, [_marked(kind, item)])
+
+
+def retraction(kind: WriteKind, fields: Mapping[str, Json], why: str) -> dict[str, Json]:
+    """What makes a task of ours one that nobody acts on; nothing for other kinds.
+
+    Both kinds are tasks there. An answer on the timeline is completed from the beginning.
+    """
+    if kind not in TASKS:
+        return {}
+    changes: dict[str, Json] = {"Status": DONE} if kind is WriteKind.TASK else {}
+    subject, text = fields.get("Subject"), fields.get("Description")
+    changes["Subject"] = f"{why}: {subject}"[:SUBJECT] if subject else why[:SUBJECT]
+    changes["Description"] = f"{why}.\n\n{text}" if text else f"{why}."
+    return changes
 
 
 def outcomes(kind: WriteKind, reply: Reply, request: Request, count: int, url: str, now: datetime) -> Sequence[Outcome]:

@@ -45,7 +45,7 @@ _NAMES_LIVE = timedelta(hours=1)  # how long ids of groups and statuses are beli
 
 
 class Zendesk:
-    """One account: a Writer of tickets, notes and changes, Tickets, Describable and Preparing."""
+    """One account: a Writer of tickets, notes and changes, Tickets, Attended, Describable and Preparing."""
 
     kind = "zendesk"
     read_class = ACCOUNT
@@ -132,6 +132,19 @@ class Zendesk:
                 tickets = feed.tickets(reply, self.account, self._agent_url, self._directory)
                 found |= {ticket.id: ticket for ticket in tickets if ticket.status != "deleted"}
         return found
+
+    def worked_on(self, ids: Sequence[str]) -> frozenset[str]:
+        """Tickets whose audits name somebody else than us and the account's own rules, the customer included."""
+        with expecting("who we are"):
+            user: Any = self._get("/api/v2/users/me").json()
+            me = user["user"]["id"]
+        worked: set[str] = set()
+        for ticket in ids:
+            with suppress(Gone):
+                audits = self._list(f"{TICKETS}/{ticket}/audits", "audits")
+                with expecting("who worked on the ticket"):
+                    worked |= {ticket for audit in audits if feed.is_work(audit, me)}
+        return frozenset(worked)
 
     def verify(self, hook: Hook) -> None:
         """Check the webhook's HMAC over timestamp and raw body, not older than five minutes. Raises Forged."""

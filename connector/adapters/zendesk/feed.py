@@ -71,6 +71,12 @@ def hook_ids(body: bytes) -> Sequence[str]:
     return [str(known)]
 
 
+def is_work(audit: Mapping[str, Any], me: int) -> bool:
+    """Whether one change of a ticket was a person's: not `me`, and none of the account's triggers and automations."""
+    via = audit.get("via") or {}
+    return audit["author_id"] != me and via.get("channel") != "rule" and audit["author_id"] > 0
+
+
 def _ticket(
     row: Mapping[str, Any], emails: Mapping[int, str | None], account: str, url: str, directory: Directory
 ) -> Ticket:

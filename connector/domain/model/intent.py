@@ -206,6 +206,7 @@ class Item:
 
     `key` is stable for the record's whole life. `target` is the remote id to update, None for a create. `revision`
     rises when an ask showed that an earlier request did not create it; an idempotency key is derived from both.
+    `intent` is the key of the intent behind it, of the first where several are folded.
     """
 
     key: str
@@ -213,6 +214,7 @@ class Item:
     fields: Mapping[str, Json]
     cause_at: datetime
     revision: int = 0
+    intent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
