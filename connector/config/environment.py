@@ -7,7 +7,7 @@ with `[` or `{` is JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from pydantic import create_model
@@ -19,6 +19,7 @@ from connector.domain.model.nearest import nearest
 
 PREFIX: Final = "CONNECTOR__"
 DELIMITER: Final = "__"
+_NAMED_BY_AUTHOR: Final = frozenset({("connections",), ("surveys",), ("playbooks",), ("health_score", "components")})
 
 
 class _Source(EnvSettingsSource):
@@ -36,10 +37,19 @@ class _Source(EnvSettingsSource):
         return json.loads(value) if isinstance(value, str) and value.lstrip().startswith(("[", "{")) else value
 
 
-def overrides(document: Document, top_level: Iterable[str], environ: Mapping[str, str]) -> dict[str, Any]:
-    """What the environment overrides, as a tree. Unknown names at the top are noted in the document."""
+def overrides(
+    document: Document, top_level: Iterable[str], environ: Mapping[str, str], referred: Collection[str] = ()
+) -> dict[str, Any]:
+    """What the environment overrides, as a tree. Unknown names at the top are noted in the document.
+
+    `referred` are variables the file itself reads: what those are called is its own business.
+    """
     known = sorted(top_level)
     ours = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
+    for name in sorted(environ):
+        rest = name.upper().removeprefix("CONNECTOR_").lower()
+        if name.upper() == f"CONNECTOR_{rest.upper()}" and rest in known and name not in referred:
+            document.report(Mark(name, 1, 1), "overrides have two underscores", f"{PREFIX}{rest.upper()}")
     for name in sorted(ours):
         first = name[len(PREFIX) :].partition(DELIMITER)[0].lower()
         if first not in known:
@@ -50,30 +60,74 @@ def overrides(document: Document, top_level: Iterable[str], environ: Mapping[str
     return found
 
 
-def override(document: Document, changes: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-    """Put `changes` into the document's tree; their places become the variables' names."""
-    names = {name.upper(): name for name in environ}
-    document.tree = _merged(document, document.tree, changes, (), names)
+def override(document: Document, changes: Mapping[str, Any], environ: Mapping[str, str]) -> dict[Path_, str]:
+    """Put `changes` into the document's tree; their places become the variables' names, which are returned."""
+    merging = _Merging(document, {name.upper(): name for name in environ})
+    document.tree = merging.merged(document.tree, changes, ())
+    return merging.variables
 
 
-def _merged(document: Document, tree: Any, change: Any, path: Path_, names: Mapping[str, str]) -> Any:
-    if isinstance(change, Mapping) and isinstance(tree, dict):
-        merged = dict(tree)
-        for name, value in change.items():
-            key = next((known for known in tree if _folded(known) == _folded(name)), name)
-            merged[key] = _merged(document, tree.get(key), value, (*path, key), names)
-        return merged
-    if isinstance(change, Mapping) and isinstance(tree, list) and all(name.isdigit() for name in change):
-        items = list(tree)
-        for name, value in change.items():
-            if int(name) < len(items):
-                items[int(name)] = _merged(document, items[int(name)], value, (*path, int(name)), names)
-        return items
-    if isinstance(change, Mapping):
-        return {name: _merged(document, None, value, (*path, name), names) for name, value in change.items()}
-    variable = PREFIX + DELIMITER.join(str(part) for part in path).upper().replace("-", "_")
-    document.keys[path] = document.values[path] = Mark(names.get(variable, variable), 1, 1)
-    return change
+class _Merging:
+    """One merge of the environment's tree into the document's."""
+
+    def __init__(self, document: Document, names: Mapping[str, str]) -> None:
+        self._document = document
+        self._names = names
+        self.variables: dict[Path_, str] = {}
+
+    def merged(self, tree: Any, change: Any, path: Path_) -> Any:
+        """`tree`, the document's part at `path`, with `change`."""
+        if isinstance(change, Mapping) and isinstance(tree, dict):
+            merged = dict(tree)
+            for name, value in change.items():
+                key = next((known for known in tree if _folded(known) == _folded(name)), name)
+                if key in tree or not self._is_unknown_name(tree, (*path, key), value):
+                    merged[key] = self.merged(tree.get(key), value, (*path, key))
+            return merged
+        if isinstance(change, Mapping) and isinstance(tree, list) and all(name.isdigit() for name in change):
+            items = list(tree)
+            for name, value in change.items():
+                if int(name) < len(items):
+                    items[int(name)] = self.merged(items[int(name)], value, (*path, int(name)))
+                else:
+                    count = f"the file lists {len(items)} here, counted from 0"
+                    self._document.report(self._mark((*path, name), value), f"there is no item {name}: {count}")
+            return items
+        mark = self._mark(path, change)
+        self._document.keys[path] = mark
+        if isinstance(change, Mapping):
+            return {name: self.merged(None, value, (*path, name)) for name, value in change.items()}
+        self._document.values[path] = mark
+        self.variables[path] = mark.file
+        return change
+
+    def _is_unknown_name(self, tree: Mapping[str, Any], path: Path_, value: Any) -> bool:
+        """Whether a variable names an entry the file does not have, of a group whose names are its author's own.
+
+        A whole entry, as JSON, may be added; half of one is a slip of the pen.
+        """
+        if path[:-1] not in _NAMED_BY_AUTHOR:
+            return False
+        mark = self._mark(path, value)
+        whole = isinstance(value, Mapping) and mark.file.upper() == _variable(path)
+        if not whole:
+            words = f"there is no {path[-1]!r} in {'.'.join(str(part) for part in path[:-1])}"
+            self._document.report(mark, words, nearest(str(path[-1]), tree))
+        return not whole
+
+    def _mark(self, path: Path_, change: Any) -> Mark:
+        """The variable that `change` at `path` comes from: of a group the first of its parts."""
+        part, inner = path, change
+        while _variable(part) not in self._names and isinstance(inner, Mapping) and inner:
+            name, inner = next(iter(inner.items()))
+            part = (*part, name)
+        ends = (part[:length] for length in range(len(part), 0, -1))  # a value inside JSON has no name of its own
+        found = next((each for each in map(_variable, ends) if each in self._names), None)
+        return Mark(_variable(path) if found is None else self._names[found], 1, 1)
+
+
+def _variable(path: Path_) -> str:
+    return PREFIX + DELIMITER.join(str(part) for part in path).upper().replace("-", "_")
 
 
 def _folded(name: str) -> str:

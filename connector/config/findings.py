@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from connector.config.document import Document, Path_
+from connector.config.part import Misspelt
 from connector.domain.model.nearest import nearest
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -47,12 +48,15 @@ class Findings:
 
     def unknown(self, path: Path_, what: str, known: Iterable[str]) -> None:
         """The key at `path` does not exist. What its neighbours are called already was not meant."""
-        name = str(path[-1])
+        name, mark = str(path[-1]), self._document.key_place(path)
+        if mark.file != self._document.file:  # a variable, which may well have meant what the file has
+            self._document.report(mark, f"there is no {what} {name!r}", nearest(name, known))
+            return
         taken = {place[-1] for place in self._document.keys if place[:-1] == path[:-1]}
         suggestion = nearest(name, [each for each in known if each not in taken])
         if suggestion is not None:
             self._meant.add((*path[:-1], suggestion))
-        self._document.report(self._document.key_place(path), f"there is no {what} {name!r}", suggestion)
+        self._document.report(mark, f"there is no {what} {name!r}", suggestion)
 
     def was_meant(self, path: Path_) -> bool:
         """Whether the key at `path` is there under a misspelt name."""
@@ -96,7 +100,8 @@ class Findings:
             suggestion = nearest(given, choices) if isinstance(given, str) else None
             self.add((*root, *place), f"expected one of {', '.join(choices)}", suggestion)
         elif kind == "value_error":
-            self.add((*root, *place), str(context["error"]))
+            said = context["error"]
+            self.add((*root, *place), str(said), said.suggestion if isinstance(said, Misspelt) else None)
         elif kind == "string_pattern_mismatch":
             self.add((*root, *place), f"does not look like {context['pattern']}")
         else:

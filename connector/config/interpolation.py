@@ -17,6 +17,14 @@ _REFERENCE: Final = re.compile(r"\$(\$\{)|\$\{([^{}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def variables(value: Any) -> frozenset[str]:
+    """The variables that `${NAME}` in a tree refers to."""
+    if isinstance(value, dict | list):
+        return frozenset().union(*map(variables, value.values() if isinstance(value, dict) else value))
+    found = _REFERENCE.findall(value) if isinstance(value, str) else []
+    return frozenset(reference.partition(":-")[0] for _, reference in found)
+
+
 class Interpolation:
     """Fills the references of one document from `environ` and from files beside it."""
 
@@ -28,6 +36,8 @@ class Interpolation:
         """Where a reference had no value; whatever else is wrong there follows from that."""
         self.files: list[Path] = []
         """The files that were referred to."""
+        self.variables: dict[Path_, str] = {}
+        """The variable that filled a place, or the last of several."""
 
     def fill(self, value: Any, path: Path_ = ()) -> Any:
         """`value` with every reference filled in. What cannot be filled is noted in the document."""
@@ -49,10 +59,13 @@ class Interpolation:
             )
         found = self._environ.get(name)
         if found or (found is not None and not dash):
+            self.variables[path] = name
             return found
         if dash:
             return default
-        return self._unfilled(path, f"the environment variable {name} is not set", nearest(name, self._environ))
+        # What the file reads elsewhere has its own meaning: the identity of a client is not its secret.
+        free = self._environ.keys() - variables(self._document.tree)
+        return self._unfilled(path, f"the environment variable {name} is not set", nearest(name, free))
 
     def _file(self, name: str, path: Path_) -> str:
         try:

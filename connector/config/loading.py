@@ -15,7 +15,7 @@ from connector.config.document import Document, Path_, read
 from connector.config.environment import override, overrides
 from connector.config.findings import Findings, keys_of, matches
 from connector.config.health import Component, HealthScore
-from connector.config.interpolation import Interpolation
+from connector.config.interpolation import Interpolation, variables
 from connector.config.mappings import MappingFiles
 from connector.config.model import Config, Settings
 from connector.config.scoring import component, scoring
@@ -38,7 +38,8 @@ class Loaded:
     `survey_mappings` by survey; `field_mappings` by connection and section; `rules` by rule name, a missing value
     raises; `templates` by their text, a missing value prints nothing; `themes` None when none are configured;
     `sections` the sections of its mapping that are made use of, by connection. `files` is everything it was read from,
-    the configuration itself first.
+    the configuration itself first. `overridden` and `filled` are the settings that came from environment variables, by
+    their place (`connections.zendesk.base_url`): against what the file says, and because it says `${NAME}`.
     """
 
     config: Config
@@ -49,6 +50,8 @@ class Loaded:
     templates: Mapping[str, Template]
     sections: Mapping[str, frozenset[str]]
     files: tuple[Path, ...]
+    overridden: Mapping[str, str]
+    filled: Mapping[str, str]
 
 
 def load(path: Path, kinds: Mapping[str, KindSpec], environ: Mapping[str, str]) -> Loaded:
@@ -71,11 +74,13 @@ class _Loading:
         self, document: Document, path: Path, kinds: Mapping[str, KindSpec], environ: Mapping[str, str]
     ) -> None:
         folder = path.parent
-        override(document, overrides(document, TOP_LEVEL, environ), environ)
+        changes = overrides(document, TOP_LEVEL, environ, variables(document.tree))
+        self.overridden = override(document, changes, environ)
         interpolation = Interpolation(document, environ, folder)
         self.tree: dict[str, Any] = interpolation.fill(document.tree)
         self.document = document
         self.read = (path, *interpolation.files)
+        self.filled = {place: name for place, name in interpolation.variables.items() if place not in self.overridden}
         self.kinds = kinds
         self.context = {"folder": folder.absolute()}
         self.findings = Findings(document, interpolation.unfilled)
@@ -116,6 +121,8 @@ class _Loading:
             },
             sections={name: frozenset(self._sections(name, spec)) for name, spec in self.specs.items()},
             files=(*self.read, *_files(config)),
+            overridden=_spelled(self.overridden),
+            filled=_spelled(self.filled),
         )
 
     def _settings(self) -> Settings | None:
@@ -301,3 +308,7 @@ def _files(config: Config) -> Iterator[Path]:
     yield from (each.mapping for each in config.connections.values() if each.mapping is not None)
     if config.analysis.themes is not None:
         yield config.analysis.themes
+
+
+def _spelled(variables: Mapping[Path_, str]) -> dict[str, str]:
+    return {".".join(str(part) for part in place): name for place, name in sorted(variables.items(), key=str)}

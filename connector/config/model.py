@@ -12,7 +12,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from connector.config.connections import Connection
 from connector.config.health import HealthScore
-from connector.config.part import FilePath, Model, beside_the_file
+from connector.config.part import FilePath, Misspelt, Model, beside_the_file
 from connector.config.playbooks import Notify, Playbook, Rule
 from connector.config.quantities import (
     Duration,
@@ -22,6 +22,7 @@ from connector.config.quantities import (
     duration,
     listen,
 )
+from connector.domain.model.nearest import nearest
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Metric
 from connector.secret import Secret
@@ -39,7 +40,7 @@ def _store_url(url: str, info: ValidationInfo) -> str:
 
 def _time_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError("expected a time zone such as Europe/Berlin")
+        raise Misspelt("expected a time zone such as Europe/Berlin", nearest(name, available_timezones()))
     return name
 
 
@@ -100,10 +101,29 @@ class Threshold(Model):
         return {name: str(value) for name, value in (self.model_extra or {}).items()}
 
 
+class Fuzzy(Model):
+    """What is done about contacts that look like somebody whom no exact key finds."""
+
+    do: Literal["suggest", "link", "no"] = Field(
+        default="suggest",
+        description=(
+            "suggest: the link is held and the contacts are shown to people. link: the best one is linked where it is "
+            "certain enough and stands out, else as suggest. no: likeness is not looked at."
+        ),
+    )
+    score: int = Field(
+        default=92, ge=70, le=100, description="`do: link` only: how certain (0–100) the best contact must be."
+    )
+    margin: int = Field(
+        default=10, ge=0, le=100, description="`do: link` only: how much more certain than the next best."
+    )
+
+
 class Match(Model):
     """How a person is recognised."""
 
     keys: tuple[KeyKind, ...] = Field(default=tuple(KeyKind), min_length=1, description="Exact keys, in this order.")
+    fuzzy: Fuzzy = Field(default=Fuzzy(), description="Contacts that look like somebody no key finds.")
     missing: Literal["create", "hold", "ignore"] = Field(
         default="create", description="What to do about the CRM record of somebody nobody knows."
     )

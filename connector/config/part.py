@@ -23,6 +23,14 @@ def _path(value: object) -> object:
 FilePath = Annotated[Path, BeforeValidator(_path), AfterValidator(beside_the_file)]
 
 
+class Misspelt(ValueError):
+    """A value that probably stands for `suggestion`, where there is one."""
+
+    def __init__(self, message: str, suggestion: str | None) -> None:
+        self.suggestion = suggestion
+        super().__init__(message)
+
+
 class Model(BaseModel):
     """A part of the configuration: frozen, and closed to unknown keys."""
 

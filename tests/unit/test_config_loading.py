@@ -89,7 +89,14 @@ def test_the_environment_overrides_the_file(folder: Path) -> None:
     [
         ("CONNECTOR__MOED", "live", "mode"),
         ("CONNECTOR__MODE", "lvie", "live"),
-        ("CONNECTOR__CONNECTIONS__SLACK__TOKN", "x", None),
+        ("CONNECTOR__CONNECTIONS__SLACK__TOKN", "x", "token"),
+        ("CONNECTOR__CONNECTIONS__SALESFORC__BASE_URL", "http://127.0.0.1:9", "salesforce"),
+        ("CONNECTOR__CONNECTIONS__SALESFORCE_BASE_URL", "http://127.0.0.1:9", "salesforce"),
+        ("CONNECTOR__SURVEYS__SERVISE__FORMS", '["aB3dE9"]', "service"),
+        ("CONNECTOR__HEALTH_SCORE__WRIT__LINGER", "1s", "write"),
+        ("CONNECTOR__THRESHOLDS__9__AT", "2", None),
+        ("CONNECTOR__TIME_ZONE", "Europe/Berlim", "Europe/Berlin"),
+        ("CONNECTOR_MODE", "live", "CONNECTOR__MODE"),
     ],
 )
 def test_a_mistake_in_the_environment_points_at_the_variable(
