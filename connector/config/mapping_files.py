@@ -51,6 +51,7 @@ class RespondentKeys(Model):
     phone: Text | None = Field(default=None, description="Phone number.")
     name: Text | None = Field(default=None, description="Full name.")
     company: Text | None = Field(default=None, description="Company.")
+    postcode: Text | None = Field(default=None, description="Postcode; helps to tell people of one name apart.")
 
 
 class InteractionKeys(Model):

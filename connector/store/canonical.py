@@ -74,13 +74,15 @@ def response_from_json(data: Json) -> Response:
 
 def respondent_to_json(respondent: Respondent) -> dict[str, Json]:
     """Who answered, field by field."""
-    return {name: getattr(respondent, name) for name in RESPONDENT}
+    known: dict[str, Json] = {name: getattr(respondent, name) for name in RESPONDENT}
+    # Added later, and left out where it is unknown: answers recorded before must not look like new versions.
+    return known if respondent.postcode is None else {**known, "postcode": respondent.postcode}
 
 
 def respondent_from_json(data: Json) -> Respondent:
     """The respondent `respondent_to_json` was given."""
     fields = _table(data)
-    return Respondent(**{name: _text(fields[name]) for name in RESPONDENT})
+    return Respondent(**{name: _text(fields[name]) for name in RESPONDENT}, postcode=_text(fields.get("postcode")))
 
 
 def understanding_to_json(understanding: Understanding) -> dict[str, Json]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, delete, select, update
 
 from connector.domain.model.intent import Json
 from connector.domain.model.person import Contact, KeyKind
+from connector.store import blocks
 from connector.store.schema import contact
 from connector.store.transaction import Transaction
 
@@ -21,6 +23,22 @@ _LIVING = {
     .order_by(contact.c.remote_id)
     for kind, column in ((KeyKind.EMAIL, contact.c.email), (KeyKind.PHONE, contact.c.phone))
 }
+_SOME = (
+    select(contact)
+    .where(contact.c.account == bindparam("wanted"), contact.c.remote_id.in_(bindparam("ids", expanding=True)))
+    .where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None))
+)
+_AFTER = (
+    select(contact)
+    .where(contact.c.account == bindparam("wanted"), contact.c.remote_id > bindparam("last"))
+    .order_by(contact.c.remote_id)
+    .limit(bindparam("most"))
+)
+_FILED = (
+    update(contact)
+    .where(contact.c.account == bindparam("wanted"), contact.c.remote_id == bindparam("id"))
+    .values(blocks=bindparam("digests"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +50,24 @@ class Change:
     changed: bool
 
 
-def upsert(tx: Transaction, seen: Contact, *, email: str | None, phone: str | None) -> Change:
+def upsert(
+    tx: Transaction, seen: Contact, *, email: str | None, phone: str | None, filed_under: Sequence[str] | None = None
+) -> Change:
     """Record a contact as its CRM reports it; `email` and `phone` are its normalised keys.
 
-    The same report again, or one older than what is known, changes nothing.
+    `filed_under` are the keys to look it up by when somebody is like it; None: it is not filed. The same report again,
+    or one older than what is known, changes nothing.
     """
-    before = get(tx, seen.account, seen.id)
+    row = tx.execute(_GET, {"wanted": seen.account, "id": seen.id}).first()
+    before = None if row is None else _contact(tx, row)
     if before is not None and (_data(before) == _data(seen) or _is_older(seen, before)):
         return Change(before=before, after=before, changed=False)
+    digests = None if row is None else row.blocks
+    if filed_under is not None:
+        digests = blocks.file(tx, seen.account, seen.id, filed_under, digests)
+    elif digests is not None:
+        blocks.forget(tx, seen.id, digests)
+        digests = None
     tx.upsert(
         contact,
         {
@@ -51,9 +79,10 @@ def upsert(tx: Transaction, seen: Contact, *, email: str | None, phone: str | No
             "modified_at": seen.modified_at,
             "deleted": seen.deleted,
             "merged_into": seen.merged_into,
+            "blocks": digests,
         },
         keys=["account", "remote_id"],
-        update=["email", "phone", "sealed", "modified_at", "deleted", "merged_into"],
+        update=["email", "phone", "sealed", "modified_at", "deleted", "merged_into", "blocks"],
     )
     return Change(before=before, after=seen, changed=True)
 
@@ -66,6 +95,34 @@ def get(tx: Transaction, account: str, remote_id: str) -> Contact | None:
     """One contact as last reported, deleted and merged ones included."""
     row = tx.execute(_GET, {"wanted": account, "id": remote_id}).first()
     return None if row is None else _contact(tx, row)
+
+
+def living(tx: Transaction, account: str, ids: Sequence[str]) -> list[Contact]:
+    """Those of the contacts that are there, in no particular order."""
+    return [_contact(tx, row) for row in tx.execute(_SOME, {"wanted": account, "ids": list(ids)})] if ids else []
+
+
+def file_some(
+    tx: Transaction, account: str, after: str, most: int, keys: Callable[[Contact], Sequence[str]]
+) -> str | None:
+    """File `most` mirrored contacts under their keys, in the order of ids from `after` on.
+
+    Returns where to go on, None at the end.
+    """
+    rows = tx.execute(_AFTER, {"wanted": account, "last": after, "most": most}).all()
+    for row in rows:
+        digests = blocks.file(tx, account, row.remote_id, keys(_contact(tx, row)), row.blocks)
+        if digests != row.blocks:
+            tx.execute(_FILED, {"wanted": account, "id": row.remote_id, "digests": digests})
+    return str(rows[-1].remote_id) if len(rows) == most else None
+
+
+def forget(tx: Transaction, account: str, remote_id: str) -> None:
+    """Delete a contact from the mirror, and from the index of likeness."""
+    row = tx.execute(_GET, {"wanted": account, "id": remote_id}).first()
+    if row is not None:
+        blocks.forget(tx, remote_id, row.blocks)
+        tx.execute(delete(contact).where(contact.c.account == account, contact.c.remote_id == remote_id))
 
 
 def survivor(tx: Transaction, account: str, remote_id: str) -> Contact | None:
@@ -100,6 +157,8 @@ def _data(seen: Contact) -> dict[str, Json]:
         "deleted": seen.deleted,
         "merged_into": seen.merged_into,
         "values": cast("Json", dict(seen.values)),
+        "company": seen.company,
+        "postcode": seen.postcode,
     }
 
 
@@ -117,4 +176,6 @@ def _contact(tx: Transaction, row: Row[Any]) -> Contact:
         deleted=row.deleted,
         merged_into=row.merged_into,
         values=data.get("values", {}),
+        company=data.get("company"),
+        postcode=data.get("postcode"),
     )

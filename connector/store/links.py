@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, select, update
 
 from connector.domain.model.intent import Json
-from connector.domain.model.person import Evidence, Link, LinkState
+from connector.domain.model.person import Evidence, Link, LinkState, Suggestion
 from connector.store.schema import link
 from connector.store.transaction import Transaction
 
@@ -49,6 +49,8 @@ def save(tx: Transaction, person_id: int, made: Link) -> None:
         "compared": list(made.evidence.compared),
         "losers": list(made.evidence.losers),
     }
+    if made.evidence.suggestions:
+        evidence["suggestions"] = [[one.contact_id, one.certainty, one.why] for one in made.evidence.suggestions]
     tx.upsert(
         link,
         {
@@ -111,9 +113,27 @@ def _link(tx: Transaction, row: Row[Any]) -> Link:
             decided_by=str(data["decided_by"]),
             compared=tuple(str(line) for line in compared),
             losers=tuple(str(line) for line in losers),
+            suggestions=_suggestions(data.get("suggestions")),
         ),
         candidates=tuple(row.candidates),
     )
+
+
+def _suggestions(data: Json) -> tuple[Suggestion, ...]:
+    found: list[Suggestion] = []
+    for one in data if isinstance(data, list) else ():
+        assert isinstance(one, list)
+        found.append(Suggestion(contact_id=str(one[0]), certainty=int(str(one[1])), why=str(one[2])))
+    return tuple(found)
+
+
+def list_held(tx: Transaction, account: str | None = None, *, limit: int) -> list[tuple[int, Link]]:
+    """Persons whose link waits for somebody to choose, and that link, longest waiting first."""
+    query = select(link).where(link.c.state == LinkState.HELD.value)
+    if account is not None:
+        query = query.where(link.c.account == account)
+    rows = tx.execute(query.order_by(link.c.made_at, link.c.person_id, link.c.account).limit(limit)).all()
+    return [(int(row.person_id), _link(tx, row)) for row in rows]
 
 
 def held(tx: Transaction) -> int:

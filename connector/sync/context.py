@@ -93,7 +93,8 @@ def _completed(tx: Transaction, offered: Respondent, person_id: int | None, cont
         email=offered.email or known.email or (None if contact is None else contact.email),
         phone=offered.phone or known.phone or (None if contact is None else contact.phone),
         name=offered.name or known.name or (None if contact is None else contact.name),
-        company=offered.company or known.company,
+        company=offered.company or known.company or (None if contact is None else contact.company),
+        postcode=offered.postcode or known.postcode or (None if contact is None else contact.postcode),
     )
 
 
@@ -198,6 +199,7 @@ def _respondent(respondent: Respondent) -> dict[str, object]:
         "email": respondent.email,
         "phone": respondent.phone,
         "company": respondent.company,
+        "postcode": respondent.postcode,
         "crm_id": respondent.crm_id,
         "invitation": respondent.invitation,
     }

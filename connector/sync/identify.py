@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.domain.matching.canonical import canonical_email, canonical_id, canonical_phone, keys_of
+from connector.domain.matching.fuzzy import SIMILARITY, Do, choose_similar
 from connector.domain.matching.ladder import (
+    NOTHING_FOUND,
     ContactSighting,
     LinkChoice,
     Missing,
@@ -17,15 +19,18 @@ from connector.domain.matching.ladder import (
     explain_match,
 )
 from connector.domain.model.intent import Json, WriteKind
-from connector.domain.model.person import Contact, KeyKind, LinkState
+from connector.domain.model.person import Contact, KeyKind, Link, LinkState
 from connector.domain.model.response import Response
 from connector.store import contacts, history, intents, links, outbox, people, scores
 from connector.store.transaction import Transaction
+from connector.sync import likeness
 from connector.sync.names import contact_object
 from connector.sync.operators import HELD, held_text, tell_operators
 from connector.sync.settings import DecideSettings, Target
 from connector.sync.uniting import unite
 
+IGNORED = "none of them, an operator said"
+"""What `Evidence.decided_by` says when a person looked at the candidates and chose nobody."""
 FOLLOWED = (KeyKind.CRM_ID, KeyKind.EMAIL, KeyKind.PHONE)
 
 
@@ -104,6 +109,11 @@ def link(
     choice = choose_contact(
         account, settings.match_keys, keys, sightings, missing=settings.missing, remembered=remembered
     )
+    if remembered is not None and _is_refused(remembered, choice):
+        return LinkChoice(link=remembered, create=choice.create)
+    # Who brings a contact's id will be found by it once the mirror has caught up.
+    if choice.link.evidence.decided_by == NOTHING_FOUND and KeyKind.CRM_ID not in keys:
+        choice = _alike(tx, person_id, choice, remembered, settings) or choice
     if remembered is not None and choice.link.state is LinkState.UNLINKED:
         # What is known of an open question is not lost because nothing is found now.
         return LinkChoice(link=remembered, create=choice.create and remembered.state is LinkState.UNLINKED)
@@ -114,6 +124,32 @@ def link(
     if choice.link.remote_id is not None and choice.link.state is LinkState.LINKED:
         settle_link(tx, person_id, account, choice.link.remote_id)
     return choice
+
+
+def _is_refused(remembered: Link, choice: LinkChoice) -> bool:
+    """A person said that it is none of the candidates: only a contact they were not shown can change that."""
+    if remembered.evidence.decided_by != IGNORED or remembered.state is not LinkState.UNLINKED:
+        return False
+    return choice.link.state is not LinkState.LINKED or choice.link.remote_id in remembered.candidates
+
+
+def _alike(
+    tx: Transaction, person_id: int, exact: LinkChoice, remembered: Link | None, settings: DecideSettings
+) -> LinkChoice | None:
+    """The choice by likeness, where no key decides; None when nobody is like them, or their contact is being made."""
+    account = exact.link.account
+    is_open = remembered is not None and remembered.state is LinkState.HELD and bool(remembered.candidates)
+    if is_open and remembered is not None and remembered.evidence.decided_by != SIMILARITY:
+        return None  # several share a key of theirs: likeness does not choose among them
+    if settings.fuzzy.do is Do.NO or waits_for_contact(tx, person_id, account):
+        return None
+    looked = likeness.look_up(tx, account, people.details(tx, person_id))
+    is_whole = likeness.is_whole(tx, account)
+    found = choose_similar(account, looked.suggestions, settings.fuzzy, is_whole=is_whole)
+    if found is None:
+        return None
+    compared = (*exact.link.evidence.compared, *found.link.evidence.compared)
+    return replace(found, link=replace(found.link, evidence=replace(found.link.evidence, compared=compared)))
 
 
 def settle_link(tx: Transaction, person_id: int, account: str, remote_id: str) -> None:
@@ -147,10 +183,14 @@ def contact_keys(seen: Contact) -> dict[KeyKind, str]:
     return {kind: key for kind, key in offered.items() if key}
 
 
-def mirror(tx: Transaction, seen: Contact) -> contacts.Change:
-    """Record a contact under its canonical keys."""
+def mirror(tx: Transaction, seen: Contact, *, filed: bool = True) -> contacts.Change:
+    """Record a contact under its canonical keys, and where `filed` under those of likeness."""
     return contacts.upsert(
-        tx, seen, email=canonical_email(seen.email or ""), phone=canonical_phone(seen.phone or "", None)
+        tx,
+        seen,
+        email=canonical_email(seen.email or ""),
+        phone=canonical_phone(seen.phone or "", None),
+        filed_under=likeness.keys_of(seen) if filed else None,
     )
 
 

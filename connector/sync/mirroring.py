@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from connector.domain.matching.canonical import canonical_email, canonical_phone
+from connector.domain.matching.fuzzy import Do
 from connector.domain.model.intent import IntentState, Json, WriteKind
 from connector.domain.model.person import Contact, KeyKind, LinkState
 from connector.domain.model.recovery import RecoveryState
@@ -25,6 +26,7 @@ from connector.store import (
     responses,
     scores,
     tickets,
+    tombstones,
 )
 from connector.store.transaction import Transaction
 from connector.sync import names, timers
@@ -41,7 +43,7 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
     keys = _keys(seen)
     if responses.is_erased(tx, [people.blind(tx, kind, value) for kind, value in keys.items()]):
         return
-    change = mirror(tx, seen)
+    change = mirror(tx, seen, filed=settings.fuzzy.do is not Do.NO)
     if change.after == seen and not seen.deleted and seen.merged_into is None:
         # Unchanged since the last read or not: that one may have come while a write of ours was open, and said nothing.
         _observed(tx, seen.account, seen.id, seen.values, read_at)
@@ -131,7 +133,8 @@ def _instant(text: str) -> datetime | None:
 def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at: datetime) -> None:
     """A helpdesk reports a ticket: mirror it, and close the recovery a person has solved there."""
     email = canonical_email(seen.requester_email or "")
-    if email is not None and responses.is_erased(tx, [people.blind(tx, KeyKind.EMAIL, email)]):
+    blinds = [tombstones.of_ticket(tx, seen.account, seen.id)]
+    if responses.is_erased(tx, blinds if email is None else [*blinds, people.blind(tx, KeyKind.EMAIL, email)]):
         return
     change = tickets.upsert(tx, seen, requester=email)
     if change.before is None or seen.updated_at >= change.before.updated_at:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final, Generic, TypeVar
 
 from connector.domain.model.person import Contact
@@ -15,6 +14,7 @@ from connector.ports import Contacts, Page, Ticket, Tickets
 from connector.store import cursors, quotas
 from connector.store.database import Database
 from connector.store.transaction import Transaction
+from connector.sync import likeness
 from connector.sync.lane import LaneHold
 from connector.sync.mirroring import take_contact, take_ticket
 from connector.sync.operators import tell_operators
@@ -62,7 +62,13 @@ class ContactsPoll:
         def take(tx: Transaction, record: Contact, read_at: datetime) -> None:
             take_contact(tx, record, target, settings, read_at)
 
-        since = partial(self.source.contacts_since, fields=watched(settings, target))
+        ended = [False]
+
+        def since(cursor: str | None) -> Page[Contact]:
+            page = self.source.contacts_since(cursor, watched(settings, target))
+            ended[0] = not page.more
+            return page
+
         feed = Feed(
             name=contacts_feed(settings, target),
             account=self.source.account,
@@ -71,7 +77,11 @@ class ContactsPoll:
             since=since,
             take=take,
         )
-        return _drain(self.db, hold, feed, settings, self.every)
+        is_behind = likeness.catch_up(self.db, hold, self.source.account, settings.fuzzy)
+        due = _drain(self.db, hold, feed, settings, self.every)
+        if ended[0]:
+            likeness.swept(self.db, hold, self.source.account)
+        return self.db.clock.now() if is_behind else due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from connector.domain.expressions import Expression, Template
 from connector.domain.mapping.fields import FieldMapping
+from connector.domain.matching.fuzzy import Fuzzy
 from connector.domain.matching.ladder import Missing
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import Severity
@@ -24,7 +25,7 @@ from connector.domain.scoring.config import ScoringConfig
 class Target:
     """A system that is written to. `account` is its stable name, `sections` its mapping file by section name.
 
-    `roles` are `crm`, `helpdesk`, `notifier`.
+    `roles` are `crm`, `helpdesk`, `notifier`, `workflow`.
     """
 
     account: str
@@ -51,12 +52,25 @@ class SendAlert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartWorkflow:
+    """One event to another program. `data` is name → where its value comes from; a missing one is null."""
+
+    connection: str
+    event: str
+    data: Mapping[str, Expression]
+
+
+Effect = OpenRecovery | SendAlert | StartWorkflow
+"""What a rule can do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """When a response looks like this, do that. `stop`: when it matches, no later rule is looked at."""
 
     name: str
     when: Expression
-    actions: tuple[OpenRecovery | SendAlert, ...]
+    actions: tuple[Effect, ...]
     stop: bool = False
 
 
@@ -121,6 +135,7 @@ class DecideSettings:
     score: ScorePolicy | None = None
     match_keys: tuple[KeyKind, ...] = tuple(KeyKind)
     missing: Missing = Missing.CREATE
+    fuzzy: Fuzzy = field(default_factory=Fuzzy)
     answered_within: timedelta = timedelta(days=7)
     notify_within: timedelta = timedelta(hours=4)
     answers_to: tuple[str, ...] = ()

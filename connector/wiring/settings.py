@@ -10,6 +10,7 @@ from connector.config import Config, Loaded
 from connector.config import playbooks as written
 from connector.config.scoring import scoring
 from connector.domain.expressions import Template
+from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.domain.matching.ladder import Missing
 from connector.domain.model.recovery import Severity
 from connector.domain.recovery.opening import IfSolved
@@ -42,6 +43,7 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         score=_score(config),
         match_keys=config.match.keys,
         missing=Missing(config.match.missing),
+        fuzzy=Fuzzy(do=Do(config.match.fuzzy.do), score=config.match.fuzzy.score, margin=config.match.fuzzy.margin),
         answered_within=config.act_on.answered_within,
         notify_within=config.act_on.notify_within,
         answers_to=config.answers.write_to,
@@ -75,7 +77,14 @@ def _rule(loaded: Loaded, rule: written.Rule) -> settings.Rule:
     )
 
 
-def _action(loaded: Loaded, action: written.Action) -> settings.OpenRecovery | settings.SendAlert:
+def _action(loaded: Loaded, action: written.Action) -> settings.Effect:
+    if action.start is not None:
+        started = action.start
+        return settings.StartWorkflow(
+            connection=started.workflow,
+            event=started.event,
+            data={name: loaded.values[text] for name, text in started.data.items()},
+        )
     if action.notify is not None:
         alert = action.notify
         return settings.SendAlert(
@@ -83,7 +92,7 @@ def _action(loaded: Loaded, action: written.Action) -> settings.OpenRecovery | s
             channel=loaded.templates[alert.channel],
             text=loaded.templates[alert.text],
         )
-    assert action.open_recovery is not None  # the model refuses an action that is neither
+    assert action.open_recovery is not None  # the model refuses an action that is none of them
     return settings.OpenRecovery(playbook=action.open_recovery, severity=action.severity or Severity.NORMAL)
 
 

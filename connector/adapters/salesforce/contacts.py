@@ -16,14 +16,17 @@ PAGE = 2000
 OVERLAP = timedelta(minutes=5)
 """A transaction may become visible after a later one: its stamp is when it wrote, not when it committed."""
 _IDENTITY = ("Id", "Name", "Email", "Phone", "OwnerId", "SystemModstamp", "IsDeleted", "MasterRecordId")
+_LIKENESS = ("Account.Name", "MailingPostalCode")
+"""Read to tell people of one name apart."""
 
 
-def query(cursor: str | None, read: Sequence[str]) -> str:
+def query(cursor: str | None, read: Sequence[str], *, likeness: bool = True) -> str:
     """SOQL for the page after `cursor`, in the order of stamps and ids. It sees deleted rows when sent to queryAll.
 
-    A cursor is `<stamp>|<id>`; the id is there while a sweep has further pages and empty when it ended.
+    `likeness`: with the fields that tell people of one name apart, which the run-as user may not be allowed to see. A
+    cursor is `<stamp>|<id>`; the id is there while a sweep has further pages and empty when it ended.
     """
-    names = dict.fromkeys((*_IDENTITY, *read))
+    names = dict.fromkeys((*_IDENTITY, *(_LIKENESS if likeness else ()), *read))
     return format_soql(
         "SELECT {names:literal} FROM Contact{where:literal} ORDER BY SystemModstamp, Id LIMIT {page}",
         names=", ".join(names),
@@ -69,6 +72,8 @@ def _contact(row: Row, read: Sequence[str], account: str, url: str) -> Contact:
         deleted=bool(row.get("IsDeleted")),
         merged_into=row.get("MasterRecordId"),
         values={name: row.get(name) for name in read},
+        company=(row.get("Account") or {}).get("Name"),
+        postcode=row.get("MailingPostalCode"),
     )
 
 

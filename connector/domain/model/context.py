@@ -107,7 +107,9 @@ def rule_names(segments: Iterable[str]) -> Names:
     )
     groups: dict[str, Names | None] = {
         "scale": plain("min", "max", "best"),
-        "respondent": plain("name", "first_name", "last_name", "email", "phone", "company", "crm_id", "invitation"),
+        "respondent": plain(
+            "name", "first_name", "last_name", "email", "phone", "company", "postcode", "crm_id", "invitation"
+        ),
         "interaction": plain("id", "kind", "occurred_at", "service", "location", "staff", "channel"),
         "segments": plain(*segments),
         "match": plain("state", "by", "text"),

@@ -26,6 +26,7 @@ class Contact:
 
     `values` holds the CRM fields the connector reads besides identity (signals, its own fields), by the CRM's names.
     `merged_into` is the surviving record's id when this one lost a merge; `deleted`: gone without a successor.
+    `company` and `postcode` are None where the CRM has none, or its adapter does not read them.
     """
 
     account: str
@@ -39,6 +40,8 @@ class Contact:
     deleted: bool = False
     merged_into: str | None = None
     values: Mapping[str, object] = field(default_factory=lambda: dict(EMPTY))
+    company: str | None = None
+    postcode: str | None = None
 
 
 class LinkState(StrEnum):
@@ -50,15 +53,31 @@ class LinkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A contact that looks like somebody: how certain it is (0–100) and what agrees, without personal data."""
+
+    contact_id: str
+    certainty: int
+    why: str
+
+    @property
+    def text(self) -> str:
+        """`certainty 87 (name 96, company same)`."""
+        return f"certainty {self.certainty} ({self.why})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Why a link was made or held, in words a person can check.
 
     `compared` has one line for each key that was looked at, in order; `losers` are the candidates that lost, by id.
+    `suggestions` are the contacts likeness found, the most certain first.
     """
 
     decided_by: str
     compared: tuple[str, ...] = ()
     losers: tuple[str, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

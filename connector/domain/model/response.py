@@ -101,6 +101,7 @@ class Respondent:
     phone: str | None = None
     name: str | None = None
     company: str | None = None
+    postcode: str | None = None
 
     @property
     def is_anonymous(self) -> bool:
