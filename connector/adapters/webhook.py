@@ -1,20 +1,24 @@
-"""Anything that can sign a JSON POST. See docs/vendors/webhook.md."""
+"""Anything that can post JSON: signed, or told by a secret in a header or in the hook's address.
+
+See docs/vendors/webhook.md.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connector.errors import Forged, MappingError
-from connector.ports import Hook, Record
+from connector.ports import Hook, Record, Row
 from connector.secret import Secret
-from connector.transport import bodies
+from connector.transport import rows
 from connector.transport.kit import Kit
-from connector.transport.signatures import check_fresh, verify_hmac
+from connector.transport.signatures import check_fresh, verify_hmac, verify_secret
 
 ROLES = frozenset({"source"})
 
@@ -22,6 +26,7 @@ PLAIN_SIGNATURE = "x-signature"
 # https://www.standardwebhooks.com: what is signed is `id.timestamp.body`; signatures are separated by spaces.
 STANDARD_ID, STANDARD_TIME, STANDARD_SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 STANDARD_PREFIX = "whsec_"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}")
 
 
 def _key(secret: str) -> bytes:
@@ -31,19 +36,49 @@ def _key(secret: str) -> bytes:
     return secret.encode()
 
 
+class Header(BaseModel):
+    """A header that carries a secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9-]{1,100}$", description="Its name: `X-Token`.")
+    secret: list[Secret] = Field(min_length=1, description="Its value; several while you rotate.")
+
+
 class Options(BaseModel):
-    """What the YAML says about an in-house source."""
+    """What the YAML says about an in-house source: exactly one way to tell its hooks from others."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    webhook_secret: list[Secret] = Field(
-        min_length=1, description="The signing secret; several while you rotate, any of them is accepted."
+    webhook_secret: list[Secret] | None = Field(
+        default=None,
+        min_length=1,
+        description="The signing secret; several while you rotate, any of them is accepted. Prefer this.",
     )
+    header: Header | None = Field(default=None, description="For senders that cannot sign: a secret in a header.")
+    path_token: list[Secret] | None = Field(
+        default=None,
+        min_length=1,
+        description="For senders that can do neither: the end of the hook's address, /hooks/<connection>/<token>.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Options:
+        if sum(each is not None for each in (self.webhook_secret, self.header, self.path_token)) != 1:
+            raise ValueError("expected exactly one of webhook_secret, header and path_token")
+        return self
+
+    @field_validator("path_token")
+    @classmethod
+    def _unguessable(cls, tokens: list[Secret] | None) -> list[Secret] | None:
+        if not all(_TOKEN.fullmatch(token.reveal()) for token in tokens or ()):
+            raise ValueError("a path token has at least 20 letters, digits, - and _: `openssl rand -hex 20` makes one")
+        return tokens
 
     @field_validator("webhook_secret")
     @classmethod
-    def _decodable(cls, secrets: list[Secret]) -> list[Secret]:
-        for secret in secrets:
+    def _decodable(cls, secrets: list[Secret] | None) -> list[Secret] | None:
+        for secret in secrets or ():
             try:
                 _key(secret.reveal())
             except binascii.Error:
@@ -57,9 +92,21 @@ class Webhook:
     kind = "webhook"
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:  # every adapter is called so
-        self._secrets = tuple(options.webhook_secret)
+        self._secrets = tuple(options.webhook_secret or ())
+        self._header = options.header
+        self._tokens = tuple(options.path_token or ())
+        self.has_path_token = bool(self._tokens)
 
     def verify(self, hook: Hook) -> None:
+        """The secret in the header or the address where one is configured, else the signature. Raises Forged."""
+        if self._header is not None:
+            verify_secret(self._header.secret, hook.headers.get(self._header.name.lower(), ""))
+        elif self._tokens:
+            verify_secret(self._tokens, hook.path.rpartition("/")[2])
+        else:
+            self._verify_signature(hook)
+
+    def _verify_signature(self, hook: Hook) -> None:
         """Standard Webhooks headers where there are any, else `X-Signature: sha256=<hex HMAC of the raw body>`.
 
         Raises Forged, also when a Standard Webhooks timestamp is more than five minutes off.
@@ -86,17 +133,11 @@ class Webhook:
 
     def read(self, payload: bytes) -> Record | None:
         """The answer; None for an empty object, which senders use to try a connection. Raises MappingError."""
-        found = bodies.read_object(payload)
-        if not found:
-            return None
-        return Record(
-            id=bodies.text(found, "id"),
-            form=bodies.text(found, "form"),
-            submitted_at=bodies.instant(found, "submitted_at"),
-            answers=bodies.part(found, "answers"),
-            hidden=bodies.part(found, "hidden"),
-            metadata=bodies.part(found, "metadata"),
-        )
+        return rows.read_record(payload)
+
+    def deliver(self, row: Row) -> bytes:
+        """A row of a file as this system would have posted it."""
+        return rows.deliver(row)
 
 
 def _elements(text: str) -> Sequence[bytes]:

@@ -87,6 +87,13 @@ class Polling(Protocol):
 
 
 @runtime_checkable
+class Addressed(Protocol):
+    """A source whose hook may be told by its address alone: `/hooks/<connection>/<token>`."""
+
+    has_path_token: bool
+
+
+@runtime_checkable
 class Hinted(Protocol):
     """A source whose hook may be no more than a hint: anybody could have sent it, so what it is about is fetched."""
 

@@ -45,6 +45,13 @@ def verify_hmac(
         raise Forged("the signature does not match" if digests else "the signature is missing")
 
 
+def verify_secret(secrets: Sequence[Secret], given: str) -> None:
+    """Raise Forged unless `given` is one of `secrets`."""
+    matches = [hmac.compare_digest(secret.reveal().encode(), given.encode()) for secret in secrets]
+    if not any(matches):
+        raise Forged("the secret does not match" if given else "the secret is missing")
+
+
 def sign(key: bytes, payload: bytes, *, encoding: Encoding = "hex", algorithm: Algorithm = "sha256") -> str:
     """The HMAC of `payload`, as lower-case hex or padded base64."""
     digest = hmac.new(key, payload, getattr(hashlib, algorithm)).digest()

@@ -5,6 +5,8 @@
 | authentic | 200 after the commit | its deliveries |
 | authentic, cannot be told apart into records | 200 after the commit | one quarantined delivery |
 | signature missing, wrong or stale | 401 | a count |
+| secret in the header or the address missing or wrong | 401 | a count |
+| no more than a hint (`verify: refetch`) | 200 after the commit | a wake-up of the lane that fetches its answers |
 | body larger than the limit | 413 | a count |
 | unknown path, or the daemon is starting | 503 | – (a 404 or 410 makes Typeform switch the hook off) |
 | too many waiting, or the disk refuses | 503 with Retry-After | – |
@@ -26,7 +28,7 @@ from starlette.requests import ClientDisconnect
 from connector.clock import Clock
 from connector.errors import Forged, MappingError
 from connector.observe import DeliveryOutcome, Metrics, log
-from connector.ports import Hook, Source, Tickets
+from connector.ports import Addressed, Hinted, Hook, Source, Tickets
 from connector.store.inbox import Arrival
 from connector.sync.collect import Full, Intake, accept
 
@@ -39,10 +41,22 @@ _COMMIT_SECONDS = 25  # shorter than the 30 s after which Typeform gives a deliv
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """Who may knock: the connections that receive webhooks, by the name the YAML gives them."""
+    """Who may knock: the connections that receive webhooks, by the name the YAML gives them.
+
+    `feeds` are the lanes that fetch answers, by connection and form: what a hook that is only a hint may wake.
+    """
 
     sources: Mapping[str, Source] = field(default_factory=dict)
     tickets: Mapping[str, Tickets] = field(default_factory=dict)
+    feeds: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def find(self, path: str) -> str | None:
+        """Whose door a path below `/hooks/` is; a token at its end is left to the source to judge."""
+        if path in self.sources or path in self.tickets:
+            return path
+        name, _, _ = path.rpartition("/")
+        source: object = self.sources.get(name)
+        return name if isinstance(source, Addressed) and source.has_path_token else None
 
 
 class Receiver:
@@ -73,9 +87,8 @@ class Receiver:
     async def greet(self, connection: str) -> Response:
         """Tell a vendor's validation call, or a curious person, whether the hook is there."""
         doors = self._doors()
-        if doors is None or (connection not in doors.sources and connection not in doors.tickets):
-            return self._closed(DeliveryOutcome.UNKNOWN)
-        return JSONResponse({"hook": connection})
+        name = None if doors is None else doors.find(connection)
+        return self._closed(DeliveryOutcome.UNKNOWN) if name is None else JSONResponse({"hook": name})
 
     async def receive(self, connection: str, request: Request) -> Response:
         """One delivery from a survey tool or a helpdesk."""
@@ -83,9 +96,13 @@ class Receiver:
         doors = self._doors()
         if doors is None:
             return self._closed(DeliveryOutcome.STARTING)
-        source, tickets = doors.sources.get(connection), doors.tickets.get(connection)
-        if source is None and tickets is None:
+        name = doors.find(connection)
+        if name is None:
             return self._closed(DeliveryOutcome.UNKNOWN)
+        return await self._take(doors, name, request, began)
+
+    async def _take(self, doors: Doors, connection: str, request: Request, began: float) -> Response:
+        source, tickets = doors.sources.get(connection), doors.tickets.get(connection)
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 body = await _read(request, self._max_body)
@@ -95,7 +112,10 @@ class Receiver:
             self._intake.count("oversized")
             return self._refuse(connection, 413, DeliveryOutcome.OVERSIZED)
         hook = self._hook(request, body)
-        if source is not None:
+        door: object = source
+        if isinstance(door, Hinted) and door.is_hint:
+            answer = await self._keep(connection, lambda: self._look(doors, connection, door, hook))
+        elif source is not None:
             answer = await self._keep(connection, lambda: self._deliver(connection, source, hook))
         else:
             assert tickets is not None
@@ -133,6 +153,15 @@ class Receiver:
         for arrival in arrivals:
             is_readable = arrival.reason is None
             self._count(connection, DeliveryOutcome.ACCEPTED if is_readable else DeliveryOutcome.QUARANTINED)
+
+    def _look(self, doors: Doors, connection: str, source: Hinted, hook: Hook) -> Future[None]:
+        lane = doors.feeds.get((connection, source.hint(hook.body) or ""))
+        if lane is None:
+            self._intake.count("unreadable_hint")  # of a form nobody asked for, or not even that
+            done: Future[None] = Future()
+            done.set_result(None)
+            return done
+        return self._intake.wake(lane)
 
     def _hint(self, tickets: Tickets, hook: Hook) -> Future[None]:
         tickets.verify(hook)

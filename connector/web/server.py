@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 
@@ -37,6 +38,8 @@ class Server:
             lifespan="off",
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
+        # An address may end in a secret (`/hooks/<connection>/<token>`), whatever else is made of logging.
+        logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
 

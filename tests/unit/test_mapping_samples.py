@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from connector.adapters.file import File
+from connector.adapters.file import Options as FileOptions
 from connector.adapters.typeform import Options as TypeformOptions
 from connector.adapters.typeform import Typeform
 from connector.adapters.webhook import Options as WebhookOptions
@@ -33,6 +35,8 @@ def _source(kind: str) -> Source:
     kit = Kit(clock=clock, token_store=MemoryTokens(clock))
     if kind == "typeform":
         return Typeform("forms", TypeformOptions(webhook_secret=[Secret("sim-typeform")]), kit)
+    if kind == "file":
+        return File("old", FileOptions(), kit)
     return Webhook("inhouse", WebhookOptions(webhook_secret=[Secret("sim-inhouse")]), kit)
 
 

@@ -21,6 +21,7 @@ from connector.transport.kit import Kit
 CLOCK = VirtualClock(datetime(2026, 11, 21, tzinfo=UTC))
 KIT = Kit(clock=CLOCK, token_store=MemoryTokens(CLOCK))
 GIVEN: dict[str, dict[str, object]] = {
+    "file": {},
     "salesforce": {"domain": "acme.my.salesforce.com", "client_id": "id", "client_secret": "secret"},
     "slack": {"token": "xoxb-sample"},
     "typeform": {"webhook_secret": ["secret"]},
@@ -28,6 +29,7 @@ GIVEN: dict[str, dict[str, object]] = {
     "zendesk": {"subdomain": "acme", "client_id": "id", "client_secret": "secret"},
 }
 ROLES = {
+    "file": {"source"},
     "salesforce": {"crm"},
     "slack": {"notifier"},
     "typeform": {"source"},
