@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from connector.cli.output import AsJson, console, print_json, print_table
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
 from connector.simulator.demo_input import DemoInput, make_demo_input
-from connector.simulator.demo_world import SAFETY, a_contact_with_score, calls, furnish, held_figures, scores_held
+from connector.simulator.demo_world import SAFETY, calls, crm_of, furnish, held_figures, scores_held
 from connector.simulator.oracle import foretell
 from connector.simulator.suite import Simulators, start_all
 from connector.store import links, responses
@@ -26,28 +27,40 @@ from connector.testing.rehearsal import Rehearsal
 
 PORT = 8080
 POINTS = 3.0
-# A person watching does not want to wait for batches to fill; everything else is as shipped.
-HURRY = {
-    "CONNECTOR__CONNECTIONS__SALESFORCE__LINGER": "1s",
-    "CONNECTOR__HEALTH_SCORE__WRITE__LINGER": "2s",
-}
+
+
+class Crm(StrEnum):
+    """The CRMs the demo can be played with."""
+
+    SALESFORCE = "salesforce"
+    HUBSPOT = "hubspot"
+
+
+def hurry(crm: str) -> dict[str, str]:
+    """A person watching does not want to wait for batches to fill; everything else is as shipped."""
+    return {
+        f"CONNECTOR__CONNECTIONS__{crm.upper()}__LINGER": "1s",
+        "CONNECTOR__HEALTH_SCORE__WRITE__LINGER": "2s",
+    }
 
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and say where to look.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed makes another input.")] = 1,
     order: Annotated[int, typer.Option(help="Deliver in another order; 0 as generated.")] = 0,
+    crm: Annotated[Crm, typer.Option(help="The CRM that is written to.")] = Crm.SALESFORCE,
     as_json: AsJson = False,
 ) -> None:
     """Run the shipped example configuration against the simulators and check every figure against an oracle."""
     clock = SystemClock()
-    world = make_demo_input(seed, clock.now(), order)
+    world = make_demo_input(seed, clock.now(), order, crm)
     folder = Path(".demo") if keep else Path(tempfile.mkdtemp(prefix="connector-demo-"))
     shutil.rmtree(folder, ignore_errors=True)
-    with start_all(clock) as simulators:
+    with start_all(clock, crm=crm) as simulators:
         furnish(simulators, world)
         port = PORT if keep else 0
-        with Rehearsal(folder.resolve(), example_root(), simulators, clock, port=port, overrides=HURRY) as stage:
+        overrides = hurry(crm)
+        with Rehearsal(folder.resolve(), example_root(), simulators, clock, port=port, overrides=overrides) as stage:
             started = clock.monotonic()
             play(stage, world)
             rows = compare(stage, simulators, world)
@@ -118,13 +131,12 @@ def _print(rows: list[dict[str, object]], simulators: Simulators, seconds: float
 
 def _linger(stage: Rehearsal, simulators: Simulators) -> None:
     out = console()
-    contact = a_contact_with_score(simulators)
     out.print("\nStill running; Ctrl-C ends it. Where to look:", markup=False)
     for what, where in {
         "hooks": f"{stage.url}/hooks/typeform",
         "health, metrics": f"{stage.url}/readyz  {stage.url}/metrics",
         "tickets": f"{simulators.zendesk.site.base_url}/agent/tickets",
-        "a contact": f"{simulators.salesforce.site.base_url}/lightning/r/Contact/{contact}/view",
+        "a contact": crm_of(simulators).page(),
         "messages": f"{simulators.slack.site.base_url}/archives/{SAFETY}",
         "log": str(stage.log),
     }.items():
@@ -141,7 +153,7 @@ def leave_environment(stage: Rehearsal, simulators: Simulators) -> Path:
     """Write what a second terminal needs to run commands on the same store; `. <file>` takes it in."""
     settings = {
         **simulators.environment(),
-        **HURRY,
+        **hurry(simulators.crm),
         "CONNECTOR__MODE": "live",
         "CONNECTOR_KEY": stage.environ["CONNECTOR_KEY"],
         "CONNECTOR_CONFIG": str(stage.config),

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from connector.cli.demo import Crm
 from connector.cli.output import console
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
@@ -15,7 +16,8 @@ from connector.simulator.suite import start_all
 
 
 def simulator(
-    port: Annotated[int, typer.Option(help="First of four ports; 0 takes free ones.")] = 0,
+    port: Annotated[int, typer.Option(help="First of five ports; 0 takes free ones.")] = 0,
+    crm: Annotated[Crm, typer.Option(help="The CRM that the environment leads to.")] = Crm.SALESFORCE,
     bare: Annotated[bool, typer.Option("--bare", help="Accounts in which nothing of ours was set up yet.")] = False,
 ) -> None:
     """Run the vendors' stand-ins on loopback until interrupted, and print the environment that leads to them."""
@@ -23,9 +25,9 @@ def simulator(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     try:
-        running = start_all(SystemClock(), ports=port, bare=bare)
+        running = start_all(SystemClock(), ports=port, bare=bare, crm=crm)
     except (OSError, OverflowError) as error:
-        raise ConnectorError(f"four ports from {port} on cannot be used: {error}; --port 0 takes free ones") from error
+        raise ConnectorError(f"five ports from {port} on cannot be used: {error}; --port 0 takes free ones") from error
     with running as simulators:
         out = console()
         for key, value in simulators.environment().items():

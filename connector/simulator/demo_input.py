@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from connector.simulator.salesforce_fields import record_id
+from connector.simulator.demo_crm import CONTACT_IDS
 
 Json = dict[str, object]
 
@@ -49,7 +49,7 @@ UNHAPPY = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody in the demo. `contact_id` is their Salesforce contact, None for people the CRM does not know."""
+    """Somebody in the demo. `contact_id` is their contact in the CRM, None for people the CRM does not know."""
 
     name: str
     email: str
@@ -83,10 +83,13 @@ class DemoInput:
     deliveries: tuple[Delivery, ...]
 
 
-def make_demo_input(seed: int, now: datetime, order: int = 0) -> DemoInput:
-    """Build the input of one demo run; `order` shuffles the deliveries within each wave, 0 leaves them as generated."""
+def make_demo_input(seed: int, now: datetime, order: int = 0, crm: str = "salesforce") -> DemoInput:
+    """Build the input of one demo run; `order` shuffles the deliveries within each wave, 0 leaves them as generated.
+
+    Some answers carry the id of a contact, so it matters which `crm` they are for: salesforce or hubspot.
+    """
     dice = random.Random(seed)  # noqa: S311  a reproducible script, not a secret
-    people = tuple(_person(number, known=number < 120) for number in range(190))
+    people = tuple(_person(number, crm, known=number < 120) for number in range(190))
     twins = tuple(_twin(number) for number in range(3))
     # Whom the tickets belong to answers about nothing else, so that it does not matter which answer comes first.
     tickets = tuple((FIRST_TICKET + number, people[REGULARS + number].email) for number in range(16))
@@ -109,19 +112,19 @@ def make_demo_input(seed: int, now: datetime, order: int = 0) -> DemoInput:
     return DemoInput(now=now, people=people, twins=twins, tickets=tickets, deliveries=tuple(shuffled))
 
 
-def _person(number: int, *, known: bool) -> Person:
+def _person(number: int, crm: str, *, known: bool) -> Person:
     first, last = FIRST[number % len(FIRST)], LAST[number % len(LAST)]
     return Person(
         name=f"{first} {last}",
         email=f"{first}.{last}.{number}@example.com".lower(),
         phone=f"+49301234{number:04d}",
-        contact_id=record_id("Contact", number + 1) if known else None,
+        contact_id=CONTACT_IDS[crm](number + 1) if known else None,
         last_service_days=(number * 13) % 700 if known and number % 4 else None,
     )
 
 
 def _twin(number: int) -> Person:
-    """Two contacts of the CRM share this e-mail, so nobody can say which of them answered."""
+    """Two contacts of the CRM share this e-mail or telephone, so nobody can say which of them answered."""
     return Person(
         name=f"Robin Doppel {number}",
         email=f"shared.{number}@example.org",
@@ -232,7 +235,13 @@ def _doubtful(now: datetime, twins: tuple[Person, ...]) -> list[Delivery]:
             second=None,
             comment=UNHAPPY[0] if number == 0 else HAPPY[0],
             question="why",
-            hidden={"email": twin.email, "name": twin.name, "service": "tyres", "location": "Hamburg"},
+            hidden={
+                "email": twin.email,
+                "phone": twin.phone,
+                "name": twin.name,
+                "service": "tyres",
+                "location": "Hamburg",
+            },
             mail=None,
         )
         for number, twin in enumerate(twins)

@@ -23,6 +23,7 @@ from connector.simulator.suite import INHOUSE_SECRET, Simulators
 from connector.simulator.typeform import SECRET, sign
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
+from connector.testing.example import for_crm
 from connector.wiring.opening import load_config, open_store
 from connector.wiring.status import Status, read_status
 
@@ -61,7 +62,8 @@ class Rehearsal:
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         shutil.copytree(example / "mappings", folder / "mappings", dirs_exist_ok=True)
-        self.config.write_text(rewrite((example / "config.example.yaml").read_text()))
+        shipped = (example / "config.example.yaml").read_text()
+        self.config.write_text(rewrite(for_crm(shipped, simulators.crm)))
         self.environ = {
             **os.environ,
             **simulators.environment(),
