@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from connector.clock import Clock
 from connector.errors import StoreError
-from connector.store import engine, keys, lanes, migrations
+from connector.store import engine, erasures, keys, lanes, migrations
+from connector.store.graveyard import Graveyard
 from connector.store.keyring import KeyRing
 from connector.store.schema import meta
 from connector.store.transaction import Transaction
@@ -30,15 +32,17 @@ class Database:
     """One store: a SQLite file (`sqlite:///connector.db`) or PostgreSQL (`postgresql://user:…@host/name`).
 
     Nothing is opened here. The first transaction checks that the tables are the ones this version knows and that
-    the key ring is the one they were sealed with.
+    the key ring is the one they were sealed with, and erases again who came back with a restored backup: `graveyard` is
+    the file that knows.
 
     Raises:
         StoreError: the URL is neither; from the first transaction on: tables or keys do not fit.
     """
 
-    def __init__(self, url: str, keyring: KeyRing, clock: Clock) -> None:
+    def __init__(self, url: str, keyring: KeyRing, clock: Clock, graveyard: Path | None = None) -> None:
         self.clock = clock
         self.keyring = keyring
+        self._graveyard = None if graveyard is None else Graveyard(graveyard)
         self.run_id: int | None = None  # of the configuration that is active; `connector.store.runs` makes it
         self._url = engine.parse(url)
         self._writer = engine.open_writer(self._url)
@@ -81,7 +85,7 @@ class Database:
         self._open()
         with self._transaction(self._writer, exclusive=True) as tx:
             yield tx
-            lanes.wake(tx, tx.wakes)
+            self._finish(tx)
         self.ring(tx.wakes)
 
     @contextmanager
@@ -90,6 +94,18 @@ class Database:
         self._open()
         with self._transaction(self._reader, exclusive=False) as tx:
             yield tx
+
+    def empty_log(self) -> bool:
+        """Write the log of a SQLite store into its file and empty it; False while somebody reads an older state.
+
+        Deleted rows are overwritten in the file (`secure_delete`), so that nothing of them is left afterwards.
+        """
+        self._open()
+        if self._url.get_backend_name() != "sqlite":
+            return True
+        with self._turn, _advised(), self._reader.connect() as connection:
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+        return not busy
 
     def probe(self) -> None:
         """Prove that a commit reaches the disk. Raises StoreError when it does not."""
@@ -105,6 +121,26 @@ class Database:
         """Set the bells of these lanes."""
         for name in lanes_:
             self.bell(name).set()
+
+    def _finish(self, tx: Transaction) -> None:
+        """What is done just before a commit."""
+        lanes.wake(tx, tx.wakes)
+        if tx.buried and self._graveyard is not None:
+            self._graveyard.add(tx.buried, tx.now)
+
+    def _stay_erased(self) -> None:
+        """Who is in the graveyard and not among the tombstones came back with an old copy of the store."""
+        if self._graveyard is None:
+            return
+        digests = self._graveyard.digests()
+        if not digests:
+            return
+        with self._transaction(self._reader, exclusive=False) as tx:
+            missing = erasures.not_buried(tx, digests)
+        if missing:
+            with self._transaction(self._writer, exclusive=True) as tx:
+                erasures.again(tx, erasures.not_buried(tx, digests))
+                self._finish(tx)
 
     @contextmanager
     def _transaction(self, pool: Engine, *, exclusive: bool) -> Iterator[Transaction]:
@@ -136,6 +172,7 @@ class Database:
                 with self._transaction(self._writer, exclusive=True) as tx:
                     ring = keys.remember(tx, self.keyring)
             self.keyring = ring
+            self._stay_erased()
             self._opened.set()
 
 

@@ -27,7 +27,7 @@ LANE = "understand"
 LIVE, BACKFILL = 0, 1
 """Priorities: a live delivery never waits behind a backfill."""
 
-_PAYLOAD = "inbox.payload"
+PAYLOAD = "inbox.payload"
 
 
 class DeliveryState(StrEnum):
@@ -138,7 +138,7 @@ def due(tx: Transaction, limit: int) -> list[Delivery]:
             id=row.id,
             connection=row.connection,
             kind=row.source,
-            payload=tx.unseal_bytes(_PAYLOAD, row.payload),
+            payload=tx.unseal_bytes(PAYLOAD, row.payload),
             received_at=row.received_at,
             priority=row.priority,
             run_id=row.run_id,
@@ -233,7 +233,7 @@ def _store(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:
         priority=arrival.priority,
         received_at=arrival.received_at,
         duplicates=0,
-        payload=tx.seal_bytes(_PAYLOAD, arrival.payload),
+        payload=tx.seal_bytes(PAYLOAD, arrival.payload),
         field=arrival.field,
         reason=arrival.reason,
         run_id=arrival.run_id,

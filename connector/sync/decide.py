@@ -18,7 +18,7 @@ from connector.domain.recovery.act_on import may_act
 from connector.domain.recovery.thresholds import judge_ratings
 from connector.errors import ConnectorError, LeaseLost, StoreError
 from connector.observe import correlate
-from connector.store import history, outbox, people, receipts, responses
+from connector.store import erasures, history, outbox, people, receipts, responses, tombstones
 from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
@@ -26,7 +26,8 @@ from connector.store.transaction import Transaction
 from connector.sync import planning, rules, timers, winning_back
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
-from connector.sync.identify import Identity, identify
+from connector.sync.events import events
+from connector.sync.identify import Identity, blinds_of, identify
 from connector.sync.lane import LaneHold
 from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
@@ -90,6 +91,10 @@ def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) ->
 
     Returns the state it reached.
     """
+    blinds = [tombstones.of_response(tx, version.response.key), *blinds_of(tx, version.response)]
+    if responses.is_erased(tx, blinds):
+        erasures.forget_answer(tx, version.response_id, version.response.key)
+        return VersionState.ERASED
     try:
         with tx.savepoint(), tx.under(version.run_id):
             decide(tx, version, settings)
@@ -206,6 +211,7 @@ def _effects(
         texts = with_ticket(build(tx, matter, settings, won.recovery), won.ticket)
         recovery_id = None if won.recovery is None else won.recovery.id
         planned += alerts(tx, matter, rules.alerts_wanted(rulings), texts, settings, pace, recovery_id)
+        planned += events(matter, rules.events_wanted(rulings), texts, settings, pace, recovery_id)
     for name in settings.answers_to:
         target = settings.targets[name]
         if "crm" in target.roles:
