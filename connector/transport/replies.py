@@ -22,6 +22,7 @@ REQUEST_ID_HEADERS = (
     "x-zendesk-request-id",
     "x-slack-req-id",
     "x-sfdc-request-id",
+    "x-hubspot-correlation-id",
     "x-request-id",
 )
 PATIENCE_CAP = timedelta(hours=1)

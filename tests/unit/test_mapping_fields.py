@@ -102,7 +102,7 @@ def test_the_shipped_ticket_is_short_and_starts_with_what_to_do() -> None:
     assert "- a" in lines
 
 
-@pytest.mark.parametrize("path", ["crm/salesforce.yaml", "helpdesk/zendesk.yaml"])
+@pytest.mark.parametrize("path", ["crm/hubspot.yaml", "crm/salesforce.yaml", "helpdesk/zendesk.yaml"])
 def test_every_shipped_section_compiles_and_stands_with_nothing_known(path: str) -> None:
     tree = yaml.safe_load((ROOT / "mappings" / path).read_text(encoding="utf-8"))
     assert set(tree) <= set(SECTIONS)

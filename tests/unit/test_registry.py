@@ -22,6 +22,7 @@ CLOCK = VirtualClock(datetime(2026, 11, 21, tzinfo=UTC))
 KIT = Kit(clock=CLOCK, token_store=MemoryTokens(CLOCK))
 GIVEN: dict[str, dict[str, object]] = {
     "file": {},
+    "hubspot": {"portal": "4711", "token": "pat-na1-sample"},
     "salesforce": {"domain": "acme.my.salesforce.com", "client_id": "id", "client_secret": "secret"},
     "slack": {"token": "xoxb-sample"},
     "typeform": {"webhook_secret": ["secret"]},
@@ -30,6 +31,7 @@ GIVEN: dict[str, dict[str, object]] = {
 }
 ROLES = {
     "file": {"source"},
+    "hubspot": {"crm"},
     "salesforce": {"crm"},
     "slack": {"notifier"},
     "typeform": {"source"},
@@ -63,7 +65,7 @@ def test_a_kind_is_what_it_says(kind: str) -> None:
 
 def test_known_fields_are_there_for_what_can_be_checked_offline() -> None:
     kinds = registry.kinds()
-    for kind in ("salesforce", "zendesk"):
+    for kind in ("hubspot", "salesforce", "zendesk"):
         known = kinds[kind].known_fields
         assert known is not None
         assert set(known) == kinds[kind].writes
@@ -85,7 +87,8 @@ def test_an_unknown_kind_is_not_there() -> None:
 def test_listing_kinds_imports_no_adapter() -> None:
     code = (
         "import sys; from connector.adapters.registry import kinds; assert 'zendesk' in list(kinds()); "
-        "sys.exit(any(name in sys.modules for name in ('zenpy', 'simple_salesforce', 'connector.adapters.slack')))"
+        "named = ('zenpy', 'simple_salesforce', 'hubspot', 'connector.adapters.slack'); "
+        "sys.exit(any(name in sys.modules for name in named))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

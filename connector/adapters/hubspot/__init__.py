@@ -1,0 +1,253 @@
+"""HubSpot: contacts, the answers on their timeline as notes, tasks with a deadline, and the feed of contacts.
+
+Writes go through batch calls of 100 records, under paths of one dated version. hubspot-api-client makes the bodies;
+they travel over our own client, since its own calls `/crm/v3` and has no time-out (its issue 331).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from connector.adapters.hubspot import bodies, contacts, questions, readiness, writes
+from connector.adapters.hubspot.names import (
+    ASSOCIATIONS,
+    BATCH,
+    BODY,
+    CONTACTS,
+    CUSTOM_FIELD,
+    DEFAULT,
+    ENGAGEMENTS,
+    KEY,
+    KEYED,
+    KNOWN_FIELDS,
+    MARKED,
+    NOTES,
+    OBJECT,
+    OBJECTS,
+    PERSON,
+    PROMISES,
+    PROPERTIES,
+    SEARCH,
+    TASKS,
+    TOKEN_PATH,
+)
+from connector.adapters.hubspot.options import Options
+from connector.adapters.hubspot.questions import Row
+from connector.adapters.hubspot.replies import reply_table, usage
+from connector.domain.model.intent import Found, Item, Promise, Request, WriteKind
+from connector.domain.model.person import Contact
+from connector.errors import Gone, RemoteError, Transient, Unauthorized
+from connector.ports import Failed, Finding, Job, Outcome, Page
+from connector.transport.client import Reply
+from connector.transport.grants import Auth, RefreshToken, StaticBearer
+from connector.transport.kit import Kit
+from connector.transport.shapes import expecting
+
+__all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "READS_QUOTA", "ROLES", "HubSpot", "Options"]
+
+READS_QUOTA = True
+ROLES = frozenset({"crm"})
+
+
+class HubSpot:
+    """One account: a Writer of contacts, notes and tasks, Contacts, Describable and Preparing."""
+
+    kind = "hubspot"
+    read_class = SEARCH
+
+    def __init__(self, name: str, options: Options, kit: Kit) -> None:
+        self.account = options.account
+        self.promises: Mapping[WriteKind, Promise] = PROMISES
+        self._clock = kit.clock
+        self._place = writes.Place(app_url=options.app_url.rstrip("/"), portal=options.portal)
+        self._api = kit.api(
+            name, options.url, _auth(options), options.timeout, reply_table(kit.clock), usage(kit.clock)
+        )
+        self._keyed: dict[str, bool] = {}  # do tasks and notes have our key? absent: not asked yet
+        self._types: Mapping[str, str] = {}  # of contact properties, by name; empty: not asked yet
+
+    def prepare(self) -> None:
+        """Learn, once, whether tasks and notes can be created under our key here; the promises follow."""
+        for name in (NOTES, TASKS):
+            if name not in self._keyed:
+                with expecting(f"which properties {name} have"):
+                    self._learn(name, self._properties(name))
+
+    def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
+        """One batch call. A task or note hangs on the contact its `contact_id` names."""
+        return writes.render(kind, items, keyed=self._keyed.get(OBJECT[kind]) is not False)
+
+    def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome]:
+        """Send it. A contact that lost a merge comes back as Gone with its successor."""
+        if kind in ENGAGEMENTS:
+            self.prepare()
+            if writes.carries_key(request) and not self._keyed[OBJECT[kind]]:
+                raise Transient(f"{OBJECT[kind]} have no {KEY} here; the write has to be rendered anew, with a marker")
+        reply = self._api.call(
+            request.method,
+            request.path,
+            body=request.body,
+            endpoint_class=self.promises[kind].endpoint_class,
+            write=True,
+        )
+        return self._follow(kind, request, writes.outcomes(kind, reply, request, count, self._place))
+
+    def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
+        """No write is accepted as a job here. Raises Gone."""
+        raise Gone("HubSpot has no such job")
+
+    def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
+        """Find contacts by key, else e-mail; tasks and notes by key, else marker. Field updates are absolute."""
+        if kind in ENGAGEMENTS:
+            self.prepare()
+        with expecting("which records there are"):
+            if kind is WriteKind.CONTACT:
+                return self._ask_contacts(items)
+            if kind in ENGAGEMENTS:
+                return self._ask_engagements(OBJECT[kind], items)
+        return [Found(receipts=()) for _ in items]
+
+    def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
+        """A page of all contacts, later of those that changed; merged and archived contacts among them."""
+        with expecting("which contacts changed"):
+            at = contacts.Cursor.read(cursor, self._clock.now())
+            types = self._contact_types()
+            if at.sweep == "changed":
+                reply = self._ask(f"{OBJECTS}/{CONTACTS}/search", contacts.searching(at, fields), endpoint_class=SEARCH)
+            else:
+                listed = contacts.listing(at, fields)
+                path = f"{OBJECTS}/{CONTACTS}"
+                reply = self._api.call("GET", path, params=listed, endpoint_class=SEARCH, write=False)
+            at = at.opened(contacts.earlier(self._clock.now(), reply.headers))
+            return contacts.page(reply.json(), at, fields, types, self.account, self._place)
+
+    def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
+        """Look for missing, read-only and mistyped properties, for our keys, and for scopes."""
+        had: dict[str, readiness.Properties] = {}
+        unread: list[Finding] = []
+        for name in (CONTACTS, NOTES, TASKS):
+            try:
+                with expecting(f"which properties {name} have"):
+                    had[name] = self._properties(name)
+            except Unauthorized as error:
+                if error.status == 401:
+                    raise
+                unread.append(readiness.lacking(name, error.message))
+        for name in (NOTES, TASKS):
+            if name in had:
+                self._learn(name, had[name])
+        readable = {kind: names for kind, names in fields.items() if OBJECT[kind] in had}
+        return [*unread, *readiness.findings(readable, had)]
+
+    def _ask_contacts(self, items: Sequence[Item]) -> Sequence[Found]:
+        """By our key; who is not found so, by e-mail address, the secondary ones of a contact included."""
+        keyed = questions.by_key(self._batch_read(CONTACTS, map(questions.key_of, items), PERSON), PERSON)
+        others = [questions.email_of(item) for item in items if questions.key_of(item) not in keyed]
+        known = questions.by_email(self._batch_read(CONTACTS, others, questions.EMAIL))
+        return [
+            questions.found(
+                keyed.get(questions.key_of(item)) or known.get(questions.email_of(item), []), self._url(CONTACTS)
+            )
+            for item in items
+        ]
+
+    def _ask_engagements(self, name: str, items: Sequence[Item]) -> Sequence[Found]:
+        if self._keyed[name]:
+            keyed = questions.by_key(self._batch_read(name, map(questions.key_of, items), KEY), KEY)
+            return [questions.found(keyed.get(questions.key_of(item), []), self._url(name)) for item in items]
+        hanging = self._associated(name, [questions.contact_of(item) for item in items])
+        marked = questions.by_line(self._batch_read(name, hanging, None), name)
+        return [questions.found(marked.get(questions.line_of(item), []), self._url(name)) for item in items]
+
+    def _associated(self, name: str, of: Sequence[str]) -> list[str]:
+        """The tasks or notes of the contacts `of`."""
+        ids: list[str] = []
+        for piece in questions.pieces(of, BATCH):
+            asked, after = list(piece), dict[str, str]()
+            while asked:
+                path = f"{ASSOCIATIONS}/{CONTACTS}/{name}/batch/read"
+                more, after = questions.targets(self._ask(path, bodies.associated(asked, after)).json())
+                ids += more
+                asked = list(after)
+        return ids
+
+    def _batch_read(self, name: str, values: Iterator[str] | Sequence[str], by: str | None) -> list[Row]:
+        """The records with these ids or values of the unique property `by`; those that are not there are left out."""
+        wanted = (*questions.IDENTITY, questions.MERGED) if name == CONTACTS else (KEY, BODY[name])
+        rows: list[Row] = []
+        for piece in questions.pieces(list(values), BATCH):
+            body = bodies.reads(piece, [one for one in wanted if one != KEY or by == KEY], by)
+            rows += questions.answers(self._ask(f"{OBJECTS}/{name}/batch/read", body).json())
+        return rows
+
+    def _follow(self, kind: WriteKind, request: Request, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Give each Gone outcome that names no successor the contact that is gone, and the one that stands for it."""
+        lost = {
+            position: (contact, outcome.error)
+            for position, (record, outcome) in enumerate(zip(writes.records(request), outcomes, strict=True))
+            if isinstance(outcome, Failed) and isinstance(outcome.error, Gone) and outcome.error.moved_to is None
+            if (contact := writes.contact_of(kind, record))
+        }
+        if not lost:
+            return outcomes
+        try:
+            with expecting("which contact survived a merge"):
+                asked = [contact for contact, _ in lost.values()]
+                standing = questions.survivors(self._batch_read(CONTACTS, asked, None), asked)
+        except RemoteError:
+            # The write is over: a failing look-up must not hide its outcomes. Whether the contact was merged or
+            # deleted is not known yet, and a merged one must not cost the task: it is sent again, and looked up then.
+            return [_looked_up_later(lost[n][1]) if n in lost else one for n, one in enumerate(outcomes)]
+        for contact, error in lost.values():
+            if standing.get(contact, contact) != contact:
+                error.moved_from, error.moved_to = contact, standing[contact]
+        return outcomes
+
+    def _contact_types(self) -> Mapping[str, str]:
+        if not self._types:
+            found = self._properties(CONTACTS)
+            self._types = {name: str(one["type"]) for name, one in found.items()}
+        return self._types
+
+    def _learn(self, name: str, properties: readiness.Properties) -> None:
+        self._keyed[name] = readiness.is_key(properties.get(KEY))
+        promise = KEYED if self._keyed[name] else MARKED
+        kinds = [kind for kind in ENGAGEMENTS if OBJECT[kind] == name]
+        self.promises = {**self.promises, **dict.fromkeys(kinds, promise)}
+
+    def _properties(self, name: str) -> readiness.Properties:
+        return readiness.properties_of(self._api.call("GET", f"{PROPERTIES}/{name}", write=False).json())
+
+    def _ask(self, path: str, body: bytes, *, endpoint_class: str = DEFAULT) -> Reply:
+        """A question in a body. It changes nothing, so observe mode lets it through and it may be repeated."""
+        return self._api.call("POST", path, body=body, endpoint_class=endpoint_class, write=False)
+
+    def _url(self, name: str) -> Callable[[str], str]:
+        return lambda record: self._place.url(name, record)
+
+
+def _auth(options: Options) -> Auth:
+    if options.token is not None:
+        return StaticBearer(options.token)
+    assert options.client_id is not None
+    assert options.client_secret is not None
+    assert options.refresh_token is not None
+    return RefreshToken(
+        token_url=options.url + TOKEN_PATH,
+        client_id=options.client_id,
+        client_secret=options.client_secret,
+        refresh_token=options.refresh_token,
+    )
+
+
+def _looked_up_later(gone: RemoteError) -> Failed:
+    """The record was refused because its contact is gone, and which contact stands for it could not be asked."""
+    return Failed(
+        error=Transient(
+            f"{gone.message}; whether its contact was merged could not be asked yet",
+            connection=gone.connection,
+            operation=gone.operation,
+            status=gone.status,
+            request_id=gone.request_id,
+        )
+    )
