@@ -179,7 +179,10 @@ class Setup(Protocol):
         ...
 
     def apply(self, change: Change) -> str:
-        """Make one change that is not manual and say what was done; what is there already is left. Raises RemoteError."""
+        """Make one that is not only made by hand; what is there already is left. Says what was done.
+
+        Raises RemoteError.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from simple_salesforce.api import Salesforce as Sdk
 
-from connector.adapters.salesforce import contacts, questions, readiness, writes
+from connector.adapters.salesforce import contacts, fitness, questions, readiness, writes
 from connector.adapters.salesforce.names import (
     API,
     API_VERSION,
@@ -29,6 +29,8 @@ from connector.adapters.salesforce.names import (
 )
 from connector.adapters.salesforce.options import Options
 from connector.adapters.salesforce.replies import reply_table, usage
+from connector.adapters.salesforce.setup import Preparation
+from connector.domain.model.account import Change, Demand
 from connector.domain.model.intent import Found, Item, Json, Promise, Request, WriteKind
 from connector.domain.model.person import Contact
 from connector.errors import Gone, Rejected, RemoteError, Transient
@@ -70,6 +72,7 @@ class Salesforce:
             object_pairs_hook=dict,
         )
         self._sees_likeness = True  # until a query for accounts and postcodes is refused
+        self._preparation = Preparation(self._api, self._query)
         self._keyed: bool | None = None  # does Task have our key? None: not asked yet
 
     def prepare(self) -> None:
@@ -139,6 +142,21 @@ class Salesforce:
             described = {name: self._fields(name) for name in ("Contact", "Task")}
             self._learn(described["Task"])
             return list(readiness.findings(fields, described))
+
+    def inspect(self, demand: Demand) -> Sequence[Finding]:
+        """As `describe`, and whether every field takes what will be written to it, and may be read."""
+        with expecting("which fields Contact and Task have"):
+            described = {name: self._fields(name) for name in ("Contact", "Task")}
+            return [*readiness.findings(demand.names, described), *fitness.misfits(demand, described)]
+
+    def wanted(self, demand: Demand) -> Sequence[Change]:
+        """Custom fields that are missing, and access to them."""
+        with expecting("which fields Contact and Task have"):
+            return self._preparation.wanted(demand, {name: self._fields(name) for name in ("Contact", "Task")})
+
+    def apply(self, change: Change) -> str:
+        """Make a field, or give the run-as user access to it."""
+        return self._preparation.apply(change)
 
     def _ask_contacts(self, items: Sequence[Item]) -> Sequence[Found]:
         answers: list[Found] = []

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connector.adapters.salesforce.names import KEY_FIELD, KEY_LENGTHS, OBJECTS, PERSON_FIELD, TASKS
+from connector.adapters.salesforce.definitions import DEFINITIONS
+from connector.adapters.salesforce.names import KEY_FIELD, OBJECTS, PERSON_FIELD, TASKS
 from connector.domain.model.intent import WriteKind
 from connector.ports import Finding
 
+SETUP = "`connector setup --apply` makes it and opens it to the run-as user"
 Fields = Mapping[str, Mapping[str, Any]]
 
 
@@ -54,7 +56,9 @@ def _field(kind: WriteKind, name: str, field: Mapping[str, Any] | None) -> Itera
         yield Finding(
             subject=where,
             message=f"`{kind.value}` writes it; the org has no such field, or the run-as user cannot see it",
-            fix="create the field, or give the run-as user's permission set read and edit access to it",
+            fix=SETUP
+            if name in DEFINITIONS
+            else "create the field, or give the run-as user's permission set read and edit access to it",
             blocking=True,
         )
     elif not field.get("updateable" if kind is WriteKind.CONTACT_FIELDS else "createable"):
@@ -71,7 +75,7 @@ def _person_key(field: Mapping[str, Any] | None) -> Iterator[Finding]:
         yield Finding(
             subject=f"Contact.{PERSON_FIELD}",
             message="contacts are created under this key, so that a repeated create finds the first",
-            fix=f"create it: Text({KEY_LENGTHS[PERSON_FIELD]}), External ID, Unique; edit access for the run-as user",
+            fix=f"{SETUP}; by hand: {DEFINITIONS[PERSON_FIELD].words}",
             blocking=True,
         )
 
@@ -81,6 +85,6 @@ def _task_key(field: Mapping[str, Any] | None) -> Iterator[Finding]:
         yield Finding(
             subject=f"Task.{KEY_FIELD}",
             message="without this key tasks are recognised by a line in their description, which is weaker and slower",
-            fix=f"create it on Activity: Text({KEY_LENGTHS[KEY_FIELD]}), External ID, Unique; edit access for us",
+            fix=f"{SETUP}; by hand on Activity: {DEFINITIONS[KEY_FIELD].words}",
             blocking=False,
         )

@@ -79,14 +79,15 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Something an account lacks. `manual` is the click path where only a person can make it, else empty.
+    """Something an account lacks. `by_hand` is the click path by which a person makes it.
 
-    `details` are for the adapter that asked for the change; nobody else reads them.
+    `only_by_hand`: there is no other way. `details` are for the adapter that asked for it; nobody else reads them.
     """
 
     subject: str
     message: str
-    manual: str = ""
+    by_hand: str
+    only_by_hand: bool = False
     details: Mapping[str, Json] = field(default_factory=dict)
 
 
