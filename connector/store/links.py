@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, select, update
@@ -88,6 +89,27 @@ def unlink(tx: Transaction, account: str, remote_id: str, reason: str) -> list[i
             Link(account=account, state=LinkState.UNLINKED, remote_id=None, evidence=Evidence(decided_by=reason)),
         )
     return concerned
+
+
+def replace_candidate(tx: Transaction, account: str, gone: str, survivor: str | None, reason: str) -> list[int]:
+    """A candidate was merged into `survivor`, or deleted (None): open questions ask about who is left.
+
+    Nobody left, the question is closed: unlinked, for that `reason`. Returns the persons concerned.
+    """
+    rows = tx.execute(select(link).where(link.c.account == account, link.c.remote_id.is_(None))).all()
+    concerned = [(int(row.person_id), _link(tx, row)) for row in rows if gone in row.candidates]
+    for person_id, known in concerned:
+        mine = known
+        left = dict.fromkeys(survivor if one == gone else one for one in mine.candidates)
+        candidates = tuple(one for one in left if one is not None)
+        evidence = replace(
+            mine.evidence,
+            suggestions=tuple(one for one in mine.evidence.suggestions if one.contact_id in candidates),
+        )
+        if not candidates and mine.state is LinkState.HELD:
+            mine, evidence = replace(mine, state=LinkState.UNLINKED), Evidence(decided_by=reason)
+        save(tx, person_id, replace(mine, candidates=candidates, evidence=evidence))
+    return [person_id for person_id, _ in concerned]
 
 
 def move(tx: Transaction, loser: int, winner: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Respondent
@@ -81,6 +81,18 @@ def learn(tx: Transaction, person_id: int, keys: Mapping[KeyKind, str], responde
     if latest != known:
         sealed = tx.seal(SEALED, latest)
         tx.execute(update(person).where(person.c.id == person_id).values(sealed=sealed))
+
+
+def unlearn(tx: Transaction, person_id: int, keys: Mapping[KeyKind, str]) -> None:
+    """These keys turned out to be somebody else's."""
+    for kind, value in keys.items():
+        tx.execute(
+            delete(person_key).where(
+                person_key.c.kind == kind.value,
+                person_key.c.blind == blind(tx, kind, value),
+                person_key.c.person_id == person_id,
+            )
+        )
 
 
 def details(tx: Transaction, person_id: int) -> Respondent:

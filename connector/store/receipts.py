@@ -124,6 +124,11 @@ def waits_behind(tx: Transaction, row: IntentRow, reason: str) -> bool:
     return tx.execute(stopped.limit(1)).first() is not None
 
 
+def waiting_for(tx: Transaction, object_name: str) -> list[IntentRow]:
+    """What cannot be sent before this object exists."""
+    return intents.where(tx, intent.c.id.in_(select(dependency.c.intent_id).where(dependency.c.object == object_name)))
+
+
 def fail_dependants(tx: Transaction, object_name: str, why: str) -> None:
     """Say at each intent that waits for this object why it will not come."""
     waiting = select(dependency.c.intent_id).where(dependency.c.object == object_name)

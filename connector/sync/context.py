@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connector.domain.model.intent import refer
-from connector.domain.model.person import Contact, LinkState
+from connector.domain.model.person import Contact, LinkState, Suggestion
 from connector.domain.model.recovery import Recovery
 from connector.domain.model.response import Rating, Respondent
 from connector.domain.model.score import Score
@@ -118,6 +118,16 @@ def _candidates(tx: Transaction, identity: Identity) -> list[Contact]:
     return [one for one in found if not one.deleted and one.merged_into is None]
 
 
+def _likeness(identity: Identity) -> dict[str, Suggestion]:
+    """What was compared of the candidates likeness found, by id."""
+    return {
+        one.contact_id: one
+        for choice in identity.links.values()
+        if choice.link.state is LinkState.HELD
+        for one in choice.link.evidence.suggestions
+    }
+
+
 def build(
     tx: Transaction, matter: Matter, settings: DecideSettings, recovery: Recovery | None = None
 ) -> dict[str, object]:
@@ -153,7 +163,7 @@ def build(
         "recent": _recent(matter.recent, settings.time_zone),
         "links": [
             *link_lines({"Contact": None if matter.contact is None else matter.contact.url}),
-            *candidate_lines(matter.candidates),
+            *candidate_lines(matter.candidates, _likeness(matter.identity)),
         ],
     }
 

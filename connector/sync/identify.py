@@ -31,6 +31,9 @@ from connector.sync.uniting import unite
 
 IGNORED = "none of them, an operator said"
 """What `Evidence.decided_by` says when a person looked at the candidates and chose nobody."""
+BY_OPERATOR = "linked by an operator"
+ON_TICKET = "chosen on ticket"
+"""What `Evidence.decided_by` begins with when a person chose."""
 FOLLOWED = (KeyKind.CRM_ID, KeyKind.EMAIL, KeyKind.PHONE)
 
 
@@ -150,6 +153,13 @@ def _alike(
         return None
     compared = (*exact.link.evidence.compared, *found.link.evidence.compared)
     return replace(found, link=replace(found.link, evidence=replace(found.link.evidence, compared=compared)))
+
+
+def is_by_hand(made: Link | None) -> bool:
+    """Whether a person chose the contact: nothing but a person changes that, and what happens to the contact."""
+    if made is None or made.state is not LinkState.LINKED:
+        return False
+    return made.evidence.decided_by.startswith((BY_OPERATOR, ON_TICKET))
 
 
 def settle_link(tx: Transaction, person_id: int, account: str, remote_id: str) -> None:

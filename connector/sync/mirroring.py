@@ -30,11 +30,14 @@ from connector.store import (
 )
 from connector.store.transaction import Transaction
 from connector.sync import names, timers
+from connector.sync.choosing import take_choice
 from connector.sync.identify import join_persons, link, mirror
 from connector.sync.settings import DecideSettings, Target
 
 SOLVED_THERE: Final = "solved in helpdesk"
 DELETED_THERE: Final = "ticket deleted in helpdesk"
+GONE: Final = "the candidates are gone"
+"""What `Evidence.decided_by` says of a question that ended because there is nobody left to choose."""
 _DONE: Final = frozenset({"solved", "closed", "deleted"})
 
 
@@ -51,8 +54,10 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
         return
     if seen.merged_into is not None:
         _merged(tx, seen, seen.merged_into)
+        links.replace_candidate(tx, seen.account, seen.id, seen.merged_into, GONE)
     elif seen.deleted:
         _deleted(tx, seen)
+        links.replace_candidate(tx, seen.account, seen.id, None, GONE)
     # Also who knew it by what it had before: a doubt between two contacts ends when one of them changes or goes.
     for known in ({} if change.before is None else _keys(change.before), keys):
         _link_waiting(tx, known, target, settings)
@@ -141,6 +146,7 @@ def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at
         _observed(tx, seen.account, seen.id, seen.values, read_at)
     if not change.changed:
         return
+    take_choice(tx, seen, settings)
     if seen.status in _DONE:
         _close(tx, seen)
     if change.before is None and email is not None:

@@ -10,7 +10,7 @@ from connector.store import history, intents, links, outbox, people, receipts, r
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.sync import names
-from connector.sync.identify import settle_link
+from connector.sync.identify import is_by_hand, settle_link
 
 NO_TICKET: Final = "its ticket could not be opened"
 """The cause of a recovery that was closed because nobody can have seen it: the next unhappy answer opens another."""
@@ -50,6 +50,10 @@ def drop(tx: Transaction, intent_id: int) -> bool:
 
 def _contact(tx: Transaction, row: IntentRow, receipt: Receipt | None, person_id: int) -> None:
     """A contact was made or found: that is the link. Several were found: somebody has to choose."""
+    known = links.get(tx, person_id, row.account)
+    if known is not None and known.remote_id is not None and is_by_hand(known):
+        settle_link(tx, person_id, row.account, known.remote_id)  # chosen while this one was being made
+        return
     if receipt is not None:
         how = "created by the connector" if receipt.created else "found there when asked"
         link = Link(

@@ -75,9 +75,10 @@ def test_a_ticket_in_doubt_names_the_candidates_with_their_addresses(db: Databas
     known_contact(db, "003B")
     feed(db, answer())
     decide_all(db, example_settings())
-    assert lines(db)[-2:] == [
-        "Candidate: Ada Example, https://acme.example/003A",
-        "Candidate: Ada Example, https://acme.example/003B",
+    assert lines(db)[-3:] == [
+        "Candidate: Ada Example, https://acme.example/003A (tag csat-contact-003a)",
+        "Candidate: Ada Example, https://acme.example/003B (tag csat-contact-003b)",
+        "Who is it? Add that tag to the ticket; csat-contact-none: none of them.",
     ]
 
 
@@ -90,8 +91,8 @@ def test_many_candidates_and_a_long_story_still_fit_a_screen(db: Database) -> No
     feed(db, answer(comment="\n".join(f"line {number}" for number in range(80))))
     decide_all(db, example_settings())
     assert len(lines(db)) <= 25
-    assert lines(db)[-1] == "… (3 more candidates)"
-    assert sum(line.startswith("Candidate: ") for line in lines(db)) == 5
+    assert lines(db)[-2] == "… (4 more candidates)"
+    assert sum(line.startswith("Candidate: ") for line in lines(db)) == 4
 
 
 @pytest.mark.parametrize("missing", [Missing.CREATE, Missing.HOLD])

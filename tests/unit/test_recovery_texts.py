@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.domain.model.person import Contact
+from connector.domain.model.person import Contact, Suggestion
 from connector.domain.model.response import Metric, Polarity, Rating, Scale
 from connector.domain.recovery.due import day_text, due_at, due_text
 from connector.domain.recovery.text import (
@@ -82,11 +82,19 @@ def test_links_that_do_not_exist_have_no_line() -> None:
 
 def test_a_candidate_is_named_by_what_is_known_of_it() -> None:
     bare = Contact(account="crm", id="003a")
-    assert candidate_lines([replace(bare, name="Ada", url="https://crm.example/003a"), bare]) == [
-        "Candidate: Ada, https://crm.example/003a",
-        "Candidate: 003a",
+    how = "Who is it? Add that tag to the ticket; csat-contact-none: none of them."
+    like = {"003B": Suggestion(contact_id="003B", certainty=87, why="name 96, company same")}
+    ada = replace(bare, name="Ada", url="https://crm.example/003a")
+    assert candidate_lines([ada, replace(bare, id="003B")], like) == [
+        "Candidate: Ada, https://crm.example/003a (tag csat-contact-003a)",
+        "Candidate: 003B, certainty 87 (name 96, company same) (tag csat-contact-003b)",
+        how,
     ]
-    assert candidate_lines([bare] * 3, most=1) == ["Candidate: 003a", "… (2 more candidates)"]
+    assert candidate_lines([bare] * 3, most=1) == [
+        "Candidate: 003a (tag csat-contact-003a)",
+        "… (2 more candidates)",
+        how,
+    ]
     assert candidate_lines([]) == []
 
 

@@ -52,6 +52,17 @@ class LinkState(StrEnum):
     UNLINKED = "unlinked"
 
 
+NOBODY = "none"
+
+
+def choice_tag(contact_id: str) -> str:
+    """The tag by which people say on a ticket which contact somebody is; `NOBODY`: none of the candidates.
+
+    Helpdesks fold tags to lower case, so ids are compared without it.
+    """
+    return f"csat-contact-{contact_id.lower()}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
     """A contact that looks like somebody: how certain it is (0–100) and what agrees, without personal data."""

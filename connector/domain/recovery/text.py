@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from connector.domain.model.person import Contact
+from connector.domain.model.person import NOBODY, Contact, Suggestion, choice_tag
 from connector.domain.model.response import Polarity, Rating
 from connector.domain.recovery.due import day_text
 
@@ -41,13 +41,25 @@ def link_lines(links: Mapping[str, str | None]) -> list[str]:
     return [f"{name}: {url}" for name, url in links.items() if url]
 
 
-def candidate_lines(candidates: Sequence[Contact], most: int = 5) -> list[str]:
-    """`Candidate: Ada Example, https://…` for each contact somebody may be; the last says how many are not named."""
-    named = [
-        f"Candidate: {', '.join(part for part in (one.name or one.id, one.url) if part)}" for one in candidates[:most]
-    ]
+def candidate_lines(
+    candidates: Sequence[Contact], likeness: Mapping[str, Suggestion] | None = None, most: int = 4
+) -> list[str]:
+    """`Candidate: Ada Example, https://… (tag csat-contact-003a)` for each contact somebody may be, and how to choose.
+
+    `likeness`, by id, adds how certain it is and why. A line says how many are not named.
+    """
+    named = [_candidate(one, (likeness or {}).get(one.id)) for one in candidates[:most]]
     more = len(candidates) - len(named)
-    return [*named, f"… ({more} more candidates)"] if more else named
+    if more:
+        named.append(f"… ({more} more candidates)")
+    if named:
+        named.append(f"Who is it? Add that tag to the ticket; {choice_tag(NOBODY)}: none of them.")
+    return named
+
+
+def _candidate(one: Contact, like: Suggestion | None) -> str:
+    known = ", ".join(part for part in (one.name or one.id, one.url, None if like is None else like.text) if part)
+    return f"Candidate: {known} (tag {choice_tag(one.id)})"
 
 
 def one_line(text: str, width: int) -> str:
