@@ -175,6 +175,11 @@ def unsent_on(tx: Transaction, account: str, objects: Iterable[str]) -> list[Int
     return _rows(tx, _UNSENT_ON, {"owner": account, "names": sorted(objects)})
 
 
+def touching(tx: Transaction, account: str, name: str) -> list[IntentRow]:
+    """Every intent on an object, by number."""
+    return sorted(_rows(tx, _ALL.where(_ON), {"owner": account, "names": [name]}), key=lambda row: row.id)
+
+
 def open_objects(tx: Transaction, account: str) -> frozenset[str]:
     """The objects that have an open write."""
     query = select(intent.c.object, intent.c.target).where(

@@ -79,13 +79,13 @@ def _add_answer(tx: Transaction, recovery_id: int, response_id: int) -> bool:
 def open_one(tx: Transaction, person_id: int, playbook: str) -> Recovery | None:
     """The person's open recovery under this playbook; there is at most one."""
     row = tx.execute(_OPEN, {"person": person_id, "book": playbook}).first()
-    return None if row is None else _recovery(row)
+    return None if row is None else from_row(row)
 
 
 def get(tx: Transaction, recovery_id: int) -> Recovery | None:
     """One recovery."""
     row = tx.execute(_GET, {"wanted": recovery_id}).first()
-    return None if row is None else _recovery(row)
+    return None if row is None else from_row(row)
 
 
 def of_response(tx: Transaction, response_id: int) -> list[Recovery]:
@@ -96,7 +96,7 @@ def of_response(tx: Transaction, response_id: int) -> list[Recovery]:
         .where(recovery_response.c.response_id == response_id)
         .order_by(recovery.c.id)
     ).all()
-    return [_recovery(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def ordinal(tx: Transaction, recovery_id: int) -> int:
@@ -171,7 +171,7 @@ def move(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:
     """
     pairs = []
     rows = tx.execute(select(recovery).where(recovery.c.person_id == loser).order_by(recovery.c.id)).all()
-    for mine in [_recovery(row) for row in rows]:
+    for mine in [from_row(row) for row in rows]:
         rival = open_one(tx, winner, mine.playbook)
         if mine.state is RecoveryState.OPEN and rival is not None:
             older, younger = sorted((mine, rival), key=lambda item: (item.opened_at, item.id))
@@ -198,7 +198,8 @@ def counts(tx: Transaction) -> dict[str, int]:
     return {str(state): int(number) for state, number in rows}
 
 
-def _recovery(row: Row[Any]) -> Recovery:
+def from_row(row: Row[Any]) -> Recovery:
+    """A row of the table as a value."""
     return Recovery(
         id=row.id,
         person_id=row.person_id,

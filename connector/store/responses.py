@@ -228,7 +228,7 @@ def pending(tx: Transaction, *, limit: int, fresh_since: datetime) -> list[Versi
         .order_by(backfill, response_version.c.event_at, response_version.c.id)
         .limit(limit)
     ).all()
-    return [_version(tx, row) for row in rows]
+    return [from_row(tx, row) for row in rows]
 
 
 def get(tx: Transaction, response_id: int, number: int | None = None) -> Version | None:
@@ -237,7 +237,7 @@ def get(tx: Transaction, response_id: int, number: int | None = None) -> Version
     row = tx.execute(
         _OPENED.where(response_version.c.response_id == response_id, response_version.c.version == wanted)
     ).first()
-    return None if row is None else _version(tx, row)
+    return None if row is None else from_row(tx, row)
 
 
 def find(tx: Transaction, key: str) -> int | None:
@@ -271,13 +271,13 @@ def keys_like(tx: Transaction, text: str, limit: int = 10) -> list[str]:
 def last_decided(tx: Transaction, response_id: int) -> Version | None:
     """The newest version of an answer that was decided."""
     row = tx.execute(_LAST_DECIDED, {"wanted": response_id}).first()
-    return None if row is None else _version(tx, row)
+    return None if row is None else from_row(tx, row)
 
 
 def recent(tx: Transaction, person_id: int, *, before: datetime, but: int, limit: int = 3) -> list[Version]:
     """The person's latest decided answers that happened before `before`, newest first, without the answer `but`."""
     rows = tx.execute(_RECENT, {"person": person_id, "but": but, "before": before, "most": limit}).all()
-    return [_version(tx, row) for row in rows]
+    return [from_row(tx, row) for row in rows]
 
 
 def mark_decided(
@@ -360,7 +360,8 @@ def anonymous(tx: Transaction) -> int:
     return int(tx.execute(query).scalar_one())
 
 
-def _version(tx: Transaction, row: Row[Any]) -> Version:
+def from_row(tx: Transaction, row: Row[Any]) -> Version:
+    """A row of the table, with the `person_id` of its answer, as a value."""
     understood = Understanding()
     if row.understanding is not None:
         understood = understanding_from_json(tx.unseal(UNDERSTANDING, row.understanding))

@@ -14,14 +14,16 @@ from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
 from connector.domain.model.response import Understanding
 from connector.ports import Contacts, Tickets, Writer
+from connector.ports.taking_back import Retractable
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync import decide, poll, timers, understand
+from connector.sync import decide, poll, timers, understand, undo
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
-from connector.sync.outlet import Limits, Notify, as_planned
+from connector.sync.outlet import Limits, Notify, Prepare, as_planned
 from connector.sync.preparing import TicketLook
 from connector.sync.settings import DecideSettings
+from connector.sync.unchanged import UndoLook
 from connector.sync.write import WriteLane
 from connector.wiring.adapters import Adapters
 from connector.wiring.telemetry import Telemetry
@@ -45,14 +47,15 @@ def make_lanes(
         ).drain,
         decide.LANE: decide.DecideLane(db=db, settings=lambda: settings, on_decided=telemetry.decided).drain,
         timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
+        undo.LANE: undo.UndoLane(db=db, settings=lambda: settings, retractable=retractable(adapters)).drain,
     }
     if settings.score is not None:
         telemetry.follow(timers.LANE, timers.due_since)
     for name, adapter in adapters.made.items():
         if isinstance(adapter, Writer):
-            look = (
-                TicketLook(db=db, tickets=adapter, settings=lambda: settings) if isinstance(adapter, Tickets) else None
-            )
+            look: Prepare = as_planned
+            if isinstance(adapter, Tickets):
+                look = TicketLook(db=db, tickets=adapter, settings=lambda: settings)
             lane = WriteLane(
                 db,
                 adapter,
@@ -61,7 +64,7 @@ def make_lanes(
                 live=settings.live,
                 notify_operators=notifying(settings),
                 on_settled=telemetry.settled,
-                prepare=look or as_planned,
+                prepare=UndoLook(db=db, writer=adapter, otherwise=look),
                 readings=telemetry.readings,
             )
             drains[lane.name] = lane.drain
@@ -76,6 +79,15 @@ def make_lanes(
             read = poll.tickets_feed(adapter.account)
             telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
     return drains
+
+
+def retractable(adapters: Adapters) -> dict[str, Retractable]:
+    """The writers, by account, that can take their records back."""
+    return {
+        adapter.account: adapter
+        for adapter in adapters.made.values()
+        if isinstance(adapter, Writer) and isinstance(adapter, Retractable)
+    }
 
 
 def make_reading(loaded: Loaded, adapters: Adapters) -> understand.Reading:

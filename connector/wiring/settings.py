@@ -18,15 +18,19 @@ from connector.domain.recovery.thresholds import Threshold
 from connector.sync import settings
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
-from connector.wiring.adapters import make_adapters
+from connector.wiring.adapters import Adapters, make_adapters
 
 OURS = frozenset({"answers", "sentiment"})
 
 
 def settings_at_rest(loaded: Loaded, clock: Clock) -> settings.DecideSettings:
     """Settings for looking at what was decided, by a command that calls no vendor."""
-    kit = Kit(clock=clock, token_store=MemoryTokens(clock), read_only=True)
-    return decide_settings(loaded, make_adapters(loaded.config, kit).accounts)
+    return decide_settings(loaded, adapters_at_rest(loaded, clock).accounts)
+
+
+def adapters_at_rest(loaded: Loaded, clock: Clock) -> Adapters:
+    """Adapters of which only the pure half is used."""
+    return make_adapters(loaded.config, Kit(clock=clock, token_store=MemoryTokens(clock), read_only=True))
 
 
 def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.DecideSettings:
