@@ -15,7 +15,9 @@ from connector.simulator.demo_crm import CONTACT_IDS
 Json = dict[str, object]
 
 FIRST = ["Ada", "Ben", "Cleo", "Dario", "Elif", "Finn", "Greta", "Hugo", "Ines", "Kira", "Luis", "Mara", "Nils"]
-LAST = ["Abend", "Bergmann", "Castro", "Dorn", "Engel", "Fuentes", "Gruber", "Lorca", "Moreno"]
+# Seventeen, so that no two of the people have one name: they would be suggested for each other.
+LAST = ["Abend", "Bergmann", "Castro", "Dorn", "Engel", "Fuentes", "Gruber", "Hoyos", "Iglesias", "Jansen", "Kranz"]
+LAST += ["Lorca", "Moreno", "Nowak", "Ortega", "Pfeiffer", "Quast"]
 SERVICES = ["brakes", "oil change", "tyres", "inspection", "air conditioning"]
 LOCATIONS = ["Hamburg", "Leipzig", "Girona"]
 TECHNICIANS = ["T-11", "T-12", "T-21", "T-31"]

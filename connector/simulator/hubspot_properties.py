@@ -58,6 +58,7 @@ class Property:
                 {"label": value, "value": value, "displayOrder": at, "hidden": False}
                 for at, value in enumerate(self.options)
             ],
+            "externalOptions": self.name == "hubspot_owner_id",
             "hasUniqueValue": self.unique,
             "hidden": False,
             "hubspotDefined": self.hubspot,
