@@ -1,4 +1,4 @@
-"""Every kind of write of every real adapter: what is wanted, and where the vendor's truth shows whether it is there."""
+"""Every kind of write to Salesforce, Zendesk and Slack: what is wanted, and where the truth shows if it is there."""
 
 from __future__ import annotations
 
@@ -384,10 +384,4 @@ SLACK: Mapping[str, Effect] = {
         newer=[newest_alert()],
         changed=[{"text": "Ada left"}],
     ),
-}
-
-EFFECTS: Mapping[str, Effect] = {
-    f"{vendor} {name}": effect
-    for vendor, effects in (("salesforce", SALESFORCE), ("zendesk", ZENDESK), ("slack", SLACK))
-    for name, effect in effects.items()
 }

@@ -26,7 +26,9 @@ from connector.store.writes import WriteRow
 from connector.sync import freezing, settling
 from connector.sync.folding import Folded
 from connector.sync.outlet import Outlet
-from tests.durability.effects import EFFECTS, Effect, Held, workspace_unread
+from tests.durability.effects import Effect, Held, workspace_unread
+from tests.durability.effects_hubspot import hub_of
+from tests.durability.every_effect import EFFECTS
 from tests.durability.trials import (
     DONE,
     TRIALS,
@@ -91,6 +93,18 @@ def line_removed_in_doubt(world: World, effect: Effect) -> None:
     vendor.human_update(made, Description="tidied up")
 
 
+def hub_line_removed_in_doubt(world: World, effect: Effect) -> None:
+    answer_lost(world, effect)
+    world.drain()
+    (made,) = world.held["tasks"]
+    hub_of(world).human_update(made, kind="tasks", hs_task_body="tidied up")
+
+
+def typed_in_without_an_address(world: World, effect: Effect) -> None:
+    world.writer.before_send = lambda: void(hub_of(world).add_contact(lastname="Sample"))
+    world.plan(effect.wanted)
+
+
 def archived_before_settled(world: World, effect: Effect) -> None:
     vendor = world.stand.account
     assert isinstance(vendor, zendesk.Zendesk)
@@ -119,6 +133,10 @@ RESIDUALS: tuple[tuple[str, Trial, str], ...] = (
     ("salesforce task, marker", lands_too_late, "lands later than a minute"),
     ("salesforce task, marker", line_removed_in_doubt, "line while our write is in doubt"),
     ("salesforce activity, marker", lands_too_late, "lands later than a minute"),
+    ("hubspot contact", typed_in_without_an_address, "without an e-mail address stays beside ours"),
+    ("hubspot task, marker", lands_too_late, "lands later than a minute"),
+    ("hubspot task, marker", hub_line_removed_in_doubt, "line while our write is in doubt"),
+    ("hubspot activity, marker", lands_too_late, "lands later than a minute"),
     ("zendesk ticket", archived_before_settled, "before its write was settled"),
     ("zendesk note", lands_too_late, "later than a minute after we sent it without getting an answer"),
     ("zendesk three notes, job", job_runs_too_late, "later than a minute after we sent it without getting an answer"),
@@ -222,10 +240,12 @@ Cell = Callable[[Path, str, Trial], None]
 BREAKS: tuple[tuple[Break, str, Trial, Cell], ...] = (
     (never_ask_first, "zendesk note", restored_before, exactly_one),
     (never_ask_first, "salesforce task, marker", restored_planned, exactly_one),
+    (never_ask_first, "hubspot task, marker", restored_planned, exactly_one),
     (never_ask_first, "slack alert", restored_before, exactly_one),
     (ask_at_once, "zendesk note", committed_late, exactly_one),
     (ask_at_once, "zendesk three notes, job", asked_before_visible, exactly_one),
     (ask_at_once, "salesforce task, marker", asked_before_visible, exactly_one),
+    (ask_at_once, "hubspot task, marker", committed_late, exactly_one),
     (ask_at_once, "slack alert", committed_late, exactly_one),
     (ignore_lookup_lag, "slack alert", asked_before_visible, exactly_one),
     (resend_with_a_new_key, "zendesk ticket", answer_lost, exactly_one),
@@ -233,6 +253,7 @@ BREAKS: tuple[tuple[Break, str, Trial, Cell], ...] = (
     (believe_what_it_asks_is_absent, "zendesk note", answer_lost, exactly_one),
     (believe_what_it_asks_is_absent, "zendesk ticket", restarted_three_hours_later, exactly_one),
     (take_any_version_for_the_newest, "salesforce activity, marker", restored_planned, the_newest_wins),
+    (take_any_version_for_the_newest, "hubspot activity, keyed", restored_planned, the_newest_wins),
     (take_any_version_for_the_newest, "slack alert", restored_planned, the_newest_wins),
     (forget_what_was_sending, "slack alert", killed_before_receipt, exactly_one),
     (forget_what_was_sending, "zendesk note", killed_before_receipt, exactly_one),

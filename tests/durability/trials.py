@@ -10,7 +10,8 @@ from pathlib import Path
 from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState, Promise
 from connector.simulator.parts import Fault, FaultKind
-from tests.durability.effects import EFFECTS, Effect
+from tests.durability.effects import Effect
+from tests.durability.every_effect import EFFECTS
 from tests.durability.world import START, World
 
 SECOND = timedelta(seconds=1)

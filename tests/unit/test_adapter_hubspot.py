@@ -417,7 +417,7 @@ def test_oauth_tokens_are_refreshed_and_the_newest_refresh_token_is_kept(
         "client_secret": simulator.CLIENT_SECRET,
         "refresh_token": simulator.REFRESH_TOKEN,
     }
-    crm = connect(account, clock, **oauth)
+    crm = connect(account, clock, None, **oauth)
     for number in range(3):
         assert receipt(write(crm, WriteKind.CONTACT, person(number))[0])
         clock.advance(timedelta(minutes=31))

@@ -1,0 +1,162 @@
+"""Every kind of write to HubSpot: what is wanted, and where its truth shows whether it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from connector.adapters.hubspot import HubSpot, Options
+from connector.clock import VirtualClock
+from connector.domain.model.intent import Intent, Json, WriteKind, refer
+from connector.ports import TokenStore, Writer
+from connector.secret import Secret
+from connector.simulator import hubspot
+from connector.transport.kit import Kit
+from tests.durability.effects import EMAIL, SECOND, Effect, Held, intent, later, nothing
+from tests.durability.world import CALL_SECONDS, START, Stand, World
+
+HUB_CONTACT = "person/7/contact@hubspot:4711"
+HUB_NOTE = "response/typeform/r1/activity@hubspot:4711"
+ACCOUNT = "hubspot:4711"
+CALLS = "POST /crm/objects/*/batch/[cu]*"
+
+
+def hub(clock: VirtualClock, *, task_key: bool = True, merge_mints: bool = False) -> Stand:
+    vendor = hubspot.HubSpot(clock, task_key=task_key, merge_mints=merge_mints)
+    url = vendor.start()
+
+    def connect(clock: VirtualClock, tokens: TokenStore) -> Writer:
+        options = Options(portal="4711", token=Secret(hubspot.SERVICE_KEY), base_url=url, timeout=CALL_SECONDS)
+        return HubSpot("crm", options, Kit(clock=clock, token_store=tokens))
+
+    def hide(lag: timedelta) -> None:
+        vendor.portal.search_lag = lag  # no question of ours is put to the search
+
+    return Stand(site=vendor.site, hide=hide, connect=connect, account=vendor)
+
+
+def hub_without_key(clock: VirtualClock) -> Stand:
+    return hub(clock, task_key=False)
+
+
+def hub_that_mints(clock: VirtualClock) -> Stand:
+    return hub(clock, merge_mints=True)
+
+
+def hub_of(world: World) -> hubspot.HubSpot:
+    vendor = world.stand.account
+    assert isinstance(vendor, hubspot.HubSpot)
+    return vendor
+
+
+def properties(kind: str, *names: str) -> Callable[[World], Held]:
+    """The records of one kind that are not archived, by the named properties."""
+
+    def held(world: World) -> Held:
+        found = [row["properties"] for row in world.held.get(kind, {}).values() if not row["archived"]]
+        return [{name: row.get(name) for name in names} for row in found]
+
+    return held
+
+
+def texts(world: World) -> Held:
+    """The notes, without their marker."""
+    rows = world.held.get("notes", {}).values()
+    return [{"hs_note_body": row["properties"]["hs_note_body"].split("<br>")[0]} for row in rows]
+
+
+def known_hub_contact(world: World) -> None:
+    world.adopt(HUB_CONTACT, hub_of(world).add_contact(lastname="Sample", email=EMAIL))
+
+
+def known_note(world: World) -> None:
+    known_hub_contact(world)
+    world.plan([note()])
+    world.run()
+
+
+def hub_person() -> Intent:
+    fields: dict[str, Json] = {"lastname": "Sample", "email": EMAIL}
+    return intent(ACCOUNT, WriteKind.CONTACT, "person/4f2a", HUB_CONTACT, fields)
+
+
+def hub_score() -> Intent:
+    fields: dict[str, Json] = {"csat_health": 31.5, "csat_band": "at risk"}
+    return intent(ACCOUNT, WriteKind.CONTACT_FIELDS, "score/1", HUB_CONTACT, fields, target=HUB_CONTACT, fold=True)
+
+
+def note() -> Intent:
+    fields: dict[str, Json] = {"hs_note_body": "CSAT 2 of 5", "contact_id": refer(HUB_CONTACT)}
+    more = {"after": (HUB_CONTACT,), "fold": True, "record": f"{ACCOUNT}/typeform/r1/activity", "version": 1}
+    return intent(ACCOUNT, WriteKind.ACTIVITY, "typeform/r1/activity/1", HUB_NOTE, fields, **more)
+
+
+def edited_note() -> Intent:
+    return later(note(), {"hs_note_body": "CSAT 5 of 5", "contact_id": refer(HUB_CONTACT)})
+
+
+def newest_note() -> Intent:
+    fields: dict[str, Json] = {"hs_note_body": "CSAT 3 of 5", "contact_id": refer(HUB_CONTACT)}
+    return replace(edited_note(), key=f"{ACCOUNT}/a3", cause_at=START + 2 * SECOND, fields=fields, version=3)
+
+
+def hub_task() -> Intent:
+    when = "2026-11-21T09:00:00Z"
+    fields: dict[str, Json] = {"hs_task_subject": "Call Ada", "hs_timestamp": when, "contact_id": refer(HUB_CONTACT)}
+    return intent(ACCOUNT, WriteKind.TASK, "task/1", "recovery/3/task/1", fields, after=(HUB_CONTACT,))
+
+
+_TASK_HELD = {"hs_task_subject": "Call Ada", "hs_timestamp": "2026-11-21T09:00:00.000Z"}
+_SCORE_HELD = {"email": EMAIL, "csat_health": "31.5", "csat_band": "at risk"}
+
+_SCORE = Effect(
+    kind=WriteKind.CONTACT_FIELDS,
+    page="hubspot",
+    vendor=hub,
+    seed=known_hub_contact,
+    wanted=[hub_score()],
+    calls=CALLS,
+    held=properties("contacts", "email", "csat_health", "csat_band"),
+    expected=[_SCORE_HELD],
+    newer=[later(hub_score(), {"csat_health": 77.0, "csat_band": "healthy"})],
+    changed=[{**_SCORE_HELD, "csat_health": "77", "csat_band": "healthy"}],
+)
+_CONTACT = replace(_SCORE, kind=WriteKind.CONTACT, seed=nothing, wanted=[hub_person()], newer=(), changed=())
+_TASK = replace(
+    _CONTACT,
+    kind=WriteKind.TASK,
+    seed=known_hub_contact,
+    wanted=[hub_task()],
+    held=properties("tasks", *_TASK_HELD),
+    expected=[_TASK_HELD],
+)
+_NOTE = replace(
+    _TASK,
+    kind=WriteKind.ACTIVITY,
+    wanted=[note()],
+    held=texts,
+    expected=[{"hs_note_body": "CSAT 2 of 5"}],
+    newer=[edited_note()],
+    changed=[{"hs_note_body": "CSAT 5 of 5"}],
+)
+_EDITED = replace(
+    _NOTE,
+    seed=known_note,
+    wanted=[edited_note()],
+    expected=[{"hs_note_body": "CSAT 5 of 5"}],
+    newer=[newest_note()],
+    changed=[{"hs_note_body": "CSAT 3 of 5"}],
+)
+HUBSPOT: Mapping[str, Effect] = {
+    "contact": replace(
+        _CONTACT, held=properties("contacts", "lastname", "email"), expected=[dict(hub_person().fields)]
+    ),
+    "contact_fields": _SCORE,
+    "activity, keyed": _NOTE,
+    "activity edited, keyed": _EDITED,
+    "task, keyed": _TASK,
+    "activity, marker": replace(_NOTE, vendor=hub_without_key),
+    "activity edited, marker": replace(_EDITED, vendor=hub_without_key),
+    "task, marker": replace(_TASK, vendor=hub_without_key),
+}

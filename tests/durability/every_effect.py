@@ -1,0 +1,14 @@
+"""Every kind of write of every real adapter, by the vendor's name and its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.durability.effects import SALESFORCE, SLACK, ZENDESK, Effect
+from tests.durability.effects_hubspot import HUBSPOT
+
+EFFECTS: Mapping[str, Effect] = {
+    f"{vendor} {name}": effect
+    for vendor, effects in (("hubspot", HUBSPOT), ("salesforce", SALESFORCE), ("zendesk", ZENDESK), ("slack", SLACK))
+    for name, effect in effects.items()
+}
