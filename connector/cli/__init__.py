@@ -11,7 +11,7 @@ import sys
 import typer
 from rich.console import Console
 
-from connector.cli import backup, check, demo, explain, init, outbox, plan, replay, run, simulator, status
+from connector.cli import backup, check, config, demo, explain, init, outbox, plan, replay, run, simulator, status, undo
 from connector.errors import ConfigError, ConnectorError, RemoteError, StoreError
 
 EXIT_NO = 1
@@ -36,14 +36,16 @@ app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
 app.command("replay")(replay.replay)
+app.command("undo")(undo.undo)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.add_typer(config.app, name="config")
 app.add_typer(outbox.app, name="outbox")
 
 
 def main() -> None:
     """Run the command line; a mistake of the user's gets a sentence and an exit code, never a traceback."""
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     try:
         app(prog_name="connector")
     except ConfigError as error:

@@ -19,3 +19,5 @@ def check(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> Non
         f"{len(made.rules)} rules, {len(made.playbooks)} playbooks; mode {made.mode}.",
         markup=False,
     )
+    for place, variable in loaded.overridden.items():
+        console().print(f"{variable} overrides {place}.", markup=False)

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from connector.adapters.registry import kinds
+from connector.cli.config import SCHEMA
 from connector.cli.example_files import example_root
 from connector.cli.output import console
+from connector.config.schema import schema_text
 from connector.errors import ConnectorError
 from connector.store.keyring import KeyRing
 
@@ -19,6 +22,7 @@ Next:
   export CONNECTOR_KEY=$(cat connector.key)
   connector check        # says what is still missing, with file and line
   connector run          # writes nothing elsewhere until you set mode: live
+  connector plan         # what that would write, field by field
 Keep connector.key, but apart from backups of the store: without it nothing in
 the store can be read, with it everything can."""
 
@@ -32,14 +36,18 @@ connector.db*
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to put the files; made when missing.")] = Path(),
 ) -> None:
-    """Write connector.yaml, mappings/, a key file and a .gitignore; existing files are never touched."""
+    """Write connector.yaml, its schema for editors, mappings/, a key and a .gitignore; what exists stays untouched."""
     folder.mkdir(parents=True, exist_ok=True)
     config, mappings, key = folder / "connector.yaml", folder / "mappings", folder / "connector.key"
     present = [path.name for path in (config, mappings, key) if path.exists()]
     if present:
         raise ConnectorError(f"{', '.join(present)} exist already in {folder.resolve()}; nothing was written")
     root = example_root()
-    shutil.copy(root / "config.example.yaml", config)
+    example = (root / "config.example.yaml").read_text(encoding="utf-8")
+    config.write_text(f"# yaml-language-server: $schema={SCHEMA}\n{example}", encoding="utf-8")
+    schema = folder / SCHEMA
+    if not schema.exists():
+        schema.write_text(schema_text(kinds()), encoding="utf-8")
     shutil.copytree(root / "mappings", mappings)
     key.touch(mode=0o600)
     key.write_text(KeyRing.generate() + "\n")

@@ -26,7 +26,7 @@ ConfigPath = Annotated[
 
 def console() -> Console:
     """The console results go to; logs go to stderr."""
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_json(document: object) -> None:

@@ -56,8 +56,19 @@ def overrides(
             document.report(Mark(name, 1, 1), f"there is no setting {first!r}", nearest(first, known))
     fields: dict[str, Any] = dict.fromkeys(known, (dict[str, Any] | list[Any] | str | None, None))
     model = create_model("Overrides", __base__=BaseSettings, **fields)
-    found: dict[str, Any] = _Source(model, ours)()
-    return found
+    return {name: _opened(value) for name, value in _Source(model, ours)().items()}
+
+
+def _opened(value: Any) -> Any:
+    """JSON below the top level, which pydantic-settings leaves as text. What is no JSON, as a template, is a text."""
+    if isinstance(value, dict):
+        return {name: _opened(part) for name, part in value.items()}
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def override(document: Document, changes: Mapping[str, Any], environ: Mapping[str, str]) -> dict[Path_, str]:

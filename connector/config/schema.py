@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -33,6 +34,11 @@ def json_schema(kinds: Mapping[str, KindSpec]) -> dict[str, Any]:
     }
     settings["required"] = sorted([*settings["required"], "connections"])
     return {"$schema": DIALECT, **settings, "title": "CSAT Connector", "$defs": dict(sorted(definitions.items()))}
+
+
+def schema_text(kinds: Mapping[str, KindSpec]) -> str:
+    """The schema as a file holds it."""
+    return json.dumps(json_schema(kinds), indent=2, ensure_ascii=False) + "\n"
 
 
 def _connection(name: str, spec: KindSpec, common: Mapping[str, Any]) -> dict[str, Any]:

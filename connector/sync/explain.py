@@ -34,6 +34,7 @@ KINDS: Final[Mapping[WriteKind, str]] = {
     WriteKind.TICKET_UPDATE: "change of the ticket",
     WriteKind.NOTE: "private note on the ticket",
     WriteKind.ALERT: "message to the team",
+    WriteKind.EVENT: "event for another program",
 }
 STATES: Final[Mapping[IntentState, str]] = {
     IntentState.PLANNED: "will be written",
@@ -275,11 +276,11 @@ def _written(tx: Transaction, row: IntentRow) -> Written:
         state=STATES[row.state],
         remote_id=None if receipt is None else receipt.remote_id,
         link=None if receipt is None else receipt.url,
-        reason=_waits(tx, row) if row.state is IntentState.BLOCKED else row.reason,
+        reason=waits(tx, row) if row.state is IntentState.BLOCKED else row.reason,
     )
 
 
-def _waits(tx: Transaction, row: IntentRow) -> str:
+def waits(tx: Transaction, row: IntentRow) -> str:
     """What a blocked intent still waits for, without the names objects have in our store."""
     unmet = set(row.after) - receipts.of_objects(tx, row.after).keys()
     awaited = {

@@ -19,6 +19,7 @@ from connector.store import confirmed, contacts, intents, receipts, responses, t
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writing import Left
+from connector.sync.explain import waits
 from connector.sync.folding import Folded
 from connector.sync.preparing import LOOKED_AT
 from connector.sync.standing_in import Invented, StandIn
@@ -117,8 +118,7 @@ class Recorder:
         record, left, item = part
         remote_id = None if item.target is None or item.target in self.invented.ids else item.target
         known = receipts.of_objects(tx, references([want.value for want in left.fields.values()]))
-        awaited = {name for name, one in known.items() if one.remote_id in self.invented.ids}
-        spelled = {name: _to_come(name) if name in awaited else one for name, one in known.items()}
+        spelled = {name: self._spelled(name, one) for name, one in known.items()}
         values = {
             name: resolve(left.fields[name].value, spelled) if name in left.fields else value
             for name, value in item.fields.items()
@@ -134,7 +134,14 @@ class Recorder:
             intents=tuple(row.id for row in record.members if row.id <= self.last_real),
             changes=tuple(_changes(tx, stand_in.account, record, remote_id, values)),
             left_alone=dict(left.left_out),
-            unsure=tuple(self._unsure(stand_in, kind, item, remote_id, awaits=bool(awaited))),
+            unsure=tuple(self._unsure(stand_in, kind, item, remote_id, awaits=spelled != known)),
+        )
+
+    def _spelled(self, name: str, known: Receipt) -> Receipt:
+        """What an object is called there, with whatever was invented spelled out."""
+        return Receipt(
+            remote_id=f"‹id of {name}›" if known.remote_id in self.invented.ids else known.remote_id,
+            url=f"‹address of {name}›" if self.invented.made(known.url) else known.url,
         )
 
     def _unsure(
@@ -147,10 +154,6 @@ class Recorder:
         unseen = self.unseen.get(stand_in.account)
         if unseen is not None and remote_id is not None and kind in LOOKED_AT:
             yield UNSEEN if remote_id in unseen else READ_AGAIN
-
-
-def _to_come(name: str) -> Receipt:
-    return Receipt(remote_id=f"‹id of {name}›", url=f"‹address of {name}›")
 
 
 def _answers(tx: Transaction, rows: Sequence[IntentRow]) -> tuple[str, ...]:
@@ -200,7 +203,7 @@ def not_sent(tx: Transaction, *, since: datetime, last_real: int) -> list[NotSen
             kind=row.kind,
             object=row.object,
             state=row.state,
-            why=_why(row),
+            why=_why(tx, row),
             answer=None if row.response_id is None else responses.key_of(tx, row.response_id),
             intent=row.id if row.id <= last_real else None,
         )
@@ -208,7 +211,10 @@ def not_sent(tx: Transaction, *, since: datetime, last_real: int) -> list[NotSen
     ]
 
 
-def _why(row: IntentRow) -> str:
+def _why(tx: Transaction, row: IntentRow) -> str:
+    if row.state is IntentState.BLOCKED:
+        failed = (row.reason or "").partition(", which was ")[2]
+        return waits(tx, row) + (f", which was {failed}" if failed else "")
     if row.state is IntentState.PLANNED:
         return row.reason or "it is not due yet"
     if row.state in OPEN:

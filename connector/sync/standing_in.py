@@ -16,6 +16,7 @@ from connector.store import tickets
 from connector.store.database import Database
 
 _FIRST: Final = 7_000_000_000_000_001
+_NOWHERE: Final = "https://invented.example/"
 _LOOK: Final = 100
 """Tickets a helpdesk is asked for in one call; what Zendesk shows at once."""
 
@@ -31,7 +32,11 @@ class Invented:
         """What an account would answer for something it made."""
         number = str(next(self._numbers))
         self.ids.add(number)
-        return Receipt(remote_id=number, url=f"https://invented.example/{number}", created=True)
+        return Receipt(remote_id=number, url=_NOWHERE + number, created=True)
+
+    def made(self, url: str | None) -> bool:
+        """Whether an address is one of ours."""
+        return url is not None and url.startswith(_NOWHERE)
 
 
 class StandIn:
