@@ -53,7 +53,6 @@ def test_show_hides_secrets_in_every_form(type_: Keyboard) -> None:
         done = type_(*words)
         assert done.code == 0
         assert SECRET not in done.out
-        assert not any(secret in done.out for secret in ENVIRON.values())
 
 
 def test_show_for_programs_keeps_settings_and_origins_apart(type_: Keyboard) -> None:
