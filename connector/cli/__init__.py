@@ -11,7 +11,22 @@ import sys
 import typer
 from rich.console import Console
 
-from connector.cli import backup, check, config, demo, explain, init, outbox, plan, replay, run, simulator, status, undo
+from connector.cli import (
+    backup,
+    check,
+    config,
+    demo,
+    explain,
+    init,
+    match,
+    outbox,
+    plan,
+    replay,
+    run,
+    simulator,
+    status,
+    undo,
+)
 from connector.errors import ConfigError, ConnectorError, RemoteError, StoreError
 
 EXIT_NO = 1
@@ -40,6 +55,7 @@ app.command("undo")(undo.undo)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(config.app, name="config")
+app.add_typer(match.app, name="match")
 app.add_typer(outbox.app, name="outbox")
 
 

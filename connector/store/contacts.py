@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 
 from connector.domain.model.intent import Json
 from connector.domain.model.person import Contact, KeyKind
@@ -100,6 +100,13 @@ def get(tx: Transaction, account: str, remote_id: str) -> Contact | None:
 def living(tx: Transaction, account: str, ids: Sequence[str]) -> list[Contact]:
     """Those of the contacts that are there, in no particular order."""
     return [_contact(tx, row) for row in tx.execute(_SOME, {"wanted": account, "ids": list(ids)})] if ids else []
+
+
+def number(tx: Transaction, account: str) -> int:
+    """How many living contacts of the account were reported."""
+    query = select(func.count()).select_from(contact).where(contact.c.account == account)
+    living_only = query.where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None))
+    return int(tx.execute(living_only).scalar_one())
 
 
 def file_some(

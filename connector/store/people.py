@@ -48,6 +48,11 @@ def keys_of(tx: Transaction, person_id: int) -> dict[KeyKind, list[str]]:
     return found
 
 
+def exists(tx: Transaction, person_id: int) -> bool:
+    """Whether there is, or was before a merge, a person of this number."""
+    return tx.execute(select(person.c.id).where(person.c.id == person_id)).first() is not None
+
+
 def survivor(tx: Transaction, person_id: int) -> int:
     """Follow merges to the person that is left."""
     current = person_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -278,6 +278,14 @@ def recent(tx: Transaction, person_id: int, *, before: datetime, but: int, limit
     """The person's latest decided answers that happened before `before`, newest first, without the answer `but`."""
     rows = tx.execute(_RECENT, {"person": person_id, "but": but, "before": before, "most": limit}).all()
     return [from_row(tx, row) for row in rows]
+
+
+def newest(tx: Transaction, *, limit: int) -> Iterator[Version]:
+    """The latest version of each answer, the one recorded last first; erased ones are left out."""
+    is_latest = response_version.c.version == response.c.latest_version
+    there = response_version.c.sealed.is_not(None)
+    rows = tx.execute(_OPENED.where(is_latest, there).order_by(response_version.c.id.desc()).limit(limit)).all()
+    return (_version(tx, row) for row in rows)
 
 
 def mark_decided(
