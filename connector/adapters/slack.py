@@ -10,9 +10,10 @@ from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connector.domain.model.account import Demand
 from connector.domain.model.intent import Found, Item, Json, Promise, Receipt, Request, WriteKind
 from connector.errors import Gone, InDoubt, Rejected, RemoteError, Throttled, Transient, Unauthorized
-from connector.ports import Job, Outcome
+from connector.ports import Finding, Job, Outcome
 from connector.secret import Secret
 from connector.transport import replies
 from connector.transport.client import Reply
@@ -23,6 +24,7 @@ from connector.transport.shapes import expecting
 ROLES = frozenset({"notifier"})
 
 BASE_URL = "https://slack.com"
+TEST = "/api/auth.test"
 POST, UPDATE = "/api/chat.postMessage", "/api/chat.update"
 HISTORY, CHANNELS = "/api/conversations.history", "/api/conversations.list"
 JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
@@ -60,6 +62,15 @@ FIELDS = {
     "msg_too_long": "text",
     "no_text": "text",
 }
+
+# What the app needs to be allowed, and what does not work without it.
+SCOPES: Mapping[str, str] = MappingProxyType(
+    {
+        "chat:write": "it can post nothing",
+        "channels:read": "it cannot find channels by name",
+        "channels:history": "a message whose answer was lost cannot be looked for",
+    }
+)
 
 PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
     {
@@ -160,6 +171,26 @@ class Slack:
                         found[key].append(self._receipt(channel, ts, created=None))
         return [Found(receipts=found[item.key]) for item in items]
 
+    def inspect(self, demand: Demand) -> Sequence[Finding]:
+        """Scopes of the token, and whether every channel the configuration names is there and can be posted to."""
+        reply = self._api.call("GET", TEST, endpoint_class="lookup", write=False)
+        user = str(self._ok(reply).get("user") or "the app")
+        given = {scope.strip() for scope in reply.headers.get("x-oauth-scopes", ",".join(SCOPES)).split(",")}
+        found = [_lacking(scope) for scope in SCOPES if scope not in given]
+        if not demand.channels or "channels:read" not in given:
+            return found
+        with expecting("which channels there are"):
+            known = dict(self._listed(private="groups:read" in given))
+        return [*found, *(one for name in sorted(demand.channels) for one in _channel_findings(name, known, user))]
+
+    def _listed(self, *, private: bool) -> Iterator[tuple[str, dict[str, Json]]]:
+        """Every channel the app sees, archived ones included, by `#name` and by id."""
+        types = "public_channel,private_channel" if private else "public_channel"
+        for page in self._pages(CHANNELS, {"types": types, "limit": PAGE}):
+            for entry in _objects(page.get("channels")):
+                yield f"#{entry['name']}", entry
+                yield str(entry["id"]), entry
+
     def _messages(self, channel: str, oldest: datetime) -> Iterator[tuple[str, str]]:
         """Key and timestamp of each of our messages since `oldest`, newest first."""
         query: dict[str, str | int] = {
@@ -234,6 +265,28 @@ class Slack:
             created=created,
             request_id=request_id,
         )
+
+
+def _lacking(scope: str) -> Finding:
+    return Finding(
+        subject=f"scope {scope}",
+        message=f"the app is not allowed it: {SCOPES[scope]}",
+        fix=f"api.slack.com/apps › OAuth & Permissions › Bot Token Scopes: add {scope}, reinstall the app",
+        blocking=scope == "chat:write",
+    )
+
+
+def _channel_findings(name: str, known: Mapping[str, Mapping[str, Json]], user: str) -> Iterator[Finding]:
+    entry = known.get(name)
+    if entry is None:
+        message, fix = "the app sees no such channel", f"create it, or invite the app there: /invite @{user}"
+    elif entry.get("is_archived"):
+        message, fix = "the channel is archived", "unarchive it, or name another in the configuration"
+    elif not entry.get("is_member"):
+        message, fix = "the app is not in it, so it cannot post there", f"in that channel: /invite @{user}"
+    else:
+        return
+    yield Finding(subject=name, message=message, fix=fix, blocking=True)
 
 
 def _code(error: Json) -> str:

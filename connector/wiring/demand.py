@@ -59,10 +59,10 @@ def _ticket_steps(loaded: Loaded, name: str) -> Iterator[TicketStep]:
         yield from (step for step in playbook.steps if isinstance(step, TicketStep) and step.connection == name)
 
 
-def _tags(steps: list[TicketStep]) -> frozenset[str]:
-    """The tags that every ticket a recovery is worked on carries."""
+def _tags(steps: list[TicketStep]) -> tuple[str, ...]:
+    """The tags that every ticket a recovery is worked on carries, the one against surveys last."""
     common = set(steps[0].tags).intersection(*(step.tags for step in steps)) if steps else set()
-    return frozenset(common | {NO_SURVEY}) if steps else frozenset()
+    return (*sorted(common - {NO_SURVEY}), NO_SURVEY) if steps else ()
 
 
 def _channels(loaded: Loaded, name: str) -> Iterator[str]:

@@ -53,9 +53,9 @@ class FormUse:
 class Demand:
     """Everything the configuration will use of one connected account.
 
-    `statuses`, `groups` and `channels` are names as the YAML has them; `tags` stand on every ticket of ours; `reads`
-    are fields that are only read; `hook_url` is where the account's webhook must post, None while `public_url` is not
-    set.
+    `statuses`, `groups` and `channels` are names as the YAML has them; `tags` stand on every ticket a recovery is
+    worked on, the one against surveys last; `reads` are fields that are only read; `hook_url` is where the account's
+    webhook must post, None while `public_url` is not set.
     """
 
     connection: str
@@ -64,7 +64,7 @@ class Demand:
     statuses: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
-    tags: frozenset[str] = frozenset()
+    tags: Sequence[str] = ()
     forms: Sequence[FormUse] = ()
     hook_url: str | None = None
 
