@@ -16,7 +16,7 @@ from connector.simulator.suite import start_all
 
 
 def simulator(
-    port: Annotated[int, typer.Option(help="First of five ports; 0 takes free ones.")] = 0,
+    port: Annotated[int, typer.Option(help="First of six ports; 0 takes free ones.")] = 0,
     crm: Annotated[Crm, typer.Option(help="The CRM that the environment leads to.")] = Crm.SALESFORCE,
     bare: Annotated[bool, typer.Option("--bare", help="Accounts in which nothing of ours was set up yet.")] = False,
 ) -> None:
@@ -27,7 +27,7 @@ def simulator(
     try:
         running = start_all(SystemClock(), ports=port, bare=bare, crm=crm)
     except (OSError, OverflowError) as error:
-        raise ConnectorError(f"five ports from {port} on cannot be used: {error}; --port 0 takes free ones") from error
+        raise ConnectorError(f"six ports from {port} on cannot be used: {error}; --port 0 takes free ones") from error
     with running as simulators:
         out = console()
         for key, value in simulators.environment().items():

@@ -25,10 +25,13 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("health_score", "write", "to", "*"), frozenset({"crm"})),
     (("answers", "write_to", "*"), frozenset({"crm", "helpdesk"})),
     (("rules", "*", "do", "*", "notify", "connection"), frozenset({"notifier"})),
+    (("rules", "*", "do", "*", "start", "workflow"), frozenset({"workflow"})),
     (("playbooks", "*", "steps", "*", "ticket", "connection"), frozenset({"helpdesk"})),
     (("playbooks", "*", "steps", "*", "task", "connection"), frozenset({"crm"})),
 )
 EXPRESSIONS: Final = (("rules", "*", "when"),)
+# In a rule's action, with the names that have a value there.
+VALUES: Final = (("rules", "*", "do", "*", "start", "data", "*"),)
 # By the place that decides which names have a value there.
 TEMPLATES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     "notify": (

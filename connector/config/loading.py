@@ -36,8 +36,8 @@ class Loaded:
     """A valid configuration and what was compiled from it.
 
     `survey_mappings` by survey; `field_mappings` by connection and section; `rules` by rule name, a missing value
-    raises; `templates` by their text, a missing value prints nothing; `themes` None when none are configured;
-    `sections` the sections of its mapping that are made use of, by connection. `files` is everything it was read from,
+    raises; `templates` and `values` by their text, a missing value prints nothing and is none; `themes` None when none
+    are configured; `sections` the sections of its mapping that are made use of, by connection. `files` is everything it was read from,
     the configuration itself first. `overridden` and `filled` are the settings that came from environment variables, by
     their place (`connections.zendesk.base_url`): against what the file says, and because it says `${NAME}`.
     """
@@ -48,6 +48,7 @@ class Loaded:
     themes: Themes | None
     rules: Mapping[str, Expression]
     templates: Mapping[str, Template]
+    values: Mapping[str, Expression]
     sections: Mapping[str, frozenset[str]]
     files: tuple[Path, ...]
     overridden: Mapping[str, str]
@@ -116,6 +117,12 @@ class _Loading:
                 text: compile_template(text, rule_names(self.segments), "absent")
                 for patterns in checks.TEMPLATES.values()
                 for pattern in patterns
+                for _, text in matches(self.tree, pattern)
+                if isinstance(text, str)
+            },
+            values={
+                text: compile_expression(text, rule_names(self.segments), "absent")
+                for pattern in checks.VALUES
                 for _, text in matches(self.tree, pattern)
                 if isinstance(text, str)
             },
@@ -211,6 +218,7 @@ class _Loading:
             checks.thresholds(self.tree, self.segments, self.findings)
         checks.forms(self.tree, self.findings)
         checks.expressions(self.tree, checks.EXPRESSIONS, names_in("when", self.segments), self.findings)
+        checks.expressions(self.tree, checks.VALUES, names_in("notify", self.segments), self.findings)
         for place, patterns in checks.TEMPLATES.items():
             checks.expressions(self.tree, patterns, names_in(place, self.segments), self.findings, templates=True)
         self._score()
@@ -221,7 +229,7 @@ class _Loading:
         whole = self._is_whole("analysis", dict) and not self.findings.was_meant(("analysis", "themes"))
         words = None if themes is None else themes.names
         known = constants.known_values(self.tree, () if whole and not named else words, self.findings)
-        constants.constants(self.tree, checks.EXPRESSIONS, known, self.findings)
+        constants.constants(self.tree, (*checks.EXPRESSIONS, *checks.VALUES), known, self.findings)
         for patterns in checks.TEMPLATES.values():
             constants.constants(self.tree, patterns, known, self.findings, templates=True)
         return known

@@ -26,18 +26,29 @@ class Alert(Notify):
     text: Text = Field(description="A template; a missing value prints nothing.")
 
 
+class Start(Model):
+    """One event to another program."""
+
+    workflow: Text = Field(description="A connection of kind workflow.")
+    event: Text = Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="The event's type, which the receiver tells apart by."
+    )
+    data: dict[Text, Text] = Field(description="What the event says: name → expression; a missing value is null.")
+
+
 class Action(Model):
-    """What a rule does: exactly one of `open_recovery` and `notify`."""
+    """What a rule does: exactly one of `open_recovery`, `notify` and `start`."""
 
     open_recovery: Text | None = Field(default=None, description="The playbook to open, or to join when it is open.")
     severity: Severity | None = Field(default=None, description="How bad it is; for open_recovery.")
     notify: Alert | None = Field(default=None, description="A message to people.")
+    start: Start | None = Field(default=None, description="An event to another program.")
 
     @model_validator(mode="after")
     def _one(self) -> Action:
-        if (self.open_recovery is None) == (self.notify is None):
-            raise ValueError("an action is either open_recovery or notify")
-        if self.severity is not None and self.notify is not None:
+        if [self.open_recovery, self.notify, self.start].count(None) != 2:
+            raise ValueError("an action is one of open_recovery, notify and start")
+        if self.severity is not None and self.open_recovery is None:
             raise ValueError("severity belongs to open_recovery")
         return self
 

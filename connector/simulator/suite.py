@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from connector.clock import Clock
-from connector.simulator import hubspot, salesforce, slack, typeform, zendesk
+from connector.simulator import hubspot, salesforce, slack, typeform, workflow, zendesk
 
 INHOUSE_SECRET = "sim-inhouse"
 
@@ -21,6 +21,7 @@ class Simulators:
     zendesk: zendesk.Zendesk
     slack: slack.Slack
     typeform: typeform.Typeform
+    workflow: workflow.Workflow
     crm: str = "salesforce"
 
     def environment(self) -> dict[str, str]:
@@ -47,6 +48,8 @@ class Simulators:
             "ZENDESK_CLIENT_SECRET": zendesk.CLIENT_SECRET,
             "ZENDESK_WEBHOOK_SECRET": zendesk.HOOK_SECRET,
             "SLACK_TOKEN": slack.TOKEN,
+            "ZAPIER_URL": self.workflow.url,
+            "ZAPIER_SECRET": workflow.SECRET,
             "CONNECTOR__CONNECTIONS__TYPEFORM__BASE_URL": self.typeform.site.base_url,
             "CONNECTOR__CONNECTIONS__ZENDESK__BASE_URL": self.zendesk.site.base_url,
             "CONNECTOR__CONNECTIONS__SLACK__BASE_URL": self.slack.site.base_url,
@@ -54,7 +57,7 @@ class Simulators:
 
     def stop(self) -> None:
         """Stop all of them."""
-        for simulator in (self.salesforce, self.hubspot, self.zendesk, self.slack, self.typeform.site):
+        for simulator in (self.salesforce, self.hubspot, self.zendesk, self.slack, self.typeform.site, self.workflow):
             simulator.stop()
 
     def __enter__(self) -> Simulators:
@@ -84,6 +87,7 @@ def start_all(
         zendesk=zendesk.Zendesk(clock, bare=bare),
         slack=slack.Slack(clock),
         typeform=typeform.Typeform(clock),
+        workflow=workflow.Workflow(clock),
     )
     sites = {
         "salesforce": running.salesforce.site,
@@ -91,6 +95,7 @@ def start_all(
         "slack": running.slack.site,
         "typeform": running.typeform.site,
         "hubspot": running.hubspot.site,
+        "workflow": running.workflow.site,
     }
     for index, (name, site) in enumerate(sites.items()):
         if isinstance(ports, Mapping):

@@ -57,6 +57,11 @@ def alert_object(response_key: str, ordinal: int) -> str:
     return f"response/{response_key}/alert/{ordinal}"
 
 
+def event_object(response_key: str, event: str, ordinal: int, version: int, account: str) -> str:
+    """One event about a version of an answer; `ordinal` tells events of one type apart."""
+    return f"response/{response_key}/event/{event}/{ordinal}/{version}@{account}"
+
+
 def person_key(tx: Transaction, person_id: int) -> str:
     """A digest that is the same whenever and wherever this human is met again; it fits a field of 64 characters."""
     known = people.keys_of(tx, person_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from connector.domain.model.intent import Json
 from connector.domain.model.recovery import Severity
 from connector.errors import ExpressionError
-from connector.sync.settings import OpenRecovery, Rule, SendAlert
+from connector.sync.settings import Effect, OpenRecovery, Rule, SendAlert, StartWorkflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Ruling:
     decided_by: str
     missing: str | None
     checks: tuple[tuple[str, str], ...]
-    actions: tuple[OpenRecovery | SendAlert, ...] = ()
+    actions: tuple[Effect, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """For the history."""
@@ -83,3 +83,8 @@ def recoveries_wanted(rulings: Sequence[Ruling]) -> dict[str, Severity]:
 def alerts_wanted(rulings: Sequence[Ruling]) -> list[SendAlert]:
     """The messages to send, in the order of the rules."""
     return [action for ruling in rulings for action in ruling.actions if isinstance(action, SendAlert)]
+
+
+def events_wanted(rulings: Sequence[Ruling]) -> list[StartWorkflow]:
+    """The events for other programs, in the order of the rules."""
+    return [action for ruling in rulings for action in ruling.actions if isinstance(action, StartWorkflow)]

@@ -27,6 +27,7 @@ GIVEN: dict[str, dict[str, object]] = {
     "slack": {"token": "xoxb-sample"},
     "typeform": {"webhook_secret": ["secret"]},
     "webhook": {"webhook_secret": ["secret"]},
+    "workflow": {"url": "https://hooks.example.com/catch/1", "secret": "a secret of 16 bytes or more"},
     "zendesk": {"subdomain": "acme", "client_id": "id", "client_secret": "secret"},
 }
 ROLES = {
@@ -36,6 +37,7 @@ ROLES = {
     "slack": {"notifier"},
     "typeform": {"source"},
     "webhook": {"source"},
+    "workflow": {"workflow"},
     "zendesk": {"helpdesk"},
 }
 

@@ -32,9 +32,20 @@ class WriteKind(StrEnum):
     """One private note on an existing ticket."""
     ALERT = "alert"
     """One message to people. A later alert of the same thread updates the first where the vendor can."""
+    EVENT = "event"
+    """One event to another program, which starts something of its own."""
 
 
-ALARMS = frozenset({WriteKind.TASK, WriteKind.TICKET, WriteKind.TICKET_UPDATE, WriteKind.NOTE, WriteKind.ALERT})
+ALARMS = frozenset(
+    {
+        WriteKind.TASK,
+        WriteKind.TICKET,
+        WriteKind.TICKET_UPDATE,
+        WriteKind.NOTE,
+        WriteKind.ALERT,
+        WriteKind.EVENT,
+    }
+)
 """What opens, tells or asks people something. The other kinds keep records, which are as welcome later."""
 
 
