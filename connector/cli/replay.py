@@ -10,7 +10,8 @@ import typer
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_table
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
-from connector.store import inbox, responses
+from connector.store import inbox, responses, runs, undoings
+from connector.store.database import Database
 from connector.store.inbox import Quarantined
 from connector.store.responses import Undecidable
 from connector.wiring.opening import load_config, open_store
@@ -21,6 +22,9 @@ def replay(
         list[str] | None, typer.Argument(help="What to take again: deliveries by number, answers by their whole key.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Take all of them again.")] = False,
+    run: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, help="Read the answers of this undone run again.")
+    ] = None,
     show: Annotated[bool, typer.Option("--list", help="Only show what is quarantined, and why.")] = False,
     config: ConfigPath = "connector.yaml",
     as_json: AsJson = False,
@@ -28,6 +32,9 @@ def replay(
     """Put quarantined deliveries and answers back in line; the running daemon takes them at once."""
     numbers, keys = _told_apart(ids or ())
     db = open_store(load_config(config).config, SystemClock())
+    if run is not None:
+        _read_again(db, run, as_json=as_json)
+        return
     if show or not (ids or everything):
         with db.read() as tx:
             deliveries, answers = inbox.list_quarantined(tx), responses.list_quarantined(tx)
@@ -46,6 +53,21 @@ def replay(
         print_json({"replayed": back})
     else:
         console().print(f"{back} put back in line.")
+
+
+def _read_again(db: Database, run: int, *, as_json: bool) -> None:
+    with db.write() as tx:
+        if runs.get(tx, run).undone_at is None:
+            raise ConnectorError(f"run {run} was not undone: `connector undo {run}` first")
+        if run in {one.run_id for one in undoings.open_ones(tx)}:
+            raise ConnectorError(f"run {run} is still being undone: try again in a moment")
+        back, lost = undoings.read_again(tx, run)
+    if as_json:
+        print_json({"replayed": back, "not_kept": lost})
+        return
+    console().print(f"{back} put back in line, to be read as the mappings are now.")
+    if lost:
+        console().print(f"{lost} cannot be read again: what was delivered is not kept any more.")
 
 
 def _told_apart(ids: Sequence[str]) -> tuple[list[int], list[str]]:

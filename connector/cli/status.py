@@ -30,6 +30,10 @@ def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> No
                 "intents": now.intents,
                 "recoveries": now.recoveries,
                 "held_links": now.held_links,
+                "run": None if now.run is None else now.run.id,
+                "undoing": list(now.undoing),
+                "paused_by_operators": {one.connection: one.since for one in now.pauses},
+                "storms": {one.survey: one.since for one in now.storms},
                 "paused": {account.name: account.reason for account in now.paused},
                 "waiting": now.waiting,
             }
@@ -47,8 +51,19 @@ def _print(now: Status) -> None:
     if now.paused:
         rows = [(account.name, account.reason, account.since) for account in now.paused]
         print_table("Paused, needs a person", ["account", "reason", "since"], rows)
+    if now.pauses:
+        print_table(
+            "Paused by an operator", ["connection", "since"], [(one.connection, one.since) for one in now.pauses]
+        )
     out = console()
     out.print()
+    for storm in now.storms:
+        out.print(
+            f"{storm.survey}: too many unhappy answers, what they lead to is held. Are they right? `connector resume "
+            f"{storm.survey}` lets it go; `connector undo {storm.run_id}` takes the run back."
+        )
+    for number in now.undoing:
+        out.print(f"Run {number} is being undone: `connector undo {number}` says how far it is.")
     unread = now.deliveries.get(DeliveryState.QUARANTINED.value, 0)
     undecided = now.responses.get(VersionState.QUARANTINED.value, 0)
     if quarantined := unread + undecided:
@@ -60,4 +75,5 @@ def _print(now: Status) -> None:
     for state in STUCK:
         if number := now.intents.get(state.value, 0):
             out.print(f"{number} {state.value}: `connector outbox list --state {state.value}` says why.")
-    out.print(f"Mode {now.mode}; {now.waiting} under way.")
+    run = "" if now.run is None else f", run {now.run.id}"
+    out.print(f"Mode {now.mode}{run}; {now.waiting} under way.")

@@ -5,16 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connector.domain.model.intent import FINAL_STATES
-from connector.store import accounts, counts, inbox, links, outbox, recoveries, responses
+from connector.store import (
+    accounts,
+    counts,
+    inbox,
+    links,
+    outbox,
+    pauses,
+    recoveries,
+    responses,
+    runs,
+    storms,
+    undoings,
+)
 from connector.store.accounts import Paused
 from connector.store.database import Database
+from connector.store.pauses import Pause
+from connector.store.runs import Run
+from connector.store.storms import Breaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """Every count, by name. `accepted` deliveries = the states of `deliveries` + `duplicates`.
 
-    `held_links`: how many persons' links wait for somebody to say which contact it is.
+    `held_links`: how many persons' links wait for somebody to say which contact it is. `run`: what is planned now can
+    be undone by its number; `undoing`: runs that are being undone. `pauses`: connections an operator paused. `storms`:
+    surveys whose work is held because too many of their answers are unhappy.
     """
 
     mode: str
@@ -27,6 +44,10 @@ class Status:
     recoveries: dict[str, int]
     held_links: int
     paused: list[Paused]
+    run: Run | None = None
+    undoing: tuple[int, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    storms: tuple[Breaker, ...] = ()
 
     @property
     def waiting(self) -> int:
@@ -54,4 +75,8 @@ def read_status(db: Database, mode: str) -> Status:
             recoveries=recoveries.counts(tx),
             held_links=links.held(tx),
             paused=accounts.all_paused(tx),
+            run=runs.active(tx),
+            undoing=tuple(one.run_id for one in undoings.open_ones(tx)),
+            pauses=tuple(pauses.listed(tx)),
+            storms=tuple(storms.held(tx)),
         )

@@ -1,0 +1,64 @@
+"""The storm breaker of each survey: how its newest answers were, and whether what they lead to is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from connector.store.schema import storm
+from connector.store.transaction import Transaction
+
+QUIET = timedelta(days=1)
+"""How long nothing is held after an operator said that a storm is real."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """One survey. `recent` are its newest answers that were acted on, newest last: `u` unhappy, `h` happy."""
+
+    survey: str
+    recent: str = ""
+    since: datetime | None = None
+    quiet_until: datetime | None = None
+    run_id: int | None = None
+
+
+def of(tx: Transaction, survey: str) -> Breaker:
+    """The breaker of a survey."""
+    row = tx.execute(select(storm).where(storm.c.survey == survey)).one_or_none()
+    return Breaker(survey=survey) if row is None else _read(row)
+
+
+def save(tx: Transaction, breaker: Breaker) -> None:
+    """Keep it."""
+    values = {
+        "survey": breaker.survey,
+        "recent": breaker.recent,
+        "since": breaker.since,
+        "quiet_until": breaker.quiet_until,
+        "run_id": breaker.run_id,
+    }
+    tx.upsert(storm, values, keys=["survey"], update=["recent", "since", "quiet_until", "run_id"])
+
+
+def held(tx: Transaction) -> list[Breaker]:
+    """The surveys whose work is held, by name."""
+    rows = tx.execute(select(storm).where(storm.c.since.is_not(None)).order_by(storm.c.survey))
+    return [_read(row) for row in rows]
+
+
+def release(tx: Transaction, survey: str) -> bool:
+    """An operator says that the storm is real: nothing is held for a day. False when nothing was held."""
+    if of(tx, survey).since is None:
+        return False
+    save(tx, Breaker(survey=survey, quiet_until=tx.now + QUIET))
+    return True
+
+
+def _read(row: Row[Any]) -> Breaker:
+    return Breaker(
+        survey=row.survey, recent=row.recent, since=row.since, quiet_until=row.quiet_until, run_id=row.run_id
+    )
