@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from connector.cli.demo import HURRY
+from connector.cli.demo import hurry
 from connector.clock import SystemClock
 from connector.simulator.demo_input import Delivery, DemoInput, make_demo_input
-from connector.simulator.demo_world import furnish
+from connector.simulator.demo_world import crm_of, furnish
 from connector.simulator.suite import Simulators, start_all
 from connector.testing.rehearsal import Rehearsal
 
@@ -38,9 +38,8 @@ class Stage:
                 text = text.replace(old, new)
             return text
 
-        after = Rehearsal(
-            self.folder, ROOT, self.simulators, SystemClock(), overrides={**HURRY, "CONNECTOR_KEY": key}, rewrite=edit
-        )
+        overrides = {**hurry(self.simulators.crm), "CONNECTOR_KEY": key}
+        after = Rehearsal(self.folder, ROOT, self.simulators, SystemClock(), overrides=overrides, rewrite=edit)
         for old, new in rename.items():
             for name in [name for name in after.environ if name.startswith(f"{before}{old.upper()}__")]:
                 after.environ[name.replace(old.upper(), new.upper())] = after.environ.pop(name)
@@ -49,19 +48,24 @@ class Stage:
 
 @contextmanager
 def staged(
-    folder: Path, *, seed: int = 1, overrides: Mapping[str, str] | None = None, dated: bool = True
+    folder: Path,
+    *,
+    seed: int = 1,
+    overrides: Mapping[str, str] | None = None,
+    dated: bool = True,
+    crm: str = "salesforce",
 ) -> Iterator[Stage]:
-    """Simulators with the demo's world and a rehearsal that is not started yet.
+    """Simulators with the demo's world and a rehearsal that is not started yet; `crm` is salesforce or hubspot.
 
     Not `dated`: nobody has a last service, whose age in days is another after midnight.
     """
     clock = SystemClock()
-    world = make_demo_input(seed, clock.now())
+    world = make_demo_input(seed, clock.now(), crm=crm)
     if not dated:
         world = replace(world, people=tuple(replace(person, last_service_days=None) for person in world.people))
-    with start_all(clock) as simulators:
+    with start_all(clock, crm=crm) as simulators:
         furnish(simulators, world)
-        rehearsal = Rehearsal(folder, ROOT, simulators, clock, overrides={**HURRY, **(overrides or {})})
+        rehearsal = Rehearsal(folder, ROOT, simulators, clock, overrides={**hurry(crm), **(overrides or {})})
         try:
             yield Stage(simulators=simulators, world=world, rehearsal=rehearsal, folder=folder)
         finally:
@@ -71,7 +75,7 @@ def staged(
 
 def writes(simulators: Simulators) -> list[str]:
     """Every call so far that changes something at a vendor; getting a token changes nothing."""
-    sites = (simulators.salesforce.site, simulators.zendesk.site, simulators.slack.site)
+    sites = (crm_of(simulators).site, simulators.zendesk.site, simulators.slack.site)
     return [f"{entry.method} {entry.path}" for site in sites for entry in site.requests.writes()]
 
 

@@ -1,4 +1,4 @@
-"""The demo ends equal to the oracle, whatever the seed and the order."""
+"""The demo ends equal to the oracle, whatever the seed, the order and the CRM."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(("seed", "order"), [(1, 0), (1, 7), (2, 3)])
-def test_the_demo_agrees_with_the_oracle(seed: int, order: int) -> None:
+@pytest.mark.parametrize(
+    ("crm", "seed", "order"), [("salesforce", 1, 0), ("salesforce", 1, 7), ("salesforce", 2, 3), ("hubspot", 3, 5)]
+)
+def test_the_demo_agrees_with_the_oracle(crm: str, seed: int, order: int) -> None:
+    chosen = ["--crm", crm, "--seed", str(seed), "--order", str(order)]
     done = subprocess.run(
-        [sys.executable, "-m", "connector", "demo", "--json", "--seed", str(seed), "--order", str(order)],
+        [sys.executable, "-m", "connector", "demo", "--json", *chosen],
         capture_output=True,
         text=True,
         timeout=180,

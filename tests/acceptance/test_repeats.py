@@ -15,16 +15,18 @@ pytestmark = pytest.mark.slow
 RENAMED = {
     "  typeform:\n": "  forms_tool:\n",
     "from: typeform": "from: forms_tool",
-    "  salesforce:\n": "  crm:\n",
-    "from: salesforce": "from: crm",
-    "connection: salesforce": "connection: crm",
-    "to: [salesforce]": "to: [crm]",
     "  zendesk:\n": "  helpdesk:\n",
     "from: zendesk": "from: helpdesk",
     "connection: zendesk": "connection: helpdesk",
-    "[salesforce, zendesk]": "[helpdesk, crm]",
     "  slack:\n": "  chat:\n",
     "connection: slack": "connection: chat",
+}
+CRMS = {
+    "  {}:\n": "  crm:\n",
+    "from: {}": "from: crm",
+    "connection: {}": "connection: crm",
+    "to: [{}]": "to: [crm]",
+    "[{}, zendesk]": "[helpdesk, crm]",
 }
 REORDERED = """rules:
   - name: dangerous work
@@ -39,8 +41,9 @@ REORDERED = """rules:
 """
 
 
-def test_repeats_write_nothing_even_under_other_names(tmp_path: Path) -> None:
-    with staged(tmp_path / "stage") as stage:
+@pytest.mark.parametrize("crm", ["salesforce", "hubspot"])
+def test_repeats_write_nothing_even_under_other_names(tmp_path: Path, crm: str) -> None:
+    with staged(tmp_path / "stage", crm=crm) as stage:
         before = stage.rehearsal
         before.start()
         play(before, stage.world)
@@ -64,8 +67,12 @@ def test_repeats_write_nothing_even_under_other_names(tmp_path: Path) -> None:
         text = before.config.read_text()
         start, end = text.index("rules: "), text.index("playbooks:")
         after = stage.again(
-            rewrite={text[start:end]: REORDERED + "\n", **RENAMED},
-            rename={"salesforce": "crm", "zendesk": "helpdesk", "slack": "chat"},
+            rewrite={
+                text[start:end]: REORDERED + "\n",
+                **{before.format(crm): after for before, after in CRMS.items()},
+                **RENAMED,
+            },
+            rename={"typeform": "forms_tool", crm: "crm", "zendesk": "helpdesk", "slack": "chat"},
         )
         with after:
             renamed = {"typeform": "forms_tool", "inhouse": "inhouse"}
