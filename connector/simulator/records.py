@@ -35,6 +35,12 @@ class Truth:
             {"kind": kind, "id": key, "action": action, "by": by, "fields": dict(changed), "at": at.isoformat()}
         )
 
+    def forget(self, kind: str, key: str) -> None:
+        """An object was deleted for good: what was ever written to it goes, too."""
+        for note in self.writes:
+            if (note["kind"], note["id"]) == (kind, key):
+                note["fields"] = {}
+
     def snapshot(self) -> Fields:
         """A deep copy as plain data: {"objects": {kind: {id: fields}}, "writes": [...]}."""
         return deepcopy({"objects": self.objects, "writes": self.writes})

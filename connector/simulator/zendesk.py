@@ -43,6 +43,7 @@ from connector.simulator.zendesk_requests import (
     say,
     size_of,
 )
+from connector.simulator.zendesk_shredder import Shredder, html_of
 
 __all__ = ["CLIENT_ID", "CLIENT_SECRET", "HOOK_SECRET", "REFUSALS", "SUBDOMAIN", "Quotas", "Zendesk"]
 
@@ -100,7 +101,7 @@ class Zendesk:
         }
         self.site = Site(
             clock,
-            [*self._routes(), *self.admin.routes()],
+            [*Shredder(self).routes(), *self._routes(), *self.admin.routes()],
             refusals=REFUSALS,
             say=say,
             gate=self.gate.admit,
@@ -303,7 +304,7 @@ class Zendesk:
         return {"id": number, "action": "update", "status": "Updated", "success": True}
 
     def _comments(self, call: Call) -> Answer:
-        comments = list(self._ticket(call)["comments"])
+        comments = [{**one, "html_body": html_of(one)} for one in self._ticket(call)["comments"]]
         if call.query.get("sort_order") == "desc" or call.query.get("sort") == "-created_at":
             comments.reverse()
         page, extra = paged(call, comments, self.site.base_url)

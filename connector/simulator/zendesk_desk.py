@@ -104,7 +104,7 @@ class Desk:
         self.fields: dict[int, str] = {360001: "Survey answer"}
         self.archived: set[int] = set()
         self._by_external_id: dict[str, list[int]] = {}
-        self._by_email: dict[str, int] = {}
+        self.by_email: dict[str, int] = {}
         self._changes: list[tuple[float, int]] = []
         self._numbers = {"ticket": 10_000, "user": 2_000, "comment": 70_000, "audit": 90_000}
         self._add_user(API_USER, "CSAT Connector", "connector@acme.example", "admin")
@@ -216,7 +216,7 @@ class Desk:
         """The user with this address, made when there is none. Raises Refused."""
         if not _EMAIL.fullmatch(email):
             raise Refused("requester-email", email, field="requester")
-        known = self._by_email.get(email.casefold())
+        known = self.by_email.get(email.casefold())
         if external_id is not None:
             owners = [u for u in self.users.values() if (u["external_id"] or "").casefold() == external_id.casefold()]
             if owners and owners[0]["id"] != known:
@@ -354,7 +354,7 @@ class Desk:
             "created_at": now,
             "updated_at": now,
         }
-        self._by_email[email.casefold()] = number
+        self.by_email[email.casefold()] = number
 
     def _next(self, kind: str) -> int:
         self._numbers[kind] += 1

@@ -61,6 +61,9 @@ REFUSALS = {
     "field-type": Refusal(422, "RecordInvalid", "Type: {} is not valid"),
     "field-title": Refusal(422, "RecordInvalid", "Title: cannot be blank"),
     "webhook": Refusal(400, "InvalidWebhook", "{}"),
+    "delete-agent": Refusal(422, "RecordInvalid", "User: an agent cannot be deleted by this client"),
+    "open-tickets": Refusal(422, "RecordInvalid", "User: is requester on {} tickets that are not closed"),
+    "redaction": Refusal(400, "BadRequest", "html_body does not match the comment, or nothing in it is marked"),
     "external-id": Refusal(422, "RecordInvalid", "External: {} has already been taken"),
 }
 """By id. Every one is provoked by a test that sends the bad request."""

@@ -16,7 +16,7 @@ from connector.domain.matching.canonical import keys_of
 from connector.domain.model.intent import Json
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Response
-from connector.ports import Erased, Fate
+from connector.ports.erasing import Erased, Fate
 from connector.store import forgetting, inbox, people, responses, subjects, tombstones
 from connector.store.canonical import response_from_json
 from connector.store.erased import erased, erasure

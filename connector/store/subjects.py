@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from connector.domain.matching.canonical import canonical_email, canonical_phone
 from connector.domain.model.intent import Json, WriteKind
 from connector.domain.model.person import KeyKind, LinkState
-from connector.ports import Subject
+from connector.ports.erasing import Subject
 from connector.store import contacts, people
 from connector.store import responses as answers
 from connector.store.canonical import response_from_json

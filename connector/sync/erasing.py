@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from connector.domain.model.intent import Json
-from connector.errors import RemoteError
-from connector.ports import Erased, Erasing, Fate, Subject
+from connector.errors import RemoteError, Transient
+from connector.ports.erasing import Erased, Erasing, Fate, Subject
 from connector.store import erasures, forgetting, subjects
 from connector.store.database import Database
 from connector.store.erasures import Erasure, State
@@ -124,7 +124,12 @@ class ErasureLane:
         """Tell one account, or delete here once all were told."""
         with self.db.read() as tx:
             wanted = self._wanted(tx, one)
-        left = {account: subject for account, subject in wanted.items() if account not in one.told}
+            begun = [each for each in erasures.outcomes(tx, one.id) if each.fate is Fate.UNDER_WAY]
+        left = {
+            account: replace(subject, under_way=tuple(each.object for each in begun if each.account == account))
+            for account, subject in wanted.items()
+            if account not in one.told
+        }
         systems = {eraser.account: eraser.system for eraser in self.erasers}
         for account, subject in left.items():
             if account in self.skip or account not in systems:
@@ -139,8 +144,14 @@ class ErasureLane:
             except RemoteError as error:
                 trouble.append((account, error))
                 continue
-            self._note(hold, one, account, _with_residual(results, systems[account]))
-            return self.db.clock.now()
+            running = sum(result.fate is Fate.UNDER_WAY for result in results)
+            if not running:
+                self._note(hold, one, account, _with_residual(results, systems[account]))
+                return self.db.clock.now()
+            with self.db.write() as tx:
+                hold.confirm(tx)
+                erasures.note(tx, one, account, results)
+            trouble.append((account, Transient(f"{running} objects are being deleted there")))
         with self.db.write() as tx:
             hold.confirm(tx)
             if not trouble:

@@ -18,7 +18,8 @@ from connector.domain.model.person import Contact, KeyKind
 from connector.domain.model.response import Interaction, Respondent
 from connector.domain.model.transitions import Event
 from connector.errors import Transient
-from connector.ports import Erased, Fate, Subject, Ticket
+from connector.ports import Ticket
+from connector.ports.erasing import Erased, Fate, Subject
 from connector.store import (
     contacts,
     erasures,

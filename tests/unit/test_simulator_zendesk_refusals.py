@@ -119,6 +119,17 @@ def without_statuses(rig: Rig) -> Got:
     return add(rig, "custom_status", "custom_statuses", agent_label="Late", status_category="open")
 
 
+def requester_of(rig: Rig, ticket: int) -> int:
+    return int(rig.zendesk.truth["objects"]["ticket"][str(ticket)]["requester_id"])
+
+
+def elsewhere_redacted(rig: Rig) -> Got:
+    ticket = rig.a_ticket()
+    comment = rig.zendesk.truth["objects"]["ticket"][str(ticket)]["comments"][0]["id"]
+    body = {"ticket_id": ticket, "html_body": "<redact>other words</redact>"}
+    return rig.caller.send("PUT", f"/api/v2/comment_redactions/{comment}", body)
+
+
 CASES: dict[str, Case] = {
     "statuses-off": without_statuses,
     "status-label": lambda rig: add(rig, "custom_status", "custom_statuses", agent_label="x" * 49),
@@ -178,6 +189,9 @@ CASES: dict[str, Case] = {
     ),
     "search": lambda rig: rig.caller.send("GET", "/api/v2/search?query=hello"),
     "external-id": taken,
+    "delete-agent": lambda rig: rig.caller.send("DELETE", "/api/v2/users/1002"),
+    "open-tickets": lambda rig: rig.caller.send("DELETE", f"/api/v2/users/{requester_of(rig, rig.a_ticket())}"),
+    "redaction": elsewhere_redacted,
 }
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 
-from connector.adapters.zendesk import feed, writes
+from connector.adapters.zendesk import erasing, feed, rules, setup, writes
 from connector.adapters.zendesk.directory import Directory, read_directory
 from connector.adapters.zendesk.names import (
     ACCOUNT,
@@ -26,9 +26,11 @@ from connector.adapters.zendesk.names import (
 from connector.adapters.zendesk.options import Options
 from connector.adapters.zendesk.readiness import findings
 from connector.adapters.zendesk.replies import quota_reader, read
+from connector.domain.model.account import Change, Demand, InstalledHook
 from connector.domain.model.intent import Found, Item, Json, Request, WriteKind
 from connector.errors import Gone, InDoubt
 from connector.ports import Finding, Hook, Job, Outcome, Page, Ticket
+from connector.ports.erasing import Erased, Subject
 from connector.transport.client import Reply
 from connector.transport.grants import ClientCredentials
 from connector.transport.kit import Kit
@@ -49,6 +51,7 @@ class Zendesk:
 
     kind = "zendesk"
     read_class = ACCOUNT
+    residual = erasing.RESIDUAL
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
         self.account = options.account
@@ -64,6 +67,7 @@ class Zendesk:
             style="json",
         )
         self._api = kit.api(name, options.url, auth, options.timeout, read, quota_reader(kit.clock))
+        self._preparation = setup.Preparation(self._api, self._list)
         self._directory = Directory()
         self._learned_at: float | None = None
 
@@ -164,6 +168,40 @@ class Zendesk:
         ticket_fields = self._list("/api/v2/ticket_fields", "ticket_fields") if mapped else []
         with expecting("who we are and which ticket fields there are"):
             return list(findings(fields, me.get("user") if isinstance(me, dict) else None, ticket_fields))
+
+    def erase(self, subject: Subject) -> Sequence[Erased]:
+        """Delete their tickets and users for good, redact our notes on other tickets. Raises RemoteError."""
+        return erasing.erase(self._api, subject)
+
+    def inspect(self, demand: Demand) -> Sequence[Finding]:
+        """As `describe`; what playbooks name and is missing; rules that would write to customers; the webhook."""
+        found = [*self.describe(demand.names), *setup.lacking(*self._preparation.missing(demand))]
+        if demand.tags:
+            triggers = self._list("/api/v2/triggers/active", "triggers")
+            automations = self._list("/api/v2/automations/active", "automations")
+            with expecting("which triggers and automations there are"):
+                found += rules.findings(triggers, automations, demand.tags)
+        return [*found, *self._preparation.hook_findings(demand, self._secrets)]
+
+    def wanted(self, demand: Demand) -> Sequence[Change]:
+        """Custom statuses that are missing, and groups, which are made by hand."""
+        return self._preparation.wanted(demand)
+
+    def apply(self, change: Change) -> str:
+        """Make a custom status."""
+        return self._preparation.apply(change)
+
+    def hooks(self, demand: Demand) -> Sequence[InstalledHook]:
+        """The account's webhooks that lead to a path like ours."""
+        return self._preparation.hooks(demand)
+
+    def hook_changes(self, demand: Demand) -> Sequence[Change]:
+        """One webhook about changed statuses."""
+        return self._preparation.hook_changes(demand)
+
+    def install(self, change: Change) -> str:
+        """Make or change the webhook; no trigger of the account is touched."""
+        return self._preparation.install(change)
 
     def _tickets_with(self, key: str) -> Found:
         reply = self._get(TICKETS, external_id=external_id(key))
