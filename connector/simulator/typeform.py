@@ -17,8 +17,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.clock import Clock
+from connector.simulator import typeform_responses
 from connector.simulator.outgoing import UNREACHABLE, post
 from connector.simulator.parts import Fields
+from connector.simulator.typeform_responses import Responses
 from connector.simulator.typeform_site import TOKEN, Account, Form, Question, field_id
 
 __all__ = ["DESK", "SECRET", "SERVICE", "TOKEN", "Form", "Question", "Typeform", "encode", "payload", "sign"]
@@ -174,7 +176,7 @@ class Typeform:
     """Delivers events to one webhook; retries wait for the clock and are sent by `run_due`.
 
     `account` is its API, at `site` once started: a webhook put there is where events go from then on. `forms` are
-    what it has.
+    what it has, `responses` what was answered: put answers there to have them listed.
     """
 
     def __init__(self, clock: Clock, *, secret: str = SECRET, forms: Sequence[Form] = (SERVICE, DESK)) -> None:
@@ -182,7 +184,17 @@ class Typeform:
         self.secret = secret
         self.hook: Hook | None = None
         self._hooks: dict[tuple[str, str], Hook] = {}
-        self.account = Account(clock, forms, installed=self._install, is_on=self._is_on)
+        self.responses = Responses(clock)
+        for form in forms:
+            self.responses.open(form.id)
+        self.account = Account(
+            clock,
+            forms,
+            installed=self._install,
+            is_on=self._is_on,
+            routes=self.responses.routes,
+            refusals=typeform_responses.REFUSALS,
+        )
         self.site = self.account.site
         self.attempts: list[Attempt] = []
         self._waiting: list[_Waiting] = []

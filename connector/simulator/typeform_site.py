@@ -108,6 +108,7 @@ class Account:
         scopes: what the token may do.
         per_second: calls a second.
         routes: further endpoints of this account.
+        refusals: what they refuse besides.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Account:
         scopes: frozenset[str] = SCOPES,
         per_second: int = PER_SECOND,
         routes: Sequence[Route] = (),
+        refusals: Mapping[str, Refusal] | None = None,
     ) -> None:
         self.clock = clock
         self.forms = {form.id: form for form in forms}
@@ -130,7 +132,8 @@ class Account:
         self._pace = Window(per_second, 1)
         actions: dict[str, Callable[..., Any]] = {}
         own = self._routes()
-        self.site = Site(clock, [*own, *routes], refusals=REFUSALS, say=_say, gate=self._gate, actions=actions)
+        refused = {**REFUSALS, **(refusals or {})}
+        self.site = Site(clock, [*own, *routes], refusals=refused, say=_say, gate=self._gate, actions=actions)
 
     def _routes(self) -> list[Route]:
         hook = "/forms/{form}/webhooks/{tag}"

@@ -124,7 +124,6 @@ def test_values_are_read_by_reference_and_type() -> None:
         "Q6": ["Price", "Wait", "the coffee"],
     }
     assert record.metadata == {
-        "event_id": "01J8ZC6QK3W5",
         "landed_at": "2026-11-20T18:07:02Z",
         "title": "After your visit",
         "score": 4,

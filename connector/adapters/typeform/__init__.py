@@ -1,21 +1,26 @@
-"""Typeform: answers arrive by signed webhook. See docs/vendors/typeform.md."""
+"""Typeform: answers arrive by webhook, or are fetched. See docs/vendors/typeform.md."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
+from connector.adapters.typeform import listing
+from connector.adapters.typeform.forms import FormsApi
 from connector.adapters.typeform.options import Options
+from connector.domain.model.account import Change, Demand, Form, InstalledHook
 from connector.domain.model.intent import Json
-from connector.errors import MappingError
-from connector.ports import Hook, Record
+from connector.errors import Forged, MappingError, Unauthorized
+from connector.ports import Finding, Hook, Page, Record, Row
 from connector.transport import bodies
 from connector.transport.grants import StaticBearer
 from connector.transport.kit import Kit
 from connector.transport.signatures import verify_hmac
 
-__all__ = ["ROLES", "Options", "Typeform"]
+__all__ = ["POLLS_WITH", "ROLES", "Options", "Typeform"]
 
 ROLES = frozenset({"source"})
+POLLS_WITH = "api_token"
 
 SIGNATURE = "typeform-signature"
 COMPLETED = "form_response"
@@ -25,11 +30,15 @@ PLAIN = frozenset({"text", "email", "date", "boolean", "number", "url", "file_ur
 
 
 class Typeform:
-    """One Typeform account's webhooks. The unique id of an answer is its `token`; retries repeat it."""
+    """One Typeform account. The unique id of an answer is its `token`; retries repeat it."""
 
     kind = "typeform"
+    read_class = listing.READ_CLASS
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
+        self.account = options.site
+        self.is_hint = options.verify == "refetch"
+        self._name = name
         self._secrets = tuple(options.webhook_secret)
         # Without a token its API is not called: answers come by webhook alone.
         self._api = (
@@ -37,14 +46,55 @@ class Typeform:
             if options.api_token is None
             else kit.api(name, options.url, StaticBearer(options.api_token), options.timeout)
         )
+        secret = self._secrets[0] if self._secrets else None
+        self._forms = FormsApi(name, self._api, secret, self.read_class)
 
     def verify(self, hook: Hook) -> None:
         """`Typeform-Signature: sha256=<base64 HMAC of the raw body>`. Raises Forged."""
+        if not self._secrets:
+            raise Forged("no secret is configured: its hooks are hints, what they are about is fetched")
         verify_hmac(self._secrets, hook.body, hook.headers.get(SIGNATURE, ""), encoding="base64", prefix="sha256=")
 
     def split(self, body: bytes) -> Sequence[bytes]:
         """One answer a request."""
         return (body,)
+
+    def hint(self, body: bytes) -> str | None:
+        """The form somebody says has a new answer."""
+        try:
+            return bodies.text(bodies.part(bodies.read_object(body), "form_response"), "form_id")
+        except MappingError:
+            return None
+
+    def responses_since(self, form: str, cursor: str | None, since: date | None) -> Page[bytes]:
+        """The answers of a form in the shape of its webhook, newest first, overlapping. Raises RemoteError."""
+        if self._api is None:
+            raise Unauthorized("there is no api_token", connection=self._name, operation="GET /forms/…/responses")
+        return listing.read_page(self._api, form, cursor, since)
+
+    def deliver(self, row: Row) -> bytes:
+        """A row of an export in the shape of its webhook."""
+        return listing.delivered(row)
+
+    def form(self, id: str) -> Form:  # noqa: A002  # the tool's own word
+        """The form as its author made it. Raises Gone, RemoteError."""
+        return self._forms.form(id)
+
+    def inspect(self, demand: Demand) -> Sequence[Finding]:
+        """Whether forms, questions, scales and webhooks are as the mappings need them."""
+        return self._forms.inspect(demand)
+
+    def hooks(self, demand: Demand) -> Sequence[InstalledHook]:
+        """The forms' webhooks that lead to us, or once did."""
+        return self._forms.hooks(demand)
+
+    def hook_changes(self, demand: Demand) -> Sequence[Change]:
+        """A webhook for each form."""
+        return self._forms.hook_changes(demand)
+
+    def install(self, change: Change) -> str:
+        """Install one, signing with our first secret."""
+        return self._forms.install(change)
 
     def read(self, payload: bytes) -> Record | None:
         """The answer; None for partial answers and for events of other types. Raises MappingError."""
@@ -109,7 +159,6 @@ def _metadata(event: dict[str, Json], response: dict[str, Json]) -> Mapping[str,
         if isinstance(entry, dict)
     }
     found: dict[str, Json] = {
-        "event_id": event.get("event_id"),
         "landed_at": response.get("landed_at"),
         "title": bodies.part(response, "definition", "form_response.").get("title"),
         "score": bodies.part(response, "calculated", "form_response.").get("score"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connector.secret import Secret
 from connector.transport.client import READ
@@ -12,12 +15,16 @@ BASE_URL = "https://api.typeform.com"
 
 
 class Options(BaseModel):
-    """One Typeform account: its signed webhooks and, with a token, its API."""
+    """One Typeform account: its webhooks and, with a token, its API."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     webhook_secret: list[Secret] = Field(
-        min_length=1, description="The webhook's secret; several while you rotate, any of them is accepted."
+        default=[], description="The webhook's secret; several while you rotate, any of them is accepted."
+    )
+    verify: Literal["signature", "refetch"] = Field(
+        default="signature",
+        description="refetch: webhooks without a secret. Each is only a hint to fetch what is new, with api_token.",
     )
     api_token: Secret | None = Field(
         default=None,
@@ -31,6 +38,19 @@ class Options(BaseModel):
     def _absent_when_blank(cls, given: object) -> object:
         """`"${TYPEFORM_TOKEN:-}"` without that variable is no token."""
         return None if given == "" else given
+
+    @model_validator(mode="after")
+    def _one(self) -> Options:
+        if bool(self.webhook_secret) == (self.verify == "refetch"):
+            raise ValueError("expected exactly one of webhook_secret and `verify: refetch`")
+        if self.verify == "refetch" and self.api_token is None:
+            raise ValueError("`verify: refetch` needs api_token: with it answers are fetched")
+        return self
+
+    @property
+    def site(self) -> str:
+        """Whose limits its calls spend: Typeform names no account in a token."""
+        return f"typeform:{urlsplit(self.base_url).hostname}"
 
     @property
     def url(self) -> str:
