@@ -33,19 +33,21 @@ class Database:
 
     Nothing is opened here. The first transaction checks that the tables are the ones this version knows and that
     the key ring is the one they were sealed with, and erases again who came back with a restored backup: `graveyard` is
-    the file that knows.
+    the file that knows. `durable` is False for copies that are thrown away, which need not reach the disk.
 
     Raises:
         StoreError: the URL is neither; from the first transaction on: tables or keys do not fit.
     """
 
-    def __init__(self, url: str, keyring: KeyRing, clock: Clock, graveyard: Path | None = None) -> None:
+    def __init__(
+        self, url: str, keyring: KeyRing, clock: Clock, graveyard: Path | None = None, *, durable: bool = True
+    ) -> None:
         self.clock = clock
         self.keyring = keyring
         self._graveyard = None if graveyard is None else Graveyard(graveyard)
         self.run_id: int | None = None  # of the configuration that is active; `connector.store.runs` makes it
         self._url = engine.parse(url)
-        self._writer = engine.open_writer(self._url)
+        self._writer = engine.open_writer(self._url, durable=durable)
         self._reader = engine.open_reader(self._url)
         # SQLite has one writer at a time. Threads of this process queue here, in turn and without polling, instead of
         # in SQLite's busy handler, which sleeps up to 100 ms between tries and lets the unlucky one starve.

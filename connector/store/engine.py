@@ -53,12 +53,14 @@ def touch(url: URL) -> None:
         raise StoreError(f"no file can be made at {url.database}: {error.strerror}") from error
 
 
-def open_writer(url: URL) -> Engine:
-    """The engine of writing transactions."""
+def open_writer(url: URL, *, durable: bool = True) -> Engine:
+    """The engine of writing transactions. Not `durable`: what is lost when the machine stops would not be missed."""
     if url.get_backend_name() == "postgresql":
         return _server(url)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _settle)
+    if not durable:
+        event.listen(engine, "connect", _hurry)
     event.listen(engine, "begin", _begin_immediate)
     return engine
 
@@ -85,6 +87,10 @@ def _settle(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _hurry(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _read_only(connection: Any, _record: object) -> None:
