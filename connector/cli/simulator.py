@@ -32,5 +32,6 @@ def simulator(
         out = console()
         for key, value in simulators.environment().items():
             out.print(f"export {key}={value}", markup=False)
-        out.print("Running; Ctrl-C stops them.")
+        out.print("# Running; Ctrl-C stops them.")
+        out.file.flush()  # a file that the output goes to is whole from here on
         stop.wait()

@@ -74,7 +74,7 @@ def _person_key(field: Mapping[str, Any] | None) -> Iterator[Finding]:
     if not is_key(field):
         yield Finding(
             subject=f"Contact.{PERSON_FIELD}",
-            message="contacts are created under this key, so that a repeated create finds the first",
+            message="the org lacks this key (External ID, Unique), by which a repeated create finds the first contact",
             fix=f"{SETUP}; by hand: {DEFINITIONS[PERSON_FIELD].words}",
             blocking=True,
         )

@@ -75,7 +75,7 @@ class Preparation:
             return "was there already"
         metadata: dict[str, Json] = {"label": known.label, "required": False, **known.metadata}
         self._post("/tooling/sobjects/CustomField", {"FullName": f"{known.home}.{name}", "Metadata": metadata})
-        return f"made, {known.words}"
+        return f"custom field, {known.words}"
 
     def _give_access(self, fields: Sequence[str]) -> str:
         parent = self._permission_set()
@@ -142,10 +142,10 @@ def _unfit(needed: Mapping[str, str], described: Mapping[str, Fields]) -> Iterat
 
 def _field_change(name: str, home: str) -> Change:
     known = DEFINITIONS.get(name)
-    words = known.words if known else "of the type of what the mapping writes"
+    words = known.words if known else "of a type that takes what the mapping writes"
     return Change(
         subject=f"{home}.{name}",
-        message=f"make the field: {words}",
+        message=f"custom field, {words}",
         by_hand=click_path(home, name, words),
         only_by_hand=known is None,
         details={} if known is None else {"name": name},
@@ -156,7 +156,7 @@ def _access_change(homes: Mapping[str, str], names: Sequence[str]) -> Change:
     fields = [f"{HOMES[homes[name]]}.{name}" for name in names]
     return Change(
         subject=f"permission set {PERMISSION_SET}",
-        message=f"show and open to the run-as user: {', '.join(fields)}",
+        message=f"shows and opens to the run-as user: {', '.join(fields)}",
         by_hand=ACCESS_BY_HAND,
         details={"fields": list(fields)},
     )

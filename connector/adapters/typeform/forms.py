@@ -68,7 +68,7 @@ class FormsApi:
         return [
             Change(
                 subject=f"webhook of form {use.id}",
-                message=f"post its answers to {demand.hook_url}",
+                message=f"posts its answers to {demand.hook_url}",
                 by_hand=f"in the form › Connect › Webhooks: {demand.hook_url}, with the secret, switched on",
                 details={"form": use.id, "url": demand.hook_url},
             )

@@ -54,7 +54,7 @@ class Preparation:
             return "was there already"
         status: dict[str, Json] = {"agent_label": label, "status_category": "open", "active": True}
         self._post(STATUSES, {"custom_status": status})
-        return "made, in the category Open"
+        return "custom status, in the category Open"
 
     def hooks(self, demand: Demand) -> Sequence[InstalledHook]:
         """Webhooks that post to our path, wherever that is. Raises RemoteError."""
@@ -72,7 +72,7 @@ class Preparation:
         return [
             Change(
                 subject=f"webhook {NAME}",
-                message=f"{'make it' if known is None else 'change it to'} post status changes to {demand.hook_url}",
+                message=f"posts status changes to {demand.hook_url}{'' if known is None else ', instead of elsewhere'}",
                 by_hand="Admin Center › Apps and integrations › Webhooks › Create webhook: Zendesk events, "
                 "Ticket status changed",
                 details={"id": known, "url": demand.hook_url},
@@ -95,7 +95,7 @@ class Preparation:
         else:
             path = f"{WEBHOOKS}/{known}"
             self._api.call("PATCH", path, json={"webhook": webhook}, endpoint_class=ACCOUNT, write=True)
-        return f"done; its signing secret goes into `webhook_secret`: {SECRET_PATH}"
+        return f"its signing secret goes into `webhook_secret`: {SECRET_PATH}"
 
     def hook_findings(self, demand: Demand, secrets: Sequence[Secret]) -> Iterator[Finding]:
         """Whether our webhook is on, and signs with a secret we know. Raises RemoteError."""
@@ -170,7 +170,7 @@ def _status_change(name: str) -> Change:
         subject=f"status {name!r}",
         message=f"longer than the {LABEL_LIMIT} characters there are: shorten it in the playbook"
         if too_long
-        else "make the custom status, in the category Open",
+        else "custom status, in the category Open",
         by_hand=STATUS_PATH,
         only_by_hand=too_long,
         details={"status": name},
@@ -180,7 +180,7 @@ def _status_change(name: str) -> Change:
 def _group_change(name: str) -> Change:
     return Change(
         subject=f"group {name!r}",
-        message="make the group and say who works in it",
+        message="a group, and who works in it",
         by_hand=GROUP_PATH,
         only_by_hand=True,
     )
