@@ -14,6 +14,7 @@ from connector.domain.model.account import Demand
 from connector.domain.model.intent import Found, Item, Json, Promise, Receipt, Request, WriteKind
 from connector.errors import Gone, InDoubt, Rejected, RemoteError, Throttled, Transient, Unauthorized
 from connector.ports import Finding, Job, Outcome
+from connector.ports.erasing import Erased, Fate, Subject
 from connector.secret import Secret
 from connector.transport import replies
 from connector.transport.client import Reply
@@ -26,6 +27,7 @@ ROLES = frozenset({"notifier"})
 BASE_URL = "https://slack.com"
 TEST = "/api/auth.test"
 POST, UPDATE = "/api/chat.postMessage", "/api/chat.update"
+DELETE, REPLIES = "/api/chat.delete", "/api/conversations.replies"
 HISTORY, CHANNELS = "/api/conversations.history", "/api/conversations.list"
 JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
 EVENT_TYPE = "csat_connector_alert"
@@ -115,6 +117,7 @@ class Slack:
     """One Slack workspace. `Item.fields` of an alert are `channel` (name or id) and `text`; ids are `channel:ts`."""
 
     kind = "slack"
+    residual = "Notifications that went to people's devices and e-mail, and exports of the workspace, are not reached."
     promises = PROMISES
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
@@ -190,6 +193,38 @@ class Slack:
             for entry in _objects(page.get("channels")):
                 yield f"#{entry['name']}", entry
                 yield str(entry["id"]), entry
+
+    def erase(self, subject: Subject) -> Sequence[Erased]:
+        """Delete our messages about them. Raises RemoteError."""
+        told: list[Erased] = []
+        for one in subject.records.get(WriteKind.ALERT, ()):
+            channel, _, ts = one.partition(":")
+            if replies := self._replies(channel, ts):
+                why = "only who wrote them can delete them"
+                told.append(Erased(object=f"{replies} replies to message {one}", fate=Fate.KEPT, why=why))
+            told.append(self._delete(one, channel, ts))
+        return told
+
+    def _replies(self, channel: str, ts: str) -> int:
+        """How many people answered in a message's thread; 0 where it is gone or may not be read."""
+        query: dict[str, str | int] = {"channel": channel, "ts": ts, "limit": PAGE}
+        try:
+            pages = list(self._pages(REPLIES, query))
+        except (Gone, Rejected, Unauthorized):
+            return 0
+        return sum("bot_id" not in message for page in pages for message in _objects(page.get("messages")))
+
+    def _delete(self, one: str, channel: str, ts: str) -> Erased:
+        name = f"message {one}"
+        try:
+            body: Json = {"channel": channel, "ts": ts}
+            reply = self._api.call("POST", DELETE, json=body, headers=JSON_TYPE, endpoint_class="chat", write=True)
+            self._ok(reply)
+        except Gone as gone:
+            return Erased(object=name, fate=Fate.ERASED, why="it was gone already", request_id=gone.request_id)
+        except Rejected as refused:
+            return Erased(object=name, fate=Fate.KEPT, why=str(refused), request_id=refused.request_id)
+        return Erased(object=name, fate=Fate.ERASED, request_id=reply.request_id)
 
     def _messages(self, channel: str, oldest: datetime) -> Iterator[tuple[str, str]]:
         """Key and timestamp of each of our messages since `oldest`, newest first."""

@@ -157,6 +157,7 @@ class Salesforce:
             api("GET", f"{DATA}/query/{{locator}}", self._more),
             api("POST", f"{DATA}/composite/sobjects", batches.write, True),
             api("PATCH", f"{DATA}/composite/sobjects", batches.write, True),
+            api("DELETE", f"{DATA}/composite/sobjects", batches.delete, True),
             api("PATCH", f"{DATA}/composite/sobjects/{{object}}/{{field}}", batches.upsert, True),
             api("GET", f"{DATA}/sobjects/{{object}}/describe", self._describe),
             api("POST", f"{DATA}/sobjects/{{object}}", self._create, True),

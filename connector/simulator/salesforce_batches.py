@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from connector.simulator.parts import Answer, Call, FaultKind, Fields, Refused, Site
-from connector.simulator.salesforce_org import Org
+from connector.simulator.salesforce_fields import PREFIXES
+from connector.simulator.salesforce_org import INTEGRATION_USER, Org
 from connector.simulator.salesforce_refusals import REFUSALS
 
 COLLECTION_LIMIT = 200
@@ -102,6 +103,27 @@ class Collections:
             return {"id": key, "success": True, "errors": [], "created": True}
 
         return self._each(call, self._records(call, name), put, field)
+
+    def delete(self, call: Call) -> Answer:
+        """`DELETE …?ids=`: up to 200 records into the recycle bin. Raises Refused."""
+        ids = [text for text in call.query.get("ids", "").split(",") if text]
+        if not ids:
+            raise Refused("no-id", "ids not specified")
+        if len(ids) > COLLECTION_LIMIT:
+            raise Refused("too-many", str(len(ids)))
+        results: list[Fields] = []
+        for text in ids:
+            name = next((name for name in sorted(WRITABLE) if text.startswith(PREFIXES[name])), "")
+            try:
+                if not name:
+                    raise Refused("malformed-id", f"malformed id {text}")  # noqa: TRY301
+                self._org.delete(name, text, by=INTEGRATION_USER)
+            except Refused as refused:
+                row = REFUSALS[refused.refusal]
+                results.append(failed(row.code, row.text.format(refused.detail), refused.field))
+            else:
+                results.append({"id": text, "success": True, "errors": []})
+        return Answer(data=results)
 
     def _records(self, call: Call, only: str | None) -> list[tuple[str, Fields]]:
         """The typed records of a collection. One that cannot be read fails the whole request, as at the vendor."""

@@ -153,8 +153,8 @@ class Org:
         self._truth.wrote(object_name, key, "update", _who(by), changed, self._clock.now())
         return key
 
-    def delete(self, object_name: str, text: str, *, into: str | None = None) -> None:
-        """Delete one record; `into` is the winner when it lost a merge."""
+    def delete(self, object_name: str, text: str, *, into: str | None = None, by: str = HUMAN_USER) -> None:
+        """Delete one record; `into` is the winner when it lost a merge. What it held lies in the recycle bin."""
         key = str(self.live(object_name, text)["Id"])
         row = self._truth.kind(object_name)[key]
         for name, field in self.schemas[object_name].items():
@@ -162,7 +162,9 @@ class Org:
         row.update(IsDeleted=True, **self._stamps())
         if into is not None:
             row["MasterRecordId"] = into
-        self._truth.wrote(object_name, key, "merge" if into else "delete", "human", {"into": into}, self._clock.now())
+        if by != HUMAN_USER:
+            self._truth.forget(object_name, key)
+        self._truth.wrote(object_name, key, "merge" if into else "delete", _who(by), {"into": into}, self._clock.now())
 
     def merge(self, winner: str, loser: str) -> None:
         """Merge two contacts: the loser is deleted and points at the winner, its tasks move over."""

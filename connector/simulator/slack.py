@@ -35,6 +35,8 @@ _CALLS_PEOPLE = re.compile(r"<(?:!(?:channel|here|everyone)|@[UW]\w+)[^>]*>")
 _TS = re.compile(r"\d{1,10}(\.\d{1,6})?")
 _POST = frozenset({"text", "metadata", "blocks", "unfurl_links", "unfurl_media", "mrkdwn", "thread_ts", "channel"})
 _UPDATE = frozenset({"channel", "ts", "text", "metadata", "blocks"})
+_DELETE = frozenset({"channel", "ts", "as_user"})
+_JSON = (_POST, _UPDATE, _DELETE)
 
 REFUSALS = {
     "not_authed": Refusal(200, "not_authed", ""),
@@ -57,6 +59,8 @@ REFUSALS = {
     "invalid_metadata_format": Refusal(200, "invalid_metadata_format", ""),
     "message_not_found": Refusal(200, "message_not_found", ""),
     "cant_update_message": Refusal(200, "cant_update_message", ""),
+    "cant_delete_message": Refusal(200, "cant_delete_message", ""),
+    "thread_not_found": Refusal(200, "thread_not_found", ""),
     "invalid_ts_oldest": Refusal(200, "invalid_ts_oldest", ""),
     "invalid_limit": Refusal(200, "invalid_limit", ""),
     "invalid_cursor": Refusal(200, "invalid_cursor", ""),
@@ -127,10 +131,11 @@ class Slack:
         self._messages[key] = []
         return key
 
-    def human_post(self, channel: str, text: str) -> str:
-        """A person writes in a channel; returns the message's `ts`."""
+    def human_post(self, channel: str, text: str, *, thread_ts: str | None = None) -> str:
+        """A person writes in a channel, or in the thread of a message; returns the message's `ts`."""
         with self.site.lock:
-            return str(self._store(self.channels[channel], {"text": text}, "human")["ts"])
+            data = {"text": text} if thread_ts is None else {"text": text, "thread_ts": thread_ts}
+            return str(self._store(self.channels[channel], data, "human")["ts"])
 
     def _routes(self) -> list[Route]:
         def method(name: str, act: Callable[[Call], Answer], scope: str, *, write: bool = False) -> list[Route]:
@@ -140,6 +145,8 @@ class Slack:
         return [
             *method("chat.postMessage", self._post, "chat:write", write=True),
             *method("chat.update", self._update, "chat:write", write=True),
+            *method("chat.delete", self._delete, "chat:write", write=True),
+            *method("conversations.replies", self._replies, "channels:history"),
             *method("conversations.history", self._history, "channels:history"),
             *method("conversations.list", self._list, "channels:read"),
             *method("auth.test", self._test, ""),
@@ -186,6 +193,7 @@ class Slack:
             message.update({name: data[name] for name in ("metadata", "blocks", "thread_ts") if name in data})
         else:
             message["user"] = "U0SIM"
+            message.update({name: data[name] for name in ("thread_ts",) if name in data})
         self._messages[channel].append(message)
         key = f"{channel}:{ts}"
         self.site.truth.kind("message")[key] = self._told(channel, message)
@@ -217,6 +225,31 @@ class Slack:
         self.site.truth.wrote("message", key, "update", "api", {"text": message["text"]}, self.clock.now())
         shown = {"ok": True, "channel": channel, "ts": message["ts"], "text": message["text"]}
         return Answer(data={**shown, "message": dict(message)})
+
+    def _delete(self, call: Call) -> Answer:
+        data = _arguments(call, _DELETE)
+        channel = self._channel(data.get("channel"), names=False)
+        message = next((m for m in self._messages[channel] if m["ts"] == data.get("ts")), None)
+        if message is None:
+            raise Refused("message_not_found")
+        if "bot_id" not in message:
+            raise Refused("cant_delete_message")
+        self._messages[channel].remove(message)
+        key = f"{channel}:{message['ts']}"
+        del self.site.truth.kind("message")[key]
+        self.site.truth.forget("message", key)
+        self.site.truth.wrote("message", key, "delete", "api", {}, self.clock.now())
+        return Answer(data={"ok": True, "channel": channel, "ts": message["ts"]})
+
+    def _replies(self, call: Call) -> Answer:
+        data = _arguments(call, frozenset({"channel", "ts", "limit", "cursor"}))
+        channel = self._channel(data.get("channel"), names=False)
+        thread = data.get("ts")
+        found = [m for m in self._messages[channel] if thread in {m["ts"], m.get("thread_ts")}]
+        if not found:
+            raise Refused("thread_not_found")
+        size, start = _limit(data, 100, 999), _start(data)
+        return _page_of("messages", [dict(m) for m in found[start : start + size]], start + size, len(found))
 
     def _history(self, call: Call) -> Answer:
         data = _arguments(
@@ -266,7 +299,7 @@ def _arguments(call: Call, known: frozenset[str]) -> Fields:
         data: Any = dict(call.query)
     else:
         kind = call.headers.get("content-type", "").partition(";")[0]
-        if kind == "application/json" and "text" in known:
+        if kind == "application/json" and known in _JSON:
             data = _parse(call.body)
         elif kind == "application/x-www-form-urlencoded":
             data = {n: _parse(v.encode()) if n in {"metadata", "blocks"} else v for n, v in call.form().items()}

@@ -28,6 +28,9 @@ class Rig:
     def update(self, ts: str) -> Got:
         return self.caller.send("POST", "/api/chat.update", {"channel": self.ops, "ts": ts, "text": "Changed"})
 
+    def delete(self, ts: str) -> Got:
+        return self.caller.send("POST", "/api/chat.delete", {"channel": self.ops, "ts": ts})
+
     def history(self, query: str) -> Got:
         return self.caller.send("GET", f"{HISTORY}?channel={self.ops}&{query}")
 
@@ -93,6 +96,10 @@ CASES: dict[str, Case] = {
     "invalid_blocks": lambda rig: rig.post(blocks=[{"type": "divider"}] * 51),
     "invalid_metadata_format": lambda rig: rig.post(metadata={"event_type": "alert", "event_payload": "k"}),
     "message_not_found": lambda rig: rig.update("1.000001"),
+    "cant_delete_message": lambda rig: rig.delete(rig.slack.human_post("csat-ops", "Mine")),
+    "thread_not_found": lambda rig: rig.caller.send(
+        "GET", f"/api/conversations.replies?channel={rig.slack.channels['csat-ops']}&ts=1.000001"
+    ),
     "cant_update_message": lambda rig: rig.update(rig.slack.human_post("csat-ops", "Mine")),
     "invalid_ts_oldest": lambda rig: rig.history("oldest=yesterday"),
     "invalid_limit": lambda rig: rig.history("limit=0"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from simple_salesforce.api import Salesforce as Sdk
 
-from connector.adapters.salesforce import contacts, fitness, questions, readiness, writes
+from connector.adapters.salesforce import contacts, erasing, fitness, questions, readiness, writes
 from connector.adapters.salesforce.names import (
     API,
     API_VERSION,
@@ -35,6 +35,7 @@ from connector.domain.model.intent import Found, Item, Json, Promise, Request, W
 from connector.domain.model.person import Contact
 from connector.errors import Gone, Rejected, RemoteError, Transient
 from connector.ports import Failed, Finding, Job, Outcome, Page
+from connector.ports.erasing import Erased, Subject
 from connector.transport import bridge
 from connector.transport.grants import ClientCredentials
 from connector.transport.kit import Kit
@@ -51,6 +52,7 @@ class Salesforce:
 
     kind = "salesforce"
     read_class = API
+    residual = erasing.RESIDUAL
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
         self.account = options.account
@@ -157,6 +159,11 @@ class Salesforce:
     def apply(self, change: Change) -> str:
         """Make a field, or give the run-as user access to it."""
         return self._preparation.apply(change)
+
+    def erase(self, subject: Subject) -> Sequence[Erased]:
+        """Overwrite and delete their contacts and tasks. Raises RemoteError."""
+        with expecting("what the org holds of a person"):
+            return erasing.erase(self._api, self._query, self._fields, self._clock.now(), subject)
 
     def _ask_contacts(self, items: Sequence[Item]) -> Sequence[Found]:
         answers: list[Found] = []
