@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from connector.adapters.hubspot import HubSpot, Options
+from connector.adapters.hubspot import HubSpot, Options, questions
 from connector.adapters.hubspot.names import KEY, PERSON
 from connector.clock import VirtualClock
 from connector.domain.model.intent import Item, Json, Receipt, WriteKind
@@ -361,6 +361,16 @@ def test_contacts_are_found_by_key_then_by_any_of_their_addresses(crm: HubSpot, 
         [person(4), person(3, email="P3@Mail.example"), person(1), person(2), item("person-9", lastname="None")],
     )
     assert [[one.remote_id for one in answer.receipts] for answer in found] == [[], [typed], [ours], [typed], []]
+
+
+def test_a_contact_found_under_another_spelling_is_the_one_that_is_left() -> None:
+    rows = [
+        {"id": "1", "properties": {"email": "kim@xn--mller-kva.example"}},
+        {"id": "2", "properties": {"email": "b@c"}},
+    ]
+    assert questions.by_email(rows, ["b@c", "kim@müller.example", ""])["kim@müller.example"] == ["1"]
+    assert "kim@müller.example" not in questions.by_email(rows, ["kim@müller.example", "d@e"])
+    assert "d@e" not in questions.by_email(rows[1:], ["b@c", "d@e"])
 
 
 def test_a_question_is_asked_in_pieces_of_a_hundred(crm: HubSpot, account: simulator.HubSpot) -> None:

