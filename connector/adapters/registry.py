@@ -6,7 +6,8 @@ A kind is the name of its module here and of the `kind` in the YAML. The module 
 - `ROLES`: any of source, crm, helpdesk, notifier, workflow;
 - the class, called with `(name, options, kit)`, whose `kind` is the kind;
 - where it writes, `PROMISES` by kind of write, and `KNOWN_FIELDS` and `CUSTOM_FIELD` where fields can be
-  checked offline, and `READS_QUOTA` where its replies say what is left of a quota.
+  checked offline, and `READS_QUOTA` where its replies say what is left of a quota;
+- where answers can be fetched, `POLLS_WITH`, the option it takes.
 
 Other people's adapters join through the entry point group `csat_connector.adapters`, in the same `module:Class` form.
 """
@@ -88,6 +89,7 @@ def _spec(kind: str, place: str) -> KindSpec:
         known_fields=exports.get("KNOWN_FIELDS"),
         custom_field=exports.get("CUSTOM_FIELD"),
         reads_quota=bool(exports.get("READS_QUOTA", False)),
+        polls_with=exports.get("POLLS_WITH"),
     )
 
 

@@ -95,6 +95,26 @@ def _useless(path: Path_, keys: Mapping[str, object], useful: frozenset[str], wh
             findings.add((*path, key), f"does nothing here: {what} does not read it; remove `{key}`")
 
 
+def surveys(tree: Any, specs: Specs, findings: Findings) -> None:
+    """What is fetched can be fetched, and what is only hinted at is."""
+    for path, keys in matches(tree, ("surveys", "*")):
+        source = keys.get("from") if isinstance(keys, Mapping) else None
+        spec = specs.get(source) if isinstance(source, str) else None
+        if spec is None:
+            continue
+        connection = tree["connections"][source]
+        if "since" in keys and "poll" not in keys:
+            findings.add((*path, "since"), "does nothing here: only `poll` looks back; remove `since`")
+        if "poll" in keys and spec.polls_with is None:
+            message = f"does nothing here: a connection of kind {spec.kind!r} cannot be polled; remove `poll`"
+            findings.add((*path, "poll"), message)
+        elif "poll" in keys and not connection.get(spec.polls_with):
+            findings.add((*path, "poll"), f"needs `{spec.polls_with}` at the connection {source!r}")
+        elif "poll" not in keys and connection.get("verify") == "refetch":
+            message = f"the hooks of {source!r} are only hints to fetch answers: give the survey `poll: 5m`"
+            findings.add((*path, "from"), message)
+
+
 def tickets(tree: Any, findings: Findings) -> None:
     """A playbook has one ticket step at most: a recovery is worked on one ticket."""
     for path, steps in matches(tree, ("playbooks", "*", "steps")):

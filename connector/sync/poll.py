@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
 from connector.domain.model.person import Contact
-from connector.errors import QuotaExhausted, RemoteError, Throttled, Unauthorized
+from connector.errors import Gone, QuotaExhausted, Rejected, RemoteError, Throttled, Unauthorized
 from connector.ports import Contacts, Page, Ticket, Tickets
 from connector.store import cursors, quotas
 from connector.store.database import Database
@@ -76,9 +76,10 @@ class ContactsPoll:
             share=self.share,
             since=since,
             take=take,
+            what="contacts",
         )
         is_behind = likeness.catch_up(self.db, hold, self.source.account, settings.fuzzy)
-        due = _drain(self.db, hold, feed, settings, self.every)
+        due = drain_feed(self.db, hold, feed, settings, self.every)
         if ended[0]:
             likeness.swept(self.db, hold, self.source.account)
         return self.db.clock.now() if is_behind else due
@@ -111,8 +112,9 @@ class TicketsPoll:
             share=self.share,
             since=self.source.tickets_since,
             take=take,
+            what="tickets",
         )
-        return _drain(self.db, hold, feed, settings, self.every)
+        return drain_feed(self.db, hold, feed, settings, self.every)
 
 
 def watched(settings: DecideSettings, target: Target) -> tuple[str, ...]:
@@ -151,7 +153,10 @@ def target_of(settings: DecideSettings, account: str) -> Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed(Generic[T]):
-    """What one lane reads: the cursor's name, whose quota it spends, where pages come from and where records go."""
+    """What one lane reads: the cursor's name, whose quota it spends, where pages come from and where records go.
+
+    `what` is the operators' word for it.
+    """
 
     name: str
     account: str
@@ -159,9 +164,13 @@ class Feed(Generic[T]):
     share: float
     since: Callable[[str | None], Page[T]]
     take: Callable[[Transaction, T, datetime], None]
+    what: str
 
 
-def _drain(db: Database, hold: LaneHold, feed: Feed[T], settings: DecideSettings, every: timedelta) -> datetime | None:
+def drain_feed(
+    db: Database, hold: LaneHold, feed: Feed[T], settings: DecideSettings, every: timedelta
+) -> datetime | None:
+    """Read a feed for about a second; due again at once while there is more, else after `every`."""
     started = db.clock.monotonic()
     while db.clock.monotonic() - started < TURN:
         with db.write() as tx:
@@ -196,18 +205,17 @@ def _store(db: Database, hold: LaneHold, feed: Feed[T], page: Page[T], read_at: 
 
 
 def _later(db: Database, hold: LaneHold, feed: Feed[T], error: RemoteError, settings: DecideSettings) -> datetime:
-    """When to try again. A full quota is closed to the account's writes too; refused credentials are for a person."""
+    """When to try again. A full quota is closed to the account's writes too; what is refused is for a person."""
     if isinstance(error, Throttled | QuotaExhausted):
         until = error.retry_at if isinstance(error, Throttled) else error.until
         with db.write() as tx:
             hold.confirm(tx)
             quotas.block(tx, feed.account, feed.read_class, until)
         return until
-    if not isinstance(error, Unauthorized):
+    if not isinstance(error, Unauthorized | Gone | Rejected):
         return db.clock.now() + AFTER_TROUBLE
-    what = feed.name.partition("@")[0].rpartition("/")[2]
     with db.write() as tx:
         hold.confirm(tx)
-        text = f"{feed.account}: {what} cannot be read: {error}"
-        tell_operators(tx, settings, feed.account, f"reading {what}", text)
+        text = f"{feed.account}: {feed.what} cannot be read: {error}"
+        tell_operators(tx, settings, feed.account, f"reading {feed.what}", text)
     return db.clock.now() + AFTER_REFUSAL
