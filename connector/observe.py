@@ -218,6 +218,14 @@ METRICS: Mapping[str, Shape] = MappingProxyType(
         "lane_errors_total": Shape(
             kind=Counter, labels=("lane",), doc="Drains that ended in an unexpected error; the lane goes on."
         ),
+        "connection_paused": Shape(
+            kind=Gauge, labels=("connection",), doc="1 while an operator has paused the connection, else 0."
+        ),
+        "storm": Shape(
+            kind=Gauge,
+            labels=("survey",),
+            doc="1 while what a survey's answers lead to is held because too many of them are unhappy, else 0.",
+        ),
         "config_ok": Shape(
             kind=Gauge,
             labels=(),

@@ -20,12 +20,15 @@ from connector.cli import (
     init,
     match,
     outbox,
+    pause,
     plan,
     replay,
     run,
+    setup,
     simulator,
     status,
     undo,
+    webhooks,
 )
 from connector.errors import ConfigError, ConnectorError, RemoteError, StoreError
 
@@ -44,6 +47,7 @@ app = typer.Typer(
 )
 app.command("init")(init.init)
 app.command("check")(check.check)
+app.command("setup")(setup.setup)
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("simulator")(simulator.simulator)
@@ -52,11 +56,14 @@ app.command("status")(status.status)
 app.command("explain")(explain.explain)
 app.command("replay")(replay.replay)
 app.command("undo")(undo.undo)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(config.app, name="config")
 app.add_typer(match.app, name="match")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -17,6 +18,7 @@ from connector.config.playbooks import Notify, Playbook, Rule
 from connector.config.quantities import (
     Duration,
     ListenText,
+    Percent,
     ScaleText,
     Text,
     duration,
@@ -65,6 +67,10 @@ class Survey(Model):
     source: Text = Field(alias="from", description="A connection answers come from.")
     forms: tuple[Text, ...] = Field(min_length=1, description="The survey's ids there.")
     mapping: FilePath = Field(description="How a record becomes a response.")
+    poll: Duration | None = Field(
+        default=None, description="Also fetch what is new, this often: what webhooks missed is not lost."
+    )
+    since: date | None = Field(default=None, description="With `poll`: fetch no answers older than this day.")
 
 
 class ActOn(Model):
@@ -72,6 +78,16 @@ class ActOn(Model):
 
     answered_within: Duration = Field(default=duration("7d"), description="Older answers open nothing.")
     notify_within: Duration = Field(default=duration("4h"), description="Older answers send no message.")
+
+
+class Storm(Model):
+    """When so many answers are unhappy that a scale is rather read the wrong way round; then work is held."""
+
+    unhappy_share: Percent = Field(
+        default=0.7, description="From this share of a survey's newest answers on, what they lead to is held."
+    )
+    answers: Annotated[int, Field(ge=10, le=1000)] = Field(default=50, description="How many of the newest to look at.")
+    hold: bool = Field(default=True, description="false: nothing is ever held for this.")
 
 
 class Analysis(Model):
@@ -157,6 +173,7 @@ class Settings(Model):
     operators: Operators | None = Field(default=None, description="Who is told when something needs a person.")
     surveys: dict[Text, Survey] = Field(min_length=1, description="The surveys to listen to.")
     act_on: ActOn = Field(default=ActOn(), description="How old an answer may be to be acted on.")
+    storm: Storm = Field(default=Storm(), description="When unhappy answers are too many to be true.")
     segments: tuple[Text, ...] = Field(default=(), description="The slices for rules, thresholds and reports.")
     analysis: Analysis = Field(default=Analysis(), description="How comments are understood.")
     thresholds: tuple[Threshold, ...] = Field(min_length=1, description="When a rating is unhappy; the narrowest wins.")

@@ -18,10 +18,11 @@ from enum import StrEnum
 from sqlalchemy import func, select, update
 
 from connector.store import tombstones
-from connector.store.schema import inbox
+from connector.store.schema import inbox, pause
 from connector.store.transaction import Transaction
 
 LANE = "understand"
+_GOES_ON = inbox.c.connection.not_in(select(pause.c.connection))
 """The lane new deliveries wake."""
 
 LIVE, BACKFILL = 0, 1
@@ -120,38 +121,53 @@ def add(tx: Transaction, arrivals: Sequence[Arrival]) -> Added:
     return Added(new=new, duplicates=len(arrivals) - new)
 
 
+def holds(tx: Transaction, kind: str, payload: bytes) -> bool:
+    """Whether this delivery is there already, or was erased."""
+    known = digest(tx, kind, payload)
+    if tx.execute(select(inbox.c.id).where(inbox.c.dedupe == known)).first() is not None:
+        return True
+    return bool(tombstones.among(tx, [known]))
+
+
 def digest(tx: Transaction, kind: str, payload: bytes) -> str:
     """What a delivery is recognised by."""
     return tx.blind_bytes(f"delivery/{kind}", payload)
 
 
 def due(tx: Transaction, limit: int) -> list[Delivery]:
-    """The next deliveries to understand: live ones before backfill, then in order of arrival."""
+    """The next deliveries to understand: live ones before backfill, then in order of arrival; none of paused ones."""
     rows = tx.execute(
         select(inbox)
-        .where(inbox.c.state == DeliveryState.RECEIVED.value, inbox.c.payload.is_not(None))
+        .where(inbox.c.state == DeliveryState.RECEIVED.value, inbox.c.payload.is_not(None), _GOES_ON)
         .order_by(inbox.c.priority, inbox.c.id)
         .limit(limit)
     )
-    return [
-        Delivery(
-            id=row.id,
-            connection=row.connection,
-            kind=row.source,
-            payload=tx.unseal_bytes(PAYLOAD, row.payload),
-            received_at=row.received_at,
-            priority=row.priority,
-            run_id=row.run_id,
-            record_only=row.record_only,
-            place=row.place,
-        )
-        for row in rows
-    ]
+    return [_delivery(tx, row) for row in rows]
+
+
+def find(tx: Transaction, delivery_id: int) -> Delivery | None:
+    """One delivery, whatever became of it; None when there is none, or its payload was erased or has expired."""
+    row = tx.execute(select(inbox).where(inbox.c.id == delivery_id, inbox.c.payload.is_not(None))).first()
+    return None if row is None else _delivery(tx, row)
+
+
+def _delivery(tx: Transaction, row: Any) -> Delivery:
+    return Delivery(
+        id=row.id,
+        connection=row.connection,
+        kind=row.source,
+        payload=tx.unseal_bytes(PAYLOAD, row.payload),
+        received_at=row.received_at,
+        priority=row.priority,
+        run_id=row.run_id,
+        record_only=row.record_only,
+        place=row.place,
+    )
 
 
 def oldest_due(tx: Transaction) -> datetime | None:
-    """When the oldest delivery that is still to be understood arrived."""
-    received = inbox.c.state == DeliveryState.RECEIVED.value
+    """When the oldest delivery that is still to be understood arrived; those of a paused connection wait rightly."""
+    received = (inbox.c.state == DeliveryState.RECEIVED.value) & _GOES_ON
     at: datetime | None = tx.execute(select(func.min(inbox.c.received_at)).where(received)).scalar_one()
     return at
 

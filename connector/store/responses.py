@@ -285,7 +285,7 @@ def newest(tx: Transaction, *, limit: int) -> Iterator[Version]:
     is_latest = response_version.c.version == response.c.latest_version
     there = response_version.c.sealed.is_not(None)
     rows = tx.execute(_OPENED.where(is_latest, there).order_by(response_version.c.id.desc()).limit(limit)).all()
-    return (_version(tx, row) for row in rows)
+    return (from_row(tx, row) for row in rows)
 
 
 def mark_decided(

@@ -50,6 +50,13 @@ def held(tx: Transaction) -> list[Breaker]:
     return [_read(row) for row in rows]
 
 
+def calm(tx: Transaction, run_id: int) -> None:
+    """The run that a storm came up under is undone: its answers count for nothing here either."""
+    for breaker in held(tx):
+        if breaker.run_id == run_id:
+            save(tx, Breaker(survey=breaker.survey))
+
+
 def release(tx: Transaction, survey: str) -> bool:
     """An operator says that the storm is real: nothing is held for a day. False when nothing was held."""
     if of(tx, survey).since is None:

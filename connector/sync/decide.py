@@ -23,7 +23,7 @@ from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import planning, rules, timers, winning_back
+from connector.sync import planning, rules, storm, timers, winning_back
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
@@ -138,6 +138,8 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
         cause = f"{version.response.key}/{version.number}"
         planned += write_score(tx, matter.person_id, score, settings, pace, cause=cause, version=version)
     made = outbox.plan(tx, planned)
+    if acts:
+        storm.weather(tx, version, settings, unhappy=verdict.unhappy)
     _tell(tx, matter, rulings, score, acts=acts, why=why, planned=len(made))
 
 

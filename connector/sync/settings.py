@@ -125,6 +125,14 @@ class Operators:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StormPolicy:
+    """When a survey's work is held: at least this share of its newest `answers` is unhappy."""
+
+    unhappy_share: float = 0.7
+    answers: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecideSettings:
     """Everything the deciding half reads of one configuration. `targets` are the connections written to, by name."""
 
@@ -144,6 +152,7 @@ class DecideSettings:
     operators: Operators | None = None
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     live: bool = True
+    storm: StormPolicy | None = None
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

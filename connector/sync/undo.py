@@ -9,11 +9,12 @@ from typing import Final
 
 from connector.domain.model.intent import WriteKind
 from connector.ports.taking_back import Retractable
-from connector.store import history, outbox, people, priors, recoveries, responses, runs, scores, undoings
+from connector.store import history, outbox, people, priors, recoveries, responses, runs, scores, storms, undoings
 from connector.store.database import Database
 from connector.store.responses import Version
-from connector.store.runs import Run
+from connector.store.runs import Run, RunKind
 from connector.store.transaction import Transaction
+from connector.sync import timers
 from connector.sync.lane import LaneHold
 from connector.sync.rescore import remember, rescore
 from connector.sync.settings import DecideSettings
@@ -67,6 +68,7 @@ class UndoLane:
         progress = self.progress.setdefault(run.id, Progress())
         if not progress.stopped:
             undoings.stop_import(tx, run.id)
+            storms.calm(tx, run.id)
             progress.stopped = True
         unsent = undoings.unsent(tx, run.id, BATCH)
         for row in unsent:
@@ -142,3 +144,6 @@ def withdraw(tx: Transaction, version: Version, run: Run, settings: DecideSettin
     else:
         remember(tx, earlier, person_id, settings.score)
     rescore(tx, person_id, settings.score)
+    if run.kind is RunKind.IMPORT:  # what the timers wrote of its scores is not the import's to take back
+        people.scored(tx, person_id, None)
+        tx.wake(timers.LANE)

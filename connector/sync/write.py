@@ -17,13 +17,13 @@ from connector.domain.model.intent import ALARMS, IntentState, WriteKind
 from connector.domain.model.transitions import Event
 from connector.errors import LeaseLost, RemoteError
 from connector.ports import Preparing, Writer
-from connector.store import accounts, intents, receipts, writes
+from connector.store import accounts, intents, pauses, receipts, writes
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
 from connector.store.transaction import Transaction
 from connector.store.writes import WriteRow
-from connector.sync import asking, freezing, settling
+from connector.sync import asking, freezing, pausing, settling
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import (
     CEILING,
@@ -111,6 +111,9 @@ class WriteLane:
         with asking.ours(outlet, hold) as tx:
             hold.confirm(tx)
             probe_at = self._tidy(tx, hold)
+            is_left_alone = pauses.of_account(tx, outlet.account)
+        if is_left_alone:
+            return self._next((began + pausing.LOOK,), began, is_shut=True)
         if probe_at is not None and probe_at > began:
             return self._next((probe_at,), began, is_shut=True)
         if (at := self._prepare_writer(hold)) is not None:
@@ -182,7 +185,8 @@ class WriteLane:
 
     def _is_paused(self) -> bool:
         with self._outlet.db.read() as tx:
-            return accounts.paused(tx, self._outlet.account) is not None
+            account = self._outlet.account
+            return accounts.paused(tx, account) is not None or pauses.of_account(tx, account)
 
     def _tidy(self, tx: Transaction, hold: LaneHold) -> datetime | None:
         """What needs no call: dead senders, age, holds and releases. Returns when a paused account is to be probed."""

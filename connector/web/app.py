@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from connector.clock import Clock
 from connector.errors import StoreError
 from connector.observe import Metrics
+from connector.store import pauses
 from connector.store.database import Database
 from connector.sync.collect import Intake
 from connector.web.hooks import MAX_BODY, Doors, Receiver
@@ -53,9 +54,11 @@ def build_app(
             return JSONResponse({"status": "starting"}, status_code=503)
         try:
             db.probe()
+            with db.read() as tx:
+                paused = [one.connection for one in pauses.listed(tx)]
         except StoreError as error:
             return JSONResponse({"status": "cannot persist", "reason": str(error)}, status_code=503)
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", **({"paused": paused} if paused else {})})
 
     def show_metrics() -> Response:
         """Counters and gauges for Prometheus."""

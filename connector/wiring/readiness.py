@@ -10,6 +10,7 @@ from connector.domain.model.intent import WriteKind
 from connector.errors import ConnectorError
 from connector.observe import log
 from connector.ports import Describable, Finding
+from connector.store import pauses
 from connector.store.database import Database
 from connector.sync.outlet import Notify
 from connector.wiring.adapters import Adapters
@@ -50,6 +51,9 @@ class Readiness:
             self._stopped = True
 
     def _look(self, name: str, account: Describable) -> None:
+        with self._db.read() as tx:
+            if pauses.of_connection(tx, name):
+                return
         try:
             found = account.describe(fields_written(self._loaded, name))
             with self._telling:

@@ -56,6 +56,9 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         operators=_operators(config),
         time_zone=ZoneInfo(config.time_zone),
         live=config.mode == "live",
+        storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
+        if config.storm.hold
+        else None,
     )
 
 

@@ -12,7 +12,7 @@ from connector import observe
 from connector.domain.model.intent import Receipt
 from connector.observe import DeliveryOutcome, Metrics
 from connector.ports import Writer
-from connector.store import inbox, outbox, responses
+from connector.store import inbox, outbox, pauses, responses, storms
 from connector.store.database import Database
 from connector.store.inbox import DeliveryState
 from connector.store.intents import IntentRow
@@ -34,13 +34,16 @@ class Telemetry:
         self.readings = Readings()
         self._log = observe.log("daemon")
         self._accounts: Mapping[str, str] = {}
+        self._connections: frozenset[str] = frozenset()
+        self._storms: frozenset[str] = frozenset()
         self._due_since: dict[str, Callable[[Transaction], datetime | None]] = {
             understand.LANE: inbox.oldest_due,
             decide.LANE: responses.oldest_pending,
         }
 
     def know(self, adapters: Mapping[str, object]) -> None:
-        """Learn which account each connection writes to."""
+        """Learn which connections there are and which account each of them writes to."""
+        self._connections = frozenset(adapters)
         self._accounts = {name: one.account for name, one in adapters.items() if isinstance(one, Writer)}
 
     def follow(self, lane: str, due_since: Callable[[Transaction], datetime | None]) -> None:
@@ -100,10 +103,18 @@ class Telemetry:
         self.metrics.time("remote_seconds", note.seconds, connection=note.connection)
 
     def measure_lag(self, db: Database) -> None:
-        """How long the oldest due work of each lane has waited."""
+        """How long the oldest due work of each lane has waited, and what is paused or held: nothing waits there."""
         with db.read() as tx:
             oldest = {lane: due_since(tx) for lane, due_since in self._due_since.items()}
             oldest |= {lane_of(account): outbox.oldest_due(tx, account) for account in self._accounts.values()}
+            paused = {one.connection: one.account for one in pauses.listed(tx)}
+            storming = frozenset(one.survey for one in storms.held(tx))
             for lane, since in oldest.items():
-                waited = 0.0 if since is None else (tx.now - since).total_seconds()
+                is_left_alone = any(account is not None and account in lane for account in paused.values())
+                waited = 0.0 if since is None or is_left_alone else (tx.now - since).total_seconds()
                 self.metrics.gauge("lane_lag_seconds", max(waited, 0.0), lane=lane)
+        for connection in self._connections | paused.keys():
+            self.metrics.gauge("connection_paused", int(connection in paused), connection=connection)
+        self._storms |= storming
+        for survey in self._storms:
+            self.metrics.gauge("storm", int(survey in storming), survey=survey)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from connector.domain.model.intent import IntentState, Json, WriteKind, refer
-from connector.domain.model.transitions import TRANSITIONS
+from connector.domain.model.transitions import TRANSITIONS, Event
 from connector.errors import Rejected
 from connector.store import confirmed, intents, outbox, receipts, writes
 from connector.store.schema import person
+from connector.sync import storm
 from connector.sync.outlet import Ceiling, Limits, Replan
 from connector.testing.twin import Crash, Fault, Thing, Trouble
 from tests.durability.bench import (
@@ -605,3 +606,26 @@ def bring_to(bench: Bench, stands: IntentState) -> None:
             outbox.cancel(tx, TICKET, "not wanted")
     elif stands is not S.PLANNED:
         bench.drain()
+
+
+def test_unsent_to_held_when_too_many_answers_are_unhappy(bench: Bench) -> None:
+    task = intent("task", kind=WriteKind.TASK, object="task", fields={"who": refer(CONTACT)})
+    bench.plan(intent(), task)
+    with bench.db.write() as tx:
+        for key in ("k1", "task"):
+            row = intents.by_key(tx, key)
+            assert row is not None
+            receipts.stop_waiting(tx, row)
+            intents.move(tx, row, Event.STORM, storm.reason("desk"))
+    bench.run()
+    assert bench.twin.things == {}
+    assert (bench.state("k1"), bench.state("task")) == (S.HELD, S.HELD)
+    with bench.db.write() as tx:
+        assert storm.release(tx, "kiosk") == 0
+        assert storm.release(tx, "desk") == 2
+    bench.drain()
+    assert bench.state("k1") is S.CONFIRMED
+    assert bench.state("task") is S.BLOCKED, "what it waits for is still not there"
+    bench.adopt()
+    bench.drain()
+    assert bench.state("task") is S.CONFIRMED

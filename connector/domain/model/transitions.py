@@ -23,6 +23,7 @@ class Event(StrEnum):
     REPLANNED = "the target was read before sending and asks for something else"
     OBSERVED = "observe mode"
     CEILING = "ceiling reached"
+    STORM = "too many unhappy answers to its survey"
     AMBIGUOUS = "asked for a contact, several found"
     RELEASED = "live again, or the ceiling's period is over, or an operator retries"
     FOUND_FIRST = "asked first, found"
@@ -78,6 +79,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row(S.PLANNED, Event.REPLANNED, S.SUPERSEDED, "test_planned_to_superseded_when_prepared_otherwise"),
     _row(S.PLANNED, Event.OBSERVED, S.HELD, "test_planned_to_held_in_observe_mode"),
     _row(S.PLANNED, Event.CEILING, S.HELD, "test_planned_to_held_at_the_ceiling"),
+    _row((S.PLANNED, S.BLOCKED), Event.STORM, S.HELD, "test_unsent_to_held_when_too_many_answers_are_unhappy"),
     _row((S.PLANNED, S.IN_DOUBT), Event.AMBIGUOUS, S.HELD, "test_asked_to_held_when_a_contact_is_ambiguous"),
     _row(S.HELD, Event.RELEASED, S.PLANNED, "test_held_to_planned_when_released"),
     _row(S.PLANNED, Event.FOUND_FIRST, S.CONFIRMED, "test_planned_to_confirmed_when_asked_first_and_found"),
