@@ -29,6 +29,7 @@ REFUSALS = {
     "response-type": Refusal(400, "VALIDATION_ERROR", "response_type has to be started, partial or completed"),
     "sort": Refusal(400, "VALIDATION_ERROR", "sort has to be {{field}},{{asc|desc}}"),
     "sorted-cursor": Refusal(400, "VALIDATION_ERROR", "sort cannot be used together with after or before"),
+    "no-ids": Refusal(400, "VALIDATION_ERROR", "included_response_ids has to name 1 to 1000 responses"),
     "token-unknown": Refusal(400, "VALIDATION_ERROR", "there is no response {}"),
 }
 """By id. Every one is provoked by a test that sends the bad request."""
@@ -53,18 +54,24 @@ class Responses:
     Args:
         clock: what is listed follows it.
         lag: how long a new answer stays out of the listing; Typeform says it may be half an hour.
+        delay: how long a deleted answer is still listed; Typeform deletes in its own time.
     """
 
-    def __init__(self, clock: Clock, *, lag: timedelta = timedelta(0)) -> None:
+    def __init__(self, clock: Clock, *, lag: timedelta = timedelta(0), delay: timedelta = timedelta(seconds=2)) -> None:
         self.clock = clock
         self.lag = lag
+        self.delay = delay
+        self._deleted: list[tuple[datetime, str, str]] = []
         self._held: dict[str, dict[str, _Held]] = {}
 
     @property
     def routes(self) -> list[Route]:
         """The endpoints, to be given to the account."""
         pattern = "/forms/{form}/responses"
-        return [Route(method="GET", pattern=pattern, act=self._list, scope="responses:read")]
+        return [
+            Route(method="GET", pattern=pattern, act=self._list, scope="responses:read"),
+            Route(method="DELETE", pattern=pattern, act=self._delete, scope="responses:write", write=True),
+        ]
 
     def open(self, form: str) -> None:
         """The account has this form."""
@@ -87,9 +94,7 @@ class Responses:
         del self._held[form][token]
 
     def _list(self, call: Call) -> Answer:
-        form = call.params["form"]
-        if form not in self._held:
-            raise Refused("no-responses", form)
+        form = self._form(call)
         _check(call.query)
         size = _size(call.query.get("page_size", str(USUAL_PAGE)))
         found = [one for one in self._held[form].values() if one.listed_at <= call.at and _asked(one.item, call.query)]
@@ -102,6 +107,35 @@ class Responses:
             found = sorted((one for one in found if one.number > number), key=lambda one: one.number)
         page = [one.item for one in found[:size]]
         return Answer(data={"total_items": len(found), "page_count": -(-len(found) // size), "items": page})
+
+    def _delete(self, call: Call) -> Answer:
+        form = self._form(call)
+        tokens = [text for text in call.query.get("included_response_ids", "").split(",") if text]
+        if unknown := set(call.query) - {"included_response_ids"}:
+            raise Refused("parameter", min(unknown))
+        if not 1 <= len(tokens) <= LARGEST_PAGE:
+            raise Refused("no-ids")
+        self._deleted += [(call.at + self.delay, form, token) for token in tokens]
+        return Answer(status=200, data=None)
+
+    def _form(self, call: Call) -> str:
+        """The form of a call. Raises Refused."""
+        self._sweep()
+        form = call.params["form"]
+        if form not in self._held:
+            raise Refused("no-responses", form)
+        return form
+
+    def _sweep(self) -> None:
+        for at, form, token in self._deleted:
+            if at <= self.clock.now():
+                self._held[form].pop(token, None)
+
+    @property
+    def kept(self) -> dict[str, Fields]:
+        """Every answer that is held, by token."""
+        self._sweep()
+        return {token: one.item for held in self._held.values() for token, one in held.items()}
 
     def _at(self, form: str, token: str) -> _Held:
         held = self._held[form].get(token)

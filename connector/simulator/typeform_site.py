@@ -16,7 +16,9 @@ from connector.clock import Clock
 from connector.simulator.parts import Answer, Call, Fields, Refusal, Refused, Route, Site, Window, bearer_token
 
 TOKEN = "tfp_simulator"
-SCOPES = frozenset({"accounts:read", "forms:read", "responses:read", "webhooks:read", "webhooks:write"})
+SCOPES = frozenset(
+    {"accounts:read", "forms:read", "responses:read", "responses:write", "webhooks:read", "webhooks:write"}
+)
 PER_SECOND = 2
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _WEBHOOK = {"url": str, "enabled": bool, "secret": str, "verify_ssl": bool, "event_types": dict}

@@ -54,13 +54,14 @@ BAD = {
     "sort": ("sort=submitted_at", PATH),
     "sorted-cursor": ("sort=submitted_at,asc&before=t1", PATH),
     "token-unknown": ("before=t99", PATH),
+    "no-ids": ("included_response_ids=", PATH),
 }
 
 
 @pytest.mark.parametrize("refusal", sorted(BAD))
 def test_every_refusal_is_provoked(reader: Reader, refusal: str) -> None:
     query, path = BAD[refusal]
-    got = reader.get(query, path)
+    got = reader.get(query, path) if refusal != "no-ids" else reader.caller.send("DELETE", f"{path}?{query}")
     row = REFUSALS[refusal]
     assert (got.status, got.data["code"]) == (row.status, row.code)
     assert reader.typeform.site.requests.entries()[-1].refusal == refusal

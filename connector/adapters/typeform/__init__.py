@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from connector.adapters.typeform import listing
+from connector.adapters.typeform import erasing, listing
 from connector.adapters.typeform.forms import FormsApi
 from connector.adapters.typeform.options import Options
 from connector.domain.model.account import Change, Demand, Form, InstalledHook
 from connector.domain.model.intent import Json
 from connector.errors import Forged, MappingError, Unauthorized
 from connector.ports import Finding, Hook, Page, Record, Row
+from connector.ports.erasing import Erased, Subject
 from connector.transport import bodies
 from connector.transport.grants import StaticBearer
 from connector.transport.kit import Kit
@@ -34,6 +35,7 @@ class Typeform:
 
     kind = "typeform"
     read_class = listing.READ_CLASS
+    residual = erasing.RESIDUAL
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
         self.account = options.site
@@ -95,6 +97,10 @@ class Typeform:
     def install(self, change: Change) -> str:
         """Install one, signing with our first secret."""
         return self._forms.install(change)
+
+    def erase(self, subject: Subject) -> Sequence[Erased]:
+        """Delete their answers. Raises RemoteError."""
+        return erasing.erase(self._api, subject)
 
     def read(self, payload: bytes) -> Record | None:
         """The answer; None for partial answers and for events of other types. Raises MappingError."""
