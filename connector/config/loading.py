@@ -211,6 +211,7 @@ class _Loading:
             checks.connections(self.tree, roles, self.findings)
             inert.connections(self.tree, self.specs, self.findings)
             inert.components(self.tree, self.specs, self.findings)
+            inert.surveys(self.tree, self.specs, self.findings)
         if self._is_whole("playbooks", dict):
             checks.playbooks(self.tree, self.findings)
             inert.tickets(self.tree, self.findings)

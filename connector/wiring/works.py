@@ -15,6 +15,7 @@ from connector.ports import Tickets
 from connector.store.database import Database
 from connector.store.receipts import lane_of
 from connector.store.tokens import Tokens
+from connector.sync.fetch import fetch_lane
 from connector.sync.outlet import Ceiling, Limits
 from connector.transport.client import READ, patience
 from connector.transport.kit import Kit
@@ -64,6 +65,12 @@ class Works:
         self.doors = Doors(
             sources=self.adapters.sources,
             tickets={name: one for name, one in self.adapters.made.items() if isinstance(one, Tickets)},
+            feeds={
+                (survey.source, form): fetch_lane(survey.source, form)
+                for survey in loaded.config.surveys.values()
+                for form in survey.forms
+                if survey.poll is not None
+            },
         )
         self._readiness = Readiness(db=db, loaded=loaded, adapters=self.adapters, notify=self.notify)
         self._engine = Embedded(
