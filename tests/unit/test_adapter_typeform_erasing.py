@@ -58,7 +58,4 @@ def test_without_a_token_the_certificate_says_what_to_delete(there: simulator.Ty
     told = connected(there, clock).erase(ASKED)
     assert [one.object for one in told] == ["response theirs", "response theirs/2"]
     assert {one.fate for one in told} == {Fate.KEPT}
-        ("response theirs", Fate.KEPT),
-        ("response theirs/2", Fate.KEPT),
-    ]
     assert len(there.site.requests) == 0
