@@ -123,14 +123,16 @@ def sent(crm: HubSpot) -> Sequence[Outcome]:
     return crm.send(WriteKind.CONTACT_FIELDS, crm.render(WriteKind.CONTACT_FIELDS, items), 2)
 
 
-UNSAID: list[Json] = [{"id": None}, {"id": [CANARY]}, {"properties": {}}]
+EMPTY: dict[str, Json] = {}
+UNSAID: list[Json] = [{"id": None}, {"id": [CANARY]}, {"properties": EMPTY}]
+DONE: Json = {"id": "9", "properties": EMPTY}
 
 
 @pytest.mark.parametrize("row", [*NOTHING, *UNSAID], ids=json.dumps)
 def test_a_record_the_answer_says_nothing_of_is_in_doubt_and_the_others_are_not(
     crm: HubSpot, account: simulator.HubSpot, row: Json
 ) -> None:
-    account.faults.add(answers("POST */batch/update", {"results": [row, {"id": "9", "properties": {}}]}))
+    account.faults.add(answers("POST */batch/update", {"results": [row, DONE]}))
     lost, made = sent(crm)
     assert isinstance(lost, Failed)
     assert isinstance(lost.error, InDoubt)

@@ -133,9 +133,8 @@ class HubSpot:
                 if error.status == 401:
                     raise
                 unread.append(readiness.lacking(name, error.message))
-        for name in (NOTES, TASKS):
-            if name in had:
-                self._learn(name, had[name])
+        for name, properties in had.items():
+            self._learn(name, properties)
         readable = {kind: names for kind, names in fields.items() if OBJECT[kind] in had}
         return [*unread, *readiness.findings(readable, had)]
 
@@ -205,11 +204,13 @@ class HubSpot:
 
     def _contact_types(self) -> Mapping[str, str]:
         if not self._types:
-            found = self._properties(CONTACTS)
-            self._types = {name: str(one["type"]) for name, one in found.items()}
+            self._learn(CONTACTS, self._properties(CONTACTS))
         return self._types
 
     def _learn(self, name: str, properties: readiness.Properties) -> None:
+        if name == CONTACTS:
+            self._types = {name: str(one["type"]) for name, one in properties.items()}
+            return
         self._keyed[name] = readiness.is_key(properties.get(KEY))
         promise = KEYED if self._keyed[name] else MARKED
         kinds = [kind for kind in ENGAGEMENTS if OBJECT[kind] == name]
