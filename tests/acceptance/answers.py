@@ -33,6 +33,5 @@ def typeform_delivery(
 def desk_delivery(token: str, at: datetime, email: str, rating: int) -> str:
     """An answer to the service desk's form: one rating of 1 to 5, 1 being best, about no ticket."""
     question = {"id": "f1", "ref": "satisfaction", "type": "opinion_scale"}
-    return typeform_delivery(
-        "xY7zQ1", token, at, [{"type": "number", "number": rating, "field": question}], {"email": email}
-    )
+    given: list[dict[str, object]] = [{"type": "number", "number": rating, "field": question}]
+    return typeform_delivery("xY7zQ1", token, at, given, {"email": email, "name": f"Sam {token.title()}"})
