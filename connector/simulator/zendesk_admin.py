@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from connector.simulator.parts import Answer, Call, Fields, Refused, Route, Site
@@ -185,7 +186,7 @@ def _rule(
     return int(rules[-1]["id"])
 
 
-def _read(call: Call, name: str, shapes: dict[str, type]) -> Fields:
+def _read(call: Call, name: str, shapes: Mapping[str, type]) -> Fields:
     data = read_body(call).get(name)
     if not isinstance(data, dict) or not data:
         raise Refused("no-ticket", name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from connector.config import Loaded
 from connector.config.playbooks import TicketStep
@@ -28,8 +28,8 @@ def demand_of(loaded: Loaded, name: str, public_url: str | None = None) -> Deman
             for part in (health.components.values() if health else ())
             if part.source == name and part.field is not None
         ),
-        statuses=frozenset(step.status for step in steps if _is_constant(step.status)),
-        groups=frozenset(step.group for step in steps if _is_constant(step.group)),
+        statuses=frozenset(_constants(step.status for step in steps)),
+        groups=frozenset(_constants(step.group for step in steps)),
         channels=frozenset(_channels(loaded, name)),
         tags=_tags(steps),
         forms=tuple(
@@ -42,8 +42,9 @@ def demand_of(loaded: Loaded, name: str, public_url: str | None = None) -> Deman
     )
 
 
-def _is_constant(text: str | None) -> bool:
-    return bool(text) and "{{" not in str(text) and "{%" not in str(text)
+def _constants(texts: Iterable[str | None]) -> Iterator[str]:
+    """Those that are a text as it stands."""
+    yield from (text for text in texts if text and "{{" not in text and "{%" not in text)
 
 
 def _fields(loaded: Loaded, name: str) -> Iterator[FieldUse]:
@@ -72,5 +73,5 @@ def _channels(loaded: Loaded, name: str) -> Iterator[str]:
     for rule in loaded.config.rules:
         for action in rule.do:
             notify = action.notify
-            if notify is not None and notify.connection == name and _is_constant(notify.channel):
-                yield notify.channel
+            if notify is not None and notify.connection == name:
+                yield from _constants([notify.channel])

@@ -81,9 +81,9 @@ def form_use(survey: str, form: str, mapping: SurveyMapping) -> FormUse:
     """What a survey's mapping reads of one form."""
     paths = {path for expression in _expressions(mapping) for path in expression.paths}
     scales = {
-        rule.value.text.strip().removeprefix("answers."): (rule.scale.minimum, rule.scale.maximum)
+        question: (rule.scale.minimum, rule.scale.maximum)
         for rule in mapping.ratings
-        if re.fullmatch(r"answers\.\w+", rule.value.text.strip())
+        if (question := _question(rule.value)) is not None
     }
     return FormUse(
         id=form,
@@ -92,6 +92,16 @@ def form_use(survey: str, form: str, mapping: SurveyMapping) -> FormUse:
         questions=_below("answers.", paths),
         hidden=_below("hidden.", paths),
     )
+
+
+def _question(value: Expression) -> str | None:
+    """The question whose answer is the value as it is; None where something is made of it first."""
+    if len(value.paths) != 1:
+        return None
+    (path,) = value.paths
+    ref = path.removeprefix("answers.")
+    plain = {f"answers.{ref}", f'answers["{ref}"]', f"answers['{ref}']"}
+    return ref if path.startswith("answers.") and value.text.strip() in plain else None
 
 
 def _below(prefix: str, paths: set[str]) -> frozenset[str]:
