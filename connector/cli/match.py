@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_table
+from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_pairs, print_table
 from connector.clock import SystemClock
 from connector.config import Loaded
 from connector.domain.matching.ladder import LABELS
@@ -105,21 +105,23 @@ def report(
     if not found.rates:
         console().print("No answer was recorded yet." if settings.crms() else "No CRM is configured.")
         return
-    print_table("By key", ["account", "survey", "key", "offered", "one", "none", "several"], _key_rows(found, sources))
-    columns = ["account", "survey", "answers", *(_WORDS[each] for each in Outcome)]
-    print_table("By answer", columns, _answer_rows(found, sources))
+    for (where, survey), rates in sorted(found.rates.items()):
+        _print_rates(f"{_survey(survey, sources)} in {where}", rates)
     if settings.fuzzy.do.value != "link":
-        console().print("“Alike” would be linked by `match: {fuzzy: {do: link}}`; now they are not.", markup=False)
+        console().print(
+            "“Certainly like one” would be linked by `match: {fuzzy: {do: link}}`; now somebody is asked.", markup=False
+        )
 
 
 _WORDS: Mapping[Outcome, str] = {
-    Outcome.ONE: "one",
-    Outcome.SEVERAL: "several",
+    Outcome.ONE: "one contact by a key",
+    Outcome.SEVERAL: "several by a key",
+    Outcome.ALIKE: "certainly like one",
+    Outcome.SUGGESTED: "like some",
     Outcome.NONE: "nobody",
-    Outcome.ALIKE: "alike",
-    Outcome.SUGGESTED: "suggested",
     Outcome.ANONYMOUS: "anonymous",
 }
+_KEYED = (Outcome.ONE, Outcome.NONE, Outcome.SEVERAL)
 
 
 def _open(config: str) -> tuple[Loaded, Database, DecideSettings]:
@@ -185,33 +187,15 @@ def _print(one: Mapping[str, object]) -> None:
         console().print(f"\n{title}: no candidates, `match.missing` is hold", markup=False)
 
 
-def _key_rows(found: hit_rates.Report, sources: Mapping[str, str]) -> list[Sequence[object]]:
-    return [
-        (
-            where,
-            _survey(survey, sources),
-            LABELS[kind],
-            counts.total(),
-            *(_share(counts[each], counts.total()) for each in KEYED),
-        )
-        for (where, survey), rates in sorted(found.rates.items())
+def _print_rates(title: str, rates: Rates) -> None:
+    total = rates.answers.total()
+    shares = {words: _share(rates.answers[each], total) if rates.answers[each] else 0 for each, words in _WORDS.items()}
+    print_pairs(f"{title}: {total} answers", shares)
+    rows = [
+        (LABELS[kind], counts.total(), *(_share(counts[each], counts.total()) for each in _KEYED))
         for kind, counts in sorted(rates.keys.items())
     ]
-
-
-KEYED = (Outcome.ONE, Outcome.NONE, Outcome.SEVERAL)
-
-
-def _answer_rows(found: hit_rates.Report, sources: Mapping[str, str]) -> list[Sequence[object]]:
-    return [
-        (
-            where,
-            _survey(survey, sources),
-            rates.answers.total(),
-            *(_share(rates.answers[each], rates.answers.total()) for each in Outcome),
-        )
-        for (where, survey), rates in sorted(found.rates.items())
-    ]
+    print_table("", ["key", "offered", "one contact", "none", "several"], rows)
 
 
 def _survey(name: str, sources: Mapping[str, str]) -> str:
@@ -227,7 +211,7 @@ def _document(found: hit_rates.Report, sources: Mapping[str, str]) -> dict[str, 
         return {
             "answers": {each.value: rates.answers[each] for each in Outcome},
             "keys": {
-                kind.value: {each.value: counts[each] for each in KEYED} for kind, counts in sorted(rates.keys.items())
+                kind.value: {each.value: counts[each] for each in _KEYED} for kind, counts in sorted(rates.keys.items())
             },
         }
 
