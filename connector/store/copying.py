@@ -39,7 +39,7 @@ def throw_away(url: str, keyring: KeyRing, clock: Clock) -> Iterator[Database]:
             copy_file(Path(str(parsed.database)), path)
         else:
             _copy_rows(parsed, Database(target, keyring, clock))
-        copy = Database(target, keyring, clock)
+        copy = Database(target, keyring, clock, durable=False)
         try:
             yield copy
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class StandIn:
         self._invented = invented
         self._open = frozenset(open_keys)
         self._rendered: dict[Request, Sequence[Item]] = {}
+        self._lock = threading.Lock()  # a lane sends several at once
 
     def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
         """The adapter's own request."""
@@ -70,10 +72,11 @@ class StandIn:
 
     def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome]:
         """Every record was taken. Raises Transient for a request of an earlier, real run, which is only asked about."""
-        items = self._rendered.pop(request, None)
-        if items is None:
-            raise Transient("sent before this preview; a live run finds out what became of it")
-        self.sent[self.promises[kind].endpoint_class] += 1
+        with self._lock:
+            items = self._rendered.pop(request, None)
+            if items is None:
+                raise Transient("sent before this preview; a live run finds out what became of it")
+            self.sent[self.promises[kind].endpoint_class] += 1
         return [
             self._invented.one() if item.target is None or kind is WriteKind.NOTE else Receipt(remote_id=item.target)
             for item in items

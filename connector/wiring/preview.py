@@ -37,6 +37,8 @@ HORIZON: Final = timedelta(hours=1)
 """How far ahead a plan looks; lingers that are longer lengthen it."""
 _LEASE: Final = timedelta(days=365)
 _MOMENT: Final = timedelta(microseconds=1)
+_AT_ONCE: Final = 64
+"""Requests of one round: nobody is at the other end who could be hurried, and looking for them anew takes the time."""
 UNKNOWABLE: Final = (
     "answers that have not arrived yet, and edits people make in the CRM or helpdesk from now on",
     "ids and addresses of records that do not exist yet",
@@ -218,7 +220,7 @@ def _lanes(
             db,
             stand_in,
             clock,
-            replace(limits_of(loaded.config, name, stand_in.promises), parallel=1),
+            replace(limits_of(loaded.config, name, stand_in.promises), parallel=_AT_ONCE),
             live=True,
             notify_operators=tell,
             on_settled=settled,
@@ -268,7 +270,7 @@ def _account(
         requests=stand_in.sent.total(),
         looks=stand_in.asked.total(),
         reads=0 if mirror is None else sum(mirror.calls),
-        records=Counter(one.kind.value for one in actors.recorder.writes if one.account == account),
+        records=dict(Counter(one.kind.value for one in actors.recorder.writes if one.account == account)),
         budgets=tuple(
             Budget(
                 endpoint_class=each,
