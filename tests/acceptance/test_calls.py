@@ -54,9 +54,9 @@ def test_calls_per_thousand_answers_and_seconds_to_a_ticket(
 ) -> None:
     clock = SystemClock()
     with start_all(clock, crm=crm) as simulators:
-        emails = _people(simulators)
+        people = _people(simulators)
         with Rehearsal(tmp_path / "stage", ROOT, simulators, clock, overrides=LINGER) as rehearsal:
-            sent = _feed(rehearsal, emails)
+            sent = _feed(rehearsal, people)
             assert {one.status for one in sent} == {200}
             now = rehearsal.settle(SETTLE)
             assert now.responses == {"decided": ANSWERS}
@@ -79,15 +79,24 @@ def test_calls_per_thousand_answers_and_seconds_to_a_ticket(
 
 
 def _people(simulators: Simulators) -> list[str]:
-    """One address an answer; every second is a contact of the CRM already."""
-    emails = [f"customer.{number}@example.com" for number in range(ANSWERS)]
-    for number, email in enumerate(emails):
+    """One name an answer, like no other: who looks like a contact would be held. Every second is a contact already."""
+    dice = random.Random(7)
+    people = [f"{_word(dice)} {_word(dice)}" for _ in range(ANSWERS)]
+    for number, name in enumerate(people):
         if number % 2:
-            crm_of(simulators).add("Customer", f"No {number}", email)
-    return emails
+            crm_of(simulators).add(*name.split(), _email(name))
+    return people
 
 
-def _feed(rehearsal: Rehearsal, emails: list[str]) -> list[Sent]:
+def _word(dice: random.Random) -> str:
+    return "".join(dice.choice("bdfgklmnprstvz") + dice.choice("aeiou") for _ in range(4)).capitalize()
+
+
+def _email(name: str) -> str:
+    return f"{name.replace(' ', '.').lower()}@example.com"
+
+
+def _feed(rehearsal: Rehearsal, people: list[str]) -> list[Sent]:
     """Post the answers at an even pace, whatever the receiver does."""
     clock, dice = SystemClock(), random.Random(3)
     unhappy = set(dice.sample(range(ANSWERS), round(UNHAPPY * ANSWERS)))
@@ -95,7 +104,7 @@ def _feed(rehearsal: Rehearsal, emails: list[str]) -> list[Sent]:
 
     def post(number: int) -> Sent:
         due = began + timedelta(seconds=number / PER_SECOND)
-        body = _delivery(f"tok{number:05d}", emails[number], due, dice, unhappy=number in unhappy)
+        body = _delivery(f"tok{number:05d}", people[number], due, dice, unhappy=number in unhappy)
         status = rehearsal.deliver("typeform", body.encode())
         return Sent(token=f"tok{number:05d}", unhappy=number in unhappy, due=due, status=status)
 
@@ -109,7 +118,7 @@ def _feed(rehearsal: Rehearsal, emails: list[str]) -> list[Sent]:
     return [future.result() for future in futures]
 
 
-def _delivery(token: str, email: str, at: datetime, dice: random.Random, *, unhappy: bool) -> str:
+def _delivery(token: str, name: str, at: datetime, dice: random.Random, *, unhappy: bool) -> str:
     answers: list[dict[str, object]] = [
         _number("csat", "opinion_scale", dice.choice([1, 2]) if unhappy else 5),
         _number("recommend", "nps", dice.choice([0, 3]) if unhappy else 9),
@@ -125,7 +134,7 @@ def _delivery(token: str, email: str, at: datetime, dice: random.Random, *, unha
                 "token": token,
                 "landed_at": stamp,
                 "submitted_at": stamp,
-                "hidden": {"email": email, "name": f"Customer {token}", "service": "tyres", "location": "Hamburg"},
+                "hidden": {"email": _email(name), "name": name, "service": "tyres", "location": "Hamburg"},
                 "definition": {"id": "aB3dE9", "title": "How did we do?", "fields": [one["field"] for one in answers]},
                 "answers": answers,
             },
