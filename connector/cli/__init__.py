@@ -17,10 +17,13 @@ from connector.cli import (
     config,
     demo,
     explain,
+    import_,
     init,
+    mapping,
     match,
     outbox,
     pause,
+    person,
     plan,
     replay,
     run,
@@ -55,14 +58,17 @@ app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
 app.command("replay")(replay.replay)
+app.command("import")(import_.import_)
 app.command("undo")(undo.undo)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(config.app, name="config")
+app.add_typer(mapping.app, name="mapping")
 app.add_typer(match.app, name="match")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(person.app, name="person")
 app.add_typer(webhooks.app, name="webhooks")
 
 

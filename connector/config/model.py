@@ -128,11 +128,12 @@ class Fuzzy(Model):
         ),
     )
     score: int = Field(
-        default=92, ge=70, le=100, description="`do: link` only: how certain (0–100) the best contact must be."
+        default=92,
+        ge=70,
+        le=100,
+        description="How certain (0–100) the best contact must be to be linked; `connector match report` counts by it.",
     )
-    margin: int = Field(
-        default=10, ge=0, le=100, description="`do: link` only: how much more certain than the next best."
-    )
+    margin: int = Field(default=10, ge=0, le=100, description="How much more certain it must be than the next best.")
 
 
 class Match(Model):
@@ -151,10 +152,35 @@ class Answers(Model):
     write_to: tuple[Text, ...] = Field(default=(), description="CRM: the timeline. Helpdesk: the ticket it is about.")
 
 
+class AnswersKept(Model):
+    """How long answers are somebody's."""
+
+    anonymize_after: Duration | None = Field(
+        default=duration("3y"),
+        description="After that an answer is nobody's: its ratings and segments stay, the person and words go.",
+    )
+
+
+class Retention(Model):
+    """How long what was said is kept, by what it is; counted from when it came here. `null`: for ever."""
+
+    payloads: Duration | None = Field(default=duration("30d"), description="Deliveries as they arrived, byte for byte.")
+    comments: Duration | None = Field(default=duration("1y"), description="What people wrote, and texts made of it.")
+    answers: AnswersKept = Field(default=AnswersKept(), description="Answers as a whole.")
+
+
 class Privacy(Model):
-    """Keys of the sealed columns."""
+    """What is kept of people, how long, and under which keys."""
 
     keys: tuple[Secret, ...] = Field(min_length=1, description="The first encrypts, all decrypt.")
+    retention: Retention = Field(default=Retention(), description="How long what was said is kept.")
+    tombstones: FilePath | None = Field(
+        default=None,
+        description=(
+            "The file that keeps erased people erased when a backup is restored: leave it out of backups. "
+            "Unset: beside a SQLite store, its name with `.erased`; for a server, none."
+        ),
+    )
 
 
 class Settings(Model):

@@ -137,6 +137,10 @@ class Account:
         refused = {**REFUSALS, **(refusals or {})}
         self.site = Site(clock, [*own, *routes], refusals=refused, say=_say, gate=self._gate, actions=actions)
 
+    def pace(self, per_second: int) -> None:
+        """Allow so many calls a second from now on."""
+        self._pace = Window(per_second, 1)
+
     def _routes(self) -> list[Route]:
         hook = "/forms/{form}/webhooks/{tag}"
         return [

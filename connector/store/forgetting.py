@@ -122,7 +122,7 @@ def delete_here(tx: Transaction, known: Known) -> dict[str, int]:
     """Delete what is left, once no request about them is under way; how many rows of each table were cleared."""
     cleared: dict[str, int] = {"inbox": 0}
     mine = list(tx.execute(select(intent.c.id).where(intents_of(known))).scalars())
-    objects = _objects(tx, known, mine)
+    objects = objects_of(tx, known, mine)
     which = or_(
         history.c.person_id.in_(known.persons),
         history.c.response_id.in_(known.responses),
@@ -163,7 +163,7 @@ def _nameless(column: Column[int]) -> ColumnElement[str]:
     return literal("erased/") + cast(column, Text)
 
 
-def _objects(tx: Transaction, known: Known, mine: Sequence[int]) -> list[str]:
+def objects_of(tx: Transaction, known: Known, mine: Sequence[int]) -> list[str]:
     """Our names of everything that stood for them or for something about them."""
     rows = tx.execute(select(intent.c.object, intent.c.target).where(intent.c.id.in_(mine)))
     names = {str(name) for row in rows for name in row if name is not None}

@@ -16,7 +16,7 @@ from connector.store.transaction import Transaction
 SLICE = 200
 """Values sealed anew in one transaction: some milliseconds."""
 _ID_AT, _ID_BYTES = 2, 4  # where a sealed value says which key it needs; positions count from 1
-_DIGESTS = frozenset({"contact.blocks"})  # binary, and keyed digests rather than sealed
+DIGESTS = frozenset({"contact.blocks"})  # binary, and keyed digests rather than sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def places() -> Iterator[Place]:
     for table in metadata.sorted_tables:
         for column in table.columns:
             place = Place(table, column)
-            if isinstance(column.type, LargeBinary) and place.label not in _DIGESTS:
+            if isinstance(column.type, LargeBinary) and place.label not in DIGESTS:
                 yield place
 
 

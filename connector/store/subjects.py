@@ -63,11 +63,6 @@ class Known:
         }
         return cls(**read)
 
-    @property
-    def is_nobody(self) -> bool:
-        """Whether nothing at all is known of them."""
-        return not (self.persons or self.responses or self.contacts or self.own_tickets)
-
     def with_answers(self, ids: Collection[int], keys: Collection[str]) -> Known:
         """The same with more answers."""
         return replace(self, responses=_once((*self.responses, *ids)), keys=tuple(dict.fromkeys((*self.keys, *keys))))
@@ -170,6 +165,12 @@ def _contacts(
     keyed = select(contact.c.account, contact.c.remote_id).where(same)
     found = [(str(a), str(i)) for query in (linked, made, keyed) for a, i in tx.execute(query)]
     return list(dict.fromkeys(found))
+
+
+def is_nobody(tx: Transaction, known: Known) -> bool:
+    """Whether nothing at all is held of them, or nothing is left."""
+    has_keys = any(people.keys_of(tx, one) for one in known.persons)
+    return not (has_keys or known.responses or known.contacts or known.own_tickets)
 
 
 def blinds_of(tx: Transaction, known: Known) -> list[str]:

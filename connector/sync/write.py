@@ -23,7 +23,7 @@ from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
 from connector.store.transaction import Transaction
 from connector.store.writes import WriteRow
-from connector.sync import asking, freezing, pausing, settling
+from connector.sync import asking, digest, freezing, pausing, settling
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import (
     CEILING,
@@ -135,6 +135,16 @@ class WriteLane:
                 break
         return outlet.clock.now()
 
+    def settle(self, hold: LaneHold) -> datetime | None:
+        """Only find out what became of requests under way; what was not sent stays as it is. Due when woken."""
+        outlet = self._outlet
+        with asking.ours(outlet, hold) as tx:
+            hold.confirm(tx)
+            settling.recover(tx, outlet, hold.hold.epoch)
+        if self._prepare_writer(hold) is None:
+            self._settle_due(hold, outlet.limits.parallel)
+        return None
+
     def _watch(self, hold: LaneHold, ends_at: float, began: datetime, *, is_probe: bool) -> datetime | None:
         """Observe mode: asking is a read, so what is in doubt is settled; what that plans again is held."""
         outlet = self._outlet
@@ -212,14 +222,20 @@ class WriteLane:
         """Past its age an action is not wanted any more. What is in doubt is asked about at least once before."""
         outlet = self._outlet
         loud: Counter[WriteKind] = Counter()
+        missed: list[IntentRow] = []
         for row in intents.too_old(tx, outlet.account):
             is_open = row.state in {IntentState.IN_DOUBT, IntentState.SUBMITTED}
             if is_open and row.write_id is not None and not writes.get(tx, row.write_id).asks:
                 continue
-            loud[row.kind] += not self._was_observed(tx, row)
-            self._give_up(tx, row, f"too old; {row.reason}" if row.reason else "too old")
+            was_wanted = not self._was_observed(tx, row)
+            given_up = self._give_up(tx, row, f"too old; {row.reason}" if row.reason else "too old")
+            if was_wanted and row.kind is WriteKind.ALERT and _is_news(row) and not given_up.erasing:
+                missed.append(given_up)
+            else:
+                loud[row.kind] += was_wanted
             if is_open and row.write_id is not None:
                 writes.close_if_settled(tx, row.write_id)
+        digest.gather(tx, outlet.account, missed)
         for kind, number in (+loud).items():
             text = f"{number} {kind} actions for {outlet.account} were given up because they are too old"
             outlet.notify(tx, outlet.account, f"given_up/{kind}", text)
@@ -230,7 +246,7 @@ class WriteLane:
             return not self._outlet.live or receipts.waits_behind(tx, row, OBSERVE_MODE)
         return row.state is IntentState.HELD and row.reason == OBSERVE_MODE
 
-    def _give_up(self, tx: Transaction, row: IntentRow, why: str) -> None:
+    def _give_up(self, tx: Transaction, row: IntentRow, why: str) -> IntentRow:
         outlet = self._outlet
         receipts.stop_waiting(tx, row)
         moved = intents.move(tx, row, Event.TOO_OLD, why)
@@ -239,6 +255,7 @@ class WriteLane:
         outlet.tell(tx, row, "given_up", reason=why)
         if not moved.erasing:
             outlet.on_settled(tx, moved, None)
+        return moved
 
     def _refuse_unknown_kinds(self, tx: Transaction) -> None:
         outlet = self._outlet
@@ -355,3 +372,8 @@ class WriteLane:
             oldest = writes.oldest_since(tx, outlet.account, kind, tx.now - ceiling.per)
             ends.append((oldest or tx.now) + ceiling.per + timedelta(microseconds=1))
         return ends
+
+
+def _is_news(row: IntentRow) -> bool:
+    """Whether a message was new: not what changes another, nor one that tells of missed ones."""
+    return row.target is None and not row.object.startswith(digest.OBJECT)

@@ -132,6 +132,8 @@ def _refuse_fixed(before: Loaded, after: Loaded) -> None:
     changed = [name for name in FIXED if getattr(before.config, name) != getattr(after.config, name)]
     if [key.reveal() for key in before.config.privacy.keys] != [key.reveal() for key in after.config.privacy.keys]:
         changed.append("privacy.keys")
+    if before.config.privacy.tombstones != after.config.privacy.tombstones:
+        changed.append("privacy.tombstones")
     if changed:
         raise ConfigError(
             [

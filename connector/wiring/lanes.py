@@ -13,14 +13,16 @@ from connector.domain.analysis.sentiment import EnglishSentiment
 from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
 from connector.domain.model.response import Understanding
-from connector.ports import Contacts, Tickets, Writer
+from connector.ports import Contacts, Polling, Tickets, Writer
+from connector.ports.erasing import Erasing
 from connector.ports.taking_back import Retractable
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync import decide, poll, timers, understand, undo
+from connector.sync import decide, erasing, fetch, poll, timers, understand, undo
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
 from connector.sync.outlet import Limits, Notify, Prepare, as_planned
+from connector.sync.pausing import unless_paused
 from connector.sync.preparing import TicketLook
 from connector.sync.settings import DecideSettings
 from connector.sync.unchanged import UndoLook
@@ -47,6 +49,7 @@ def make_lanes(
         ).drain,
         decide.LANE: decide.DecideLane(db=db, settings=lambda: settings, on_decided=telemetry.decided).drain,
         timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
+        erasing.LANE: erasing.ErasureLane(db=db, erasers=erasers_of(loaded, adapters), may_call=settings.live).drain,
         undo.LANE: undo.UndoLane(db=db, settings=lambda: settings, retractable=retractable(adapters)).drain,
     }
     if settings.score is not None:
@@ -70,15 +73,58 @@ def make_lanes(
             drains[lane.name] = lane.drain
         if isinstance(adapter, Contacts):
             feed = poll.ContactsPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
-            drains[poll.contacts_lane(adapter.account)] = feed.drain
+            drains[poll.contacts_lane(adapter.account)] = unless_paused(db, name, feed.drain)
             read = poll.contacts_feed(settings, poll.target_of(settings, adapter.account))
             telemetry.follow(poll.contacts_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
         if isinstance(adapter, Tickets):
             tickets = poll.TicketsPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
-            drains[poll.tickets_lane(adapter.account)] = tickets.drain
+            drains[poll.tickets_lane(adapter.account)] = unless_paused(db, name, tickets.drain)
             read = poll.tickets_feed(adapter.account)
             telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
+    return drains | fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
+
+
+def fetch_lanes(
+    loaded: Loaded, *, settings: DecideSettings, db: Database, adapters: Adapters, telemetry: Telemetry
+) -> dict[str, Drain]:
+    """A lane for each form that is polled."""
+    drains: dict[str, Drain] = {}
+    for survey in loaded.config.surveys.values():
+        source, there, every = adapters.sources[survey.source], adapters.made[survey.source], survey.poll
+        if every is None or not isinstance(there, Polling):
+            continue
+        for form in survey.forms:
+            lane = fetch.fetch_lane(survey.source, form)
+            fetching = fetch.ResponsesFetch(
+                db=db,
+                connection=survey.source,
+                source=source,
+                there=there,
+                form=form,
+                since=survey.since,
+                every=every,
+                settings=lambda: settings,
+            )
+            drains[lane] = unless_paused(db, survey.source, fetching.drain)
+            feed = fetch.fetch_feed(source.kind, form, survey.since)
+            telemetry.follow(lane, partial(fetch.due_since, feed=feed, begun=db.clock.now(), every=every))
     return drains
+
+
+def erasers_of(loaded: Loaded, adapters: Adapters) -> list[erasing.Eraser]:
+    """Who is told to erase a person. A survey tool is told of the answers to its own forms."""
+    config = loaded.config
+    found = []
+    for name, adapter in adapters.made.items():
+        if not isinstance(adapter, Erasing):
+            continue
+        if isinstance(adapter, Writer):
+            found.append(erasing.Eraser(account=adapter.account, system=adapter))
+            continue
+        kind = config.connections[name].kind
+        forms = {(kind, form) for survey in config.surveys.values() if survey.source == name for form in survey.forms}
+        found.append(erasing.Eraser(account=name, system=adapter, forms=frozenset(forms)))
+    return found
 
 
 def retractable(adapters: Adapters) -> dict[str, Retractable]:

@@ -32,4 +32,12 @@ def _exists(file: Path) -> bool:
 
 def open_store(config: Config, clock: Clock) -> Database:
     """The store the configuration names. Nothing is opened before its first transaction. Raises StoreError."""
-    return Database(config.store, KeyRing(config.privacy.keys), clock)
+    return Database(config.store, KeyRing(config.privacy.keys), clock, graveyard_of(config))
+
+
+def graveyard_of(config: Config) -> Path | None:
+    """The file with every tombstone; None for a server without one in the configuration."""
+    if config.privacy.tombstones is not None:
+        return Path(config.privacy.tombstones)
+    prefix, _, file = config.store.partition("sqlite:///")
+    return Path(f"{file}.erased") if not prefix and file else None

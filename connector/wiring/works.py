@@ -15,6 +15,7 @@ from connector.ports import Tickets
 from connector.store.database import Database
 from connector.store.receipts import lane_of
 from connector.store.tokens import Tokens
+from connector.sync import erasing
 from connector.sync.fetch import fetch_lane
 from connector.sync.outlet import Ceiling, Limits
 from connector.transport.client import READ, patience
@@ -79,8 +80,11 @@ class Works:
             drains,
             owner=process_name(),
             leases={
-                lane_of(account): limits[name].timeout + LEASE_MARGIN
-                for name, account in self.adapters.accounts.items()
+                erasing.LANE: max((one.timeout for one in limits.values()), default=timedelta()) + LEASE_MARGIN,
+                **{
+                    lane_of(account): limits[name].timeout + LEASE_MARGIN
+                    for name, account in self.adapters.accounts.items()
+                },
             },
             metrics=telemetry.metrics,
         )
