@@ -115,6 +115,14 @@ def surveys(tree: Any, specs: Specs, findings: Findings) -> None:
             findings.add((*path, "from"), message)
 
 
+def likeness(tree: Any, findings: Findings) -> None:
+    """How certain likeness has to be says nothing where it is not looked at."""
+    for path, keys in matches(tree, ("match", "fuzzy")):
+        if isinstance(keys, Mapping) and keys.get("do") == "no":
+            for key in sorted({"score", "margin"} & keys.keys()):
+                findings.add((*path, key), f"does nothing here: `do: no` looks at no likeness; remove `{key}`")
+
+
 def tickets(tree: Any, findings: Findings) -> None:
     """A playbook has one ticket step at most: a recovery is worked on one ticket."""
     for path, steps in matches(tree, ("playbooks", "*", "steps")):

@@ -212,6 +212,8 @@ class _Loading:
             inert.connections(self.tree, self.specs, self.findings)
             inert.components(self.tree, self.specs, self.findings)
             inert.surveys(self.tree, self.specs, self.findings)
+        if self._is_whole("match", dict):
+            inert.likeness(self.tree, self.findings)
         if self._is_whole("playbooks", dict):
             checks.playbooks(self.tree, self.findings)
             inert.tickets(self.tree, self.findings)

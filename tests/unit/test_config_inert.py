@@ -15,10 +15,12 @@ from connector.clock import VirtualClock
 from connector.config import load
 from connector.config.connections import CEILINGS, DEFAULT_CEILINGS
 from connector.config.schema import json_schema
+from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.errors import ConfigError, Problem
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
-from tests.unit.deciding import ENVIRON, example
+from connector.wiring.settings import decide_settings
+from tests.unit.deciding import ACCOUNTS, ENVIRON, example, example_settings
 from tests.unit.samples import NOON
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +82,28 @@ def test_a_key_a_connection_has_no_use_for_is_refused(folder: Path, old: str, ad
 def test_a_key_a_connection_reads_is_taken(folder: Path, added: str) -> None:
     edit(folder / "config.yaml", "kind: slack", f"kind: slack\n    {added}")
     assert problems(folder) == []
+
+
+FUZZY = "fuzzy: {do: suggest, score: 92, margin: 10}"
+
+
+@pytest.mark.parametrize("key", ["score: 95", "margin: 5"])
+def test_how_certain_likeness_must_be_says_nothing_where_it_is_not_looked_at(folder: Path, key: str) -> None:
+    line = edit(folder / "config.yaml", FUZZY, f"fuzzy: {{do: no, {key}}}")
+    one(folder, line, "does nothing here", f"remove `{key.partition(':')[0]}`")
+
+
+@pytest.mark.parametrize("written", ["do: no", "do: link, score: 95, margin: 5", "margin: 5"])
+def test_likeness_is_configured(folder: Path, written: str) -> None:
+    edit(folder / "config.yaml", FUZZY, f"fuzzy: {{{written}}}")
+    assert problems(folder) == []
+
+
+def test_likeness_takes_effect_as_configured(folder: Path) -> None:
+    edit(folder / "config.yaml", FUZZY, "fuzzy: {do: link, score: 95, margin: 5}")
+    settings = decide_settings(load(folder / "config.yaml", kinds(), ENVIRON), ACCOUNTS)
+    assert settings.fuzzy == Fuzzy(do=Do.LINK, score=95, margin=5)
+    assert example_settings().fuzzy == Fuzzy()
 
 
 @pytest.mark.parametrize(
