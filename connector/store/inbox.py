@@ -240,6 +240,18 @@ def counts(tx: Transaction) -> InboxCounts:
     )
 
 
+def of_run(tx: Transaction, run_id: int) -> dict[DeliveryState, int]:
+    """What became of the deliveries one import brought; states without any are left out."""
+    query = select(inbox.c.state, func.count()).where(inbox.c.run_id == run_id).group_by(inbox.c.state)
+    return {DeliveryState(state): int(number) for state, number in tx.execute(query)}
+
+
+def waiting(tx: Transaction, run_id: int) -> int:
+    """How many deliveries of an import are still to be understood."""
+    query = select(func.count()).where(inbox.c.state == DeliveryState.RECEIVED.value, inbox.c.run_id == run_id)
+    return int(tx.execute(query).scalar_one())
+
+
 def _store(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:
     state = DeliveryState.RECEIVED if arrival.reason is None else DeliveryState.QUARANTINED
     insert = tx.insert_for(inbox).values(

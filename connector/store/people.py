@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Respondent
@@ -148,6 +148,12 @@ def next_score_due(tx: Transaction) -> datetime | None:
         .order_by(person.c.scored_at)
         .limit(1)
     ).scalar()
+
+
+def unscored(tx: Transaction) -> int:
+    """How many persons' scores are due because something new is known of them."""
+    which = person.c.scored_at.is_(None) & person.c.merged_into.is_(None)
+    return int(tx.execute(select(func.count()).where(which)).scalar_one())
 
 
 def rescore_all(tx: Transaction) -> None:

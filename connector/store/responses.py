@@ -257,6 +257,12 @@ def oldest_pending(tx: Transaction) -> datetime | None:
     return at
 
 
+def waiting(tx: Transaction, run_id: int) -> int:
+    """How many versions an import brought are still to be decided."""
+    which = (response_version.c.state == VersionState.PENDING.value) & (response_version.c.run_id == run_id)
+    return int(tx.execute(select(func.count()).where(which)).scalar_one())
+
+
 def keys_like(tx: Transaction, text: str, limit: int = 10) -> list[str]:
     """Keys of the answers that have this key, or this id in their survey tool."""
     known = find(tx, text)
