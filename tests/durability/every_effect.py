@@ -6,9 +6,15 @@ from collections.abc import Mapping
 
 from tests.durability.effects import SALESFORCE, SLACK, ZENDESK, Effect
 from tests.durability.effects_hubspot import HUBSPOT
+from tests.durability.effects_workflow import WORKFLOW
 
+VENDORS: Mapping[str, Mapping[str, Effect]] = {
+    "hubspot": HUBSPOT,
+    "salesforce": SALESFORCE,
+    "zendesk": ZENDESK,
+    "slack": SLACK,
+    "workflow": WORKFLOW,
+}
 EFFECTS: Mapping[str, Effect] = {
-    f"{vendor} {name}": effect
-    for vendor, effects in (("hubspot", HUBSPOT), ("salesforce", SALESFORCE), ("zendesk", ZENDESK), ("slack", SLACK))
-    for name, effect in effects.items()
+    f"{vendor} {name}": effect for vendor, effects in VENDORS.items() for name, effect in effects.items()
 }

@@ -18,7 +18,7 @@ from connector.adapters.zendesk import Zendesk
 from connector.domain.model.intent import Found, IntentState, Item, Request, WriteKind
 from connector.domain.model.transitions import Event
 from connector.ports import Job, Outcome
-from connector.simulator import salesforce, zendesk
+from connector.simulator import salesforce, workflow, zendesk
 from connector.simulator.parts import FaultKind
 from connector.store import intents, outbox, writes
 from connector.store.transaction import Transaction
@@ -128,6 +128,13 @@ def void(_: object) -> None:
     """What it returns is of no interest."""
 
 
+def forgotten(world: World, effect: Effect) -> None:
+    vendor = world.stand.account
+    assert isinstance(vendor, workflow.Workflow)
+    vendor.forgetful = True
+    answer_lost(world, effect)
+
+
 RESIDUALS: tuple[tuple[str, Trial, str], ...] = (
     ("salesforce contact", typed_in_meanwhile, "between our look-up and our write"),
     ("salesforce task, marker", lands_too_late, "lands later than a minute"),
@@ -141,6 +148,7 @@ RESIDUALS: tuple[tuple[str, Trial, str], ...] = (
     ("zendesk note", lands_too_late, "later than a minute after we sent it without getting an answer"),
     ("zendesk three notes, job", job_runs_too_late, "later than a minute after we sent it without getting an answer"),
     ("slack alert", lands_too_late, "lands later than half a minute"),
+    ("workflow event", forgotten, "does not remember ids acts twice"),
 )
 
 
