@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from connector.simulator import salesforce, slack, zendesk
+from connector.simulator import hubspot, salesforce, slack, zendesk
 
 pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
 
-TABLES = {"salesforce": salesforce.REFUSALS, "zendesk": zendesk.REFUSALS, "slack": slack.REFUSALS}
+TABLES = {
+    "salesforce": salesforce.REFUSALS,
+    "hubspot": hubspot.REFUSALS,
+    "zendesk": zendesk.REFUSALS,
+    "slack": slack.REFUSALS,
+}
 
 
 def test_the_number_of_refusals_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
