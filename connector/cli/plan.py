@@ -92,7 +92,7 @@ def _print_totals(whole: Plan) -> None:
 def _print_accounts(accounts: Sequence[AccountPlan]) -> None:
     rows = [
         (
-            one.account + (f"\npaused: {legible(one.paused)}" if one.paused else ""),
+            one.account + _trouble(one),
             "\n".join(f"{number} {KINDS[WriteKind(kind)]}" for kind, number in sorted(one.records.items()))
             or "nothing",
             one.requests,
@@ -102,6 +102,12 @@ def _print_accounts(accounts: Sequence[AccountPlan]) -> None:
         for one in accounts
     ]
     print_table("Accounts", ["account", "records", "requests", "look-ups", "of the quota"], rows)
+
+
+def _trouble(one: AccountPlan) -> str:
+    if one.left_alone:
+        return "\npaused by an operator: nothing is written until `connector resume`"
+    return f"\nrefuses us now, here as if it did not: {legible(one.paused)}" if one.paused else ""
 
 
 def _budget(one: Budget) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -22,11 +23,11 @@ _ROWS = 1000
 
 
 @contextmanager
-def throw_away(url: str, keyring: KeyRing, clock: Clock) -> Iterator[Database]:
+def throw_away(url: str, keyring: KeyRing, clock: Clock, graveyard: Path | None = None) -> Iterator[Database]:
     """A store with everything the one at `url` holds at this moment, deleted when the block ends.
 
     What is sealed there is sealed here, too, with the same keys. It needs as much room in the temporary folder as the
-    store takes.
+    store takes. `graveyard` is the file of tombstones beside the store, which counts for the copy as it is now.
 
     Raises:
         StoreError: there is no store, it cannot be read, or it is not of this version.
@@ -39,7 +40,10 @@ def throw_away(url: str, keyring: KeyRing, clock: Clock) -> Iterator[Database]:
             copy_file(Path(str(parsed.database)), path)
         else:
             _copy_rows(parsed, Database(target, keyring, clock))
-        copy = Database(target, keyring, clock, durable=False)
+        tombstones = Path(folder) / "tombstones"
+        if graveyard is not None and graveyard.exists():
+            shutil.copyfile(graveyard, tombstones)
+        copy = Database(target, keyring, clock, tombstones, durable=False)
         try:
             yield copy
         finally:

@@ -24,6 +24,7 @@ from connector.sync.folding import Folded
 from connector.sync.preparing import LOOKED_AT
 from connector.sync.standing_in import Invented, StandIn
 
+PAUSED: Final = "an operator paused the connection"
 LOOKED: Final = "it is looked for first and only made when it is not there yet"
 AWAITED: Final = "names a record whose id or address is only known once it exists"
 UNSEEN: Final = "the ticket was never read: one that is solved or closed by then is followed up or left alone"
@@ -195,15 +196,15 @@ def _read(tx: Transaction, account: str, kind: WriteKind, remote_id: str | None)
     return {}
 
 
-def not_sent(tx: Transaction, *, since: datetime, last_real: int) -> list[NotSent]:
-    """What was not sent by now: still waiting, or ended otherwise after `since`."""
+def not_sent(tx: Transaction, left_alone: Collection[str], *, since: datetime, last_real: int) -> list[NotSent]:
+    """What was not sent by now: still waiting, or ended otherwise after `since`. `left_alone` are paused accounts."""
     return [
         NotSent(
             account=row.account,
             kind=row.kind,
             object=row.object,
             state=row.state,
-            why=_why(tx, row),
+            why=PAUSED if row.account in left_alone else _why(tx, row),
             answer=None if row.response_id is None else responses.key_of(tx, row.response_id),
             intent=row.id if row.id <= last_real else None,
         )

@@ -11,10 +11,11 @@ from typing import Final
 from connector.clock import Clock, VirtualClock
 from connector.config import Loaded
 from connector.ports import Tickets
-from connector.store import accounts, copying, inbox, intents, lanes, quotas, responses
+from connector.store import accounts, copying, inbox, intents, lanes, pauses, quotas, responses
 from connector.store.database import Database
 from connector.store.inbox import DeliveryState
 from connector.store.keyring import KeyRing
+from connector.store.receipts import lane_of
 from connector.store.responses import VersionState
 from connector.store.transaction import Transaction
 from connector.sync import decide, preview, timers, understand
@@ -30,6 +31,7 @@ from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.lanes import make_reading, notifying
+from connector.wiring.opening import graveyard_of
 from connector.wiring.settings import decide_settings
 from connector.wiring.works import limits_of
 
@@ -59,7 +61,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPlan:
-    """One account: how many requests of what sort at most, records by kind, and why nothing is sent if it is paused."""
+    """One account: how many requests of what sort at most, and records by kind.
+
+    `paused`: the reason why the account refuses us now, as if it did not. `left_alone`: an operator paused it, so that
+    nothing is written.
+    """
 
     connection: str
     account: str
@@ -69,6 +75,7 @@ class AccountPlan:
     records: Mapping[str, int]
     budgets: tuple[Budget, ...]
     paused: str | None
+    left_alone: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +108,8 @@ def make_plan(loaded: Loaded, clock: Clock) -> Plan:
     # What happens here happens after everything the store remembers.
     moment = VirtualClock(at + _MOMENT)
     live = replace(loaded, config=loaded.config.model_copy(update={"mode": "live"}))
-    with copying.throw_away(loaded.config.store, KeyRing(loaded.config.privacy.keys), moment) as copy:
+    keyring, graveyard = KeyRing(loaded.config.privacy.keys), graveyard_of(loaded.config)
+    with copying.throw_away(loaded.config.store, keyring, moment, graveyard) as copy:
         return _play(live, copy, moment, at=at, mode=loaded.config.mode)
 
 
@@ -116,9 +124,10 @@ class _Actors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Before:
-    """How the store was: what of it is not the plan's doing."""
+    """How the store was: what of it is not the plan's doing. `left_alone` are the accounts an operator paused."""
 
     paused: Mapping[str, str]
+    left_alone: frozenset[str]
     last_real: int
     undecided: int
     quarantined: int
@@ -133,18 +142,19 @@ def _play(loaded: Loaded, db: Database, clock: VirtualClock, *, at: datetime, mo
         before = _settle_down(tx)
         open_records = intents.open_records(tx)
     actors = _cast(db, clock, adapters, before.last_real, open_records)
-    _run(db, clock, _lanes(loaded, settings, db, clock, adapters, actors), until)
+    drains = _lanes(loaded, settings, db, clock, adapters, actors)
+    _run(db, clock, {name: one for name, one in drains.items() if name not in map(lane_of, before.left_alone)}, until)
     with db.read() as tx:
         return Plan(
             at=at,
             until=until,
             mode=mode,
             accounts=tuple(
-                _account(tx, name, one, actors, loaded.config.connections[name].quota.share, before.paused)
+                _account(tx, name, one, actors, loaded.config.connections[name].quota.share, before)
                 for name, one in actors.stand_ins.items()
             ),
             writes=tuple(actors.recorder.writes),
-            not_sent=tuple(preview.not_sent(tx, since=at, last_real=before.last_real)),
+            not_sent=tuple(preview.not_sent(tx, before.left_alone, since=at, last_real=before.last_real)),
             waiting=before.undecided,
             unreadable=_quarantined(tx) - before.quarantined,
             unknowable=UNKNOWABLE,
@@ -155,6 +165,7 @@ def _settle_down(tx: Transaction) -> _Before:
     """Take note of how everything stands, and take the lanes from the processes that hold the original's."""
     before = _Before(
         paused={one.name: one.reason for one in accounts.all_paused(tx)},
+        left_alone=frozenset(one.account for one in pauses.listed(tx) if one.account is not None),
         last_real=intents.highest(tx),
         undecided=_undecided(tx),
         quarantined=_quarantined(tx),
@@ -258,7 +269,7 @@ def _drain(db: Database, name: str, drain: Drain) -> None:
 
 
 def _account(
-    tx: Transaction, name: str, stand_in: StandIn, actors: _Actors, share: float, paused: Mapping[str, str]
+    tx: Transaction, name: str, stand_in: StandIn, actors: _Actors, share: float, before: _Before
 ) -> AccountPlan:
     account = stand_in.account
     mirror = actors.mirrors.get(account)
@@ -281,5 +292,6 @@ def _account(
             )
             for each in sorted(calls)
         ),
-        paused=paused.get(account),
+        paused=before.paused.get(account),
+        left_alone=account in before.left_alone,
     )
