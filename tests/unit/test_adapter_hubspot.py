@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from connector.adapters.hubspot import HubSpot, Options, questions
+from connector.adapters.hubspot import HubSpot, Options, bodies, questions
 from connector.adapters.hubspot.names import KEY, PERSON
 from connector.clock import VirtualClock
 from connector.domain.model.intent import Item, Json, Receipt, WriteKind
@@ -184,6 +184,7 @@ def test_errors_repeat_no_value_that_was_sent(crm: HubSpot, account: simulator.H
     provoked: list[RemoteError] = []
     for kind, wanted in (
         (WriteKind.CONTACT_FIELDS, item("k", contact, csat_health=CANARY)),
+        (WriteKind.CONTACT_FIELDS, item("k", contact, csat_health="canary of Kim")),
         (WriteKind.CONTACT_FIELDS, item("k", contact, no_such=CANARY)),
         (WriteKind.CONTACT, person(3, email=f"{CANARY} oops")),
         (WriteKind.CONTACT, person(3, email=CANARY)),
@@ -191,7 +192,7 @@ def test_errors_repeat_no_value_that_was_sent(crm: HubSpot, account: simulator.H
         with pytest.raises(RemoteError) as caught:
             write(crm, kind, wanted)
         provoked.append(caught.value)
-    assert [type(error) for error in provoked] == [Rejected, Rejected, Rejected, Conflict]
+    assert [type(error) for error in provoked] == [Rejected, Rejected, Rejected, Rejected, Conflict]
     for error in provoked:
         assert "canary" not in f"{error} {error.reply} {vars(error)} {error!r}".lower()
 
@@ -218,10 +219,13 @@ def test_a_merge_that_mints_a_new_contact_is_followed(clock: VirtualClock) -> No
         crm = connect(account, clock)
         one, other = (account.add_contact(lastname=f"S{number}") for number in range(2))
         survivor = account.merge(one, other)
+        crm.prepare()
+        before = sum(account.requests.counts().values())
         for lost in (one, other):
             error = failure(write(crm, WriteKind.CONTACT_FIELDS, item("k", lost, csat_health=1))[0])
             assert isinstance(error, Gone)
             assert (error.moved_from, error.moved_to) == (lost, survivor)
+        assert sum(account.requests.counts().values()) == before + 2, "the answer says it: nothing more is asked"
 
 
 def test_tasks_are_created_under_our_key_and_hang_on_the_contact(crm: HubSpot, account: simulator.HubSpot) -> None:
@@ -294,6 +298,24 @@ def test_without_our_key_tasks_carry_a_marker_and_are_found_by_it(
     write(crm, WriteKind.TASK, changed)
     assert crm.ask(WriteKind.TASK, [one])[0].receipts, "the line survives an update"
     assert all(KEY not in row for row in held(unkeyed, "tasks").values())
+
+
+def test_marked_tasks_of_one_batch_are_told_apart_and_found_among_very_many(
+    unkeyed: simulator.HubSpot, clock: VirtualClock
+) -> None:
+    crm = connect(unkeyed, clock)
+    contact = unkeyed.add_contact(lastname="Sample")
+    crm.prepare()
+    made: dict[str, str] = {}
+    for start in range(0, 600, 100):
+        items = [task(f"step-{start + number}", contact) for number in range(100)]
+        outcomes = write(crm, WriteKind.TASK, *items)
+        made |= {one.key: receipt(outcome).remote_id for one, outcome in zip(items, outcomes, strict=True)}
+    rows = held(unkeyed, "tasks")
+    assert all(rows[made[key]]["hs_task_body"] == f"csat-connector {key}" for key in made)
+    asked = [task(key, contact) for key in ("step-0", "step-550", "step-600")]
+    found = [[one.remote_id for one in answer.receipts] for answer in crm.ask(WriteKind.TASK, asked)]
+    assert found == [[made["step-0"]], [made["step-550"]], []]
 
 
 def test_a_marked_task_is_found_though_its_contact_was_merged(unkeyed: simulator.HubSpot, clock: VirtualClock) -> None:
@@ -369,8 +391,24 @@ def test_a_contact_found_under_another_spelling_is_the_one_that_is_left() -> Non
         {"id": "2", "properties": {"email": "b@c"}},
     ]
     assert questions.by_email(rows, ["b@c", "kim@müller.example", ""])["kim@müller.example"] == ["1"]
-    assert "kim@müller.example" not in questions.by_email(rows, ["kim@müller.example", "d@e"])
+    assert questions.by_email(rows[:1], ["kim@müller.example", "d@e"]).keys() == {"kim@xn--mller-kva.example"}
     assert "d@e" not in questions.by_email(rows[1:], ["b@c", "d@e"])
+
+
+def test_a_key_that_case_could_confuse_is_written_as_its_digest(crm: HubSpot, account: simulator.HubSpot) -> None:
+    items = [replace(person(number), key=key) for number, key in enumerate(("AbC", "aBc", "k" * 300))]
+    outcomes = write(crm, WriteKind.CONTACT, *items)
+    keys = {row[PERSON] for row in held(account, "contacts").values()}
+    assert len(keys) == 3
+    assert all(len(key) == 64 and key == key.lower() for key in keys)
+    found = crm.ask(WriteKind.CONTACT, [replace(one, fields={}) for one in items])
+    assert [answer.receipts[0].remote_id for answer in found] == [receipt(one).remote_id for one in outcomes]
+
+
+def test_what_is_not_given_is_not_in_a_body() -> None:
+    assert json.loads(bodies.reads(["1"], ["email"])).keys() == {"inputs", "properties", "propertiesWithHistory"}
+    search = json.loads(bodies.search([("hs_object_id", "GT", "7")], ["email"], sort="hs_object_id", limit=9))
+    assert search["filterGroups"] == [{"filters": [{"propertyName": "hs_object_id", "operator": "GT", "value": "7"}]}]
 
 
 def test_a_question_is_asked_in_pieces_of_a_hundred(crm: HubSpot, account: simulator.HubSpot) -> None:

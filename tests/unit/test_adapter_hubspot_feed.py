@@ -166,6 +166,17 @@ def test_deleted_contacts_are_noticed_within_the_hour(
     assert stays not in gone
 
 
+def test_the_hourly_look_at_deleted_contacts_follows_the_other_at_once(
+    crm: HubSpot, account: simulator.HubSpot, clock: VirtualClock
+) -> None:
+    goes = account.add_contact(lastname="S")
+    _, cursor = sweep(crm, None)
+    account.human_delete(goes)
+    clock.advance(61 * MINUTE)
+    seen, _ = sweep(crm, cursor)
+    assert [(one.id, one.deleted) for one in seen] == [(goes, True)]
+
+
 def test_more_than_a_search_can_count_is_read_though_all_changed_in_one_instant(
     clock: VirtualClock,
 ) -> None:
@@ -188,9 +199,8 @@ def test_whoever_changes_while_a_sweep_runs_is_read_by_it_or_the_next(
     clock.advance(MINUTE)
     one = crm.contacts_since(cursor, ())
     assert one.more
-    clock.advance(30 * MINUTE)  # a slow sweep
     account.human_update(ids[0], lastname="Changed")
-    clock.advance(MINUTE)
+    clock.advance(30 * MINUTE)  # a slow sweep
     rest, cursor = sweep(crm, one.cursor)
     assert {contact.id for contact in [*one.records, *rest]} == set(ids)
     clock.advance(MINUTE)
@@ -361,18 +371,21 @@ def test_types_and_drop_downs_are_judged(crm: HubSpot, account: simulator.HubSpo
     properties = [
         {"name": "csat_health", "type": "string"},
         {"name": "csat_band", "type": "enumeration", "options": []},
-        {"name": "csat_person", "type": "string", "hasUniqueValue": True},
+        {"name": "csat_person", "type": "string", "hasUniqueValue": False},
+        {"name": "email", "type": "string"},
     ]
     answer = json.dumps({"results": properties})
     headers = {"Content-Type": "application/json", "Content-Length": str(len(answer))}
     account.faults.add(
         Fault(match="GET */properties/*/contacts", kind=FaultKind.REPLY, message=answer, headers=headers)
     )
-    found = crm.describe({WriteKind.CONTACT_FIELDS: frozenset({"csat_health", "csat_band"})})
-    assert [(one.subject, one.blocking) for one in found] == [
-        ("contacts.csat_band", True),
-        ("contacts.csat_health", True),
-    ]
+    wanted = {
+        WriteKind.CONTACT_FIELDS: frozenset({"csat_health", "csat_band"}),
+        WriteKind.CONTACT: frozenset({"email"}),
+    }
+    found = crm.describe(wanted)
+    assert [one.subject for one in found] == ["contacts.csat_band", "contacts.csat_health", "contacts.csat_person"]
+    assert all(one.blocking for one in found)
 
 
 def test_missing_scopes_are_a_finding_and_refused_credentials_are_an_error(clock: VirtualClock) -> None:

@@ -34,6 +34,8 @@ GONE_EVERY = timedelta(hours=1)
 CHANGED = "lastmodifieddate"
 _ID = "hs_object_id"
 _IDENTITY = ("email", "firstname", "lastname", "phone", "mobilephone", "hubspot_owner_id", CHANGED, MERGED)
+_LIKENESS = ("company", "zip")
+"""Read to tell people of one name apart."""
 Sweep = Literal["list", "changed", "gone"]
 
 
@@ -92,7 +94,7 @@ def earlier(now: datetime, headers: Mapping[str, str]) -> datetime:
 
 def properties(read: Sequence[str]) -> list[str]:
     """The properties to ask for: who a contact is, and what `read` names."""
-    return list(dict.fromkeys((*_IDENTITY, *read)))
+    return list(dict.fromkeys((*_IDENTITY, *_LIKENESS, *read)))
 
 
 def listing(cursor: Cursor, read: Sequence[str]) -> Mapping[str, str | int]:
@@ -145,7 +147,7 @@ def typed(value: object, kind: str) -> Json:
 def _after(body: Mapping[str, Any], rows: Sequence[Row], cursor: Cursor) -> str | None:
     """What the next page begins after; None at the end."""
     if cursor.sweep == "changed":
-        return str(max(int(row["id"]) for row in rows)) if len(rows) >= SEARCH_PAGE else None
+        return str(rows[-1]["id"]) if len(rows) >= SEARCH_PAGE else None
     after = ((body.get("paging") or {}).get("next") or {}).get("after")
     return None if after is None else str(after)
 
@@ -157,7 +159,7 @@ def _contacts(row: Row, read: Sequence[str], types: Mapping[str, str], account: 
     modified_at = _modified(row)
     is_gone = bool(row.get("archived"))
     for loser in str(known.get(MERGED) or "").split(";"):
-        if loser and loser != contact and not is_gone:
+        if loser and loser != contact:
             yield Contact(account=account, id=loser, modified_at=modified_at, merged_into=contact)
     yield Contact(
         account=account,
@@ -169,6 +171,8 @@ def _contacts(row: Row, read: Sequence[str], types: Mapping[str, str], account: 
         url=place.url(CONTACTS, contact),
         modified_at=modified_at,
         deleted=is_gone,
+        company=known.get("company") or None,
+        postcode=known.get("zip") or None,
         values={name: typed(known.get(name), types.get(name, "string")) for name in read},
     )
 

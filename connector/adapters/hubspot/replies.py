@@ -63,7 +63,7 @@ def reply_table(clock: Clock) -> ReplyTable:
             return Throttled("HubSpot synchronises in bulk and asks for pauses", retry_at=now + _LOCKED_PAUSE)
         if status == _MOVING:
             wait = _retry_after(headers) or _MOVE_PAUSE
-            return Throttled("the account is being moved", retry_at=now + min(wait, _LONGEST_MOVE))
+            return Throttled("the account is being moved", retry_at=now + wait)
         if status in {401, 408} or status >= 500 or not found:
             return None
         error = _forbidden(found) if status == 403 else _refused(found, status)
@@ -204,7 +204,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     seconds = _whole(headers, "retry-after")
-    return None if seconds is None else timedelta(seconds=min(max(seconds, 1), 86_400))
+    return None if seconds is None else min(max(timedelta(seconds=seconds), timedelta(seconds=1)), _LONGEST_MOVE)
 
 
 def _limit(headers: Mapping[str, str], most: str, left: str) -> tuple[int, int] | None:
