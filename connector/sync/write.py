@@ -17,7 +17,7 @@ from connector.domain.model.intent import ALARMS, IntentState, WriteKind
 from connector.domain.model.transitions import Event
 from connector.errors import LeaseLost, RemoteError
 from connector.ports import Preparing, Writer
-from connector.store import accounts, intents, pauses, receipts, writes
+from connector.store import accounts, alerts, intents, pauses, receipts, writes
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
@@ -222,7 +222,6 @@ class WriteLane:
         """Past its age an action is not wanted any more. What is in doubt is asked about at least once before."""
         outlet = self._outlet
         loud: Counter[WriteKind] = Counter()
-        missed: list[IntentRow] = []
         for row in intents.too_old(tx, outlet.account):
             is_open = row.state in {IntentState.IN_DOUBT, IntentState.SUBMITTED}
             if is_open and row.write_id is not None and not writes.get(tx, row.write_id).asks:
@@ -230,12 +229,11 @@ class WriteLane:
             was_wanted = not self._was_observed(tx, row)
             given_up = self._give_up(tx, row, f"too old; {row.reason}" if row.reason else "too old")
             if was_wanted and row.kind is WriteKind.ALERT and _is_news(row) and not given_up.erasing:
-                missed.append(given_up)
+                alerts.to_tell(tx, given_up)
             else:
                 loud[row.kind] += was_wanted
             if is_open and row.write_id is not None:
                 writes.close_if_settled(tx, row.write_id)
-        digest.gather(tx, outlet.account, missed)
         for kind, number in (+loud).items():
             text = f"{number} {kind} actions for {outlet.account} were given up because they are too old"
             outlet.notify(tx, outlet.account, f"given_up/{kind}", text)
@@ -288,6 +286,7 @@ class WriteLane:
         outlet = self._outlet
         with asking.ours(outlet, hold) as tx:
             hold.confirm(tx)
+            digest.gather(tx, outlet.account)
             chosen = freezing.choose(tx, outlet, looked=looked, most=most)
             waits.clear()
             waits.update(chosen.waits)
@@ -358,6 +357,7 @@ class WriteLane:
             else:
                 due = intents.next_due(tx, outlet.account, after=seen or began)
                 instants = [*waits, ends, due, writes.next_settling(tx, outlet.account), *self._ceilings_end(tx)]
+                instants += [tx.now] if digest.is_due(tx, outlet.account) else []
         return min((at for at in instants if at is not None), default=None)
 
     def _ceilings_end(self, tx: Transaction) -> list[datetime]:
