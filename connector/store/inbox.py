@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from connector.store import tombstones
 from connector.store.schema import inbox, pause
@@ -30,6 +30,7 @@ LIVE, BACKFILL = 0, 1
 """Priorities: a live delivery never waits behind a backfill."""
 
 PAYLOAD = "inbox.payload"
+_SETTLE = update(inbox).where(inbox.c.id == bindparam("wanted"))
 
 
 class DeliveryState(StrEnum):
@@ -286,8 +287,5 @@ def _settle(
     field: str | None = None,
     reason: str | None = None,
 ) -> None:
-    tx.execute(
-        update(inbox)
-        .where(inbox.c.id == delivery_id)
-        .values(state=state.value, response_id=response_id, field=field, reason=reason)
-    )
+    new = {"state": state.value, "response_id": response_id, "field": field, "reason": reason}
+    tx.execute(_SETTLE, {"wanted": delivery_id, **new})

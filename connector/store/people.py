@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Respondent
@@ -131,13 +131,14 @@ def scored(tx: Transaction, person_id: int, at: datetime | None) -> None:
 
 def due_for_score(tx: Transaction, *, before: datetime, limit: int) -> Sequence[int]:
     """Persons whose score was computed before `before`, or never, longest ago first."""
-    rows = tx.execute(
-        select(person.c.id)
-        .where(or_(person.c.scored_at.is_(None), person.c.scored_at < before), person.c.merged_into.is_(None))
-        .order_by(person.c.scored_at.is_not(None), person.c.scored_at, person.c.id)
-        .limit(limit)
-    ).all()
-    return [int(row.id) for row in rows]
+    # Two walks along the index: sorting everybody for each few of them would take longer than scoring them.
+    never, before_then = person.c.scored_at.is_(None), person.c.scored_at < before
+    found: list[int] = []
+    for which in (never, before_then):
+        query = select(person.c.id).where(which, person.c.merged_into.is_(None))
+        rows = tx.execute(query.order_by(person.c.scored_at, person.c.id).limit(limit - len(found)))
+        found += [int(row.id) for row in rows]
+    return found
 
 
 def next_score_due(tx: Transaction) -> datetime | None:

@@ -81,6 +81,7 @@ response = Table(
     Column("survey", Text, nullable=False),
     Column("person_id", ForeignKey("person.id")),
     Column("latest_version", Integer, nullable=False, default=0),
+    Column("anonymous_at", Instant, comment="retention took who gave it"),
 )
 
 response_version = Table(
@@ -105,7 +106,7 @@ response_version = Table(
     Column("record_only", Boolean, comment="true: recorded and scored, never acted on; false: acted on at any age"),
     Column("decided_run", Id, index=True, comment="the run it was decided under"),
     UniqueConstraint("response_id", "version"),
-    Index(None, "state", "id"),
+    Index(None, "state", "event_at", "id"),
     Index(None, "response_id", "state"),
 )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from connector.store.schema import tombstone
 from connector.store.transaction import Transaction
 
 _AT_ONCE = 500  # digests in one question; SQLite takes some thousands
+
+_AMONG = select(tombstone.c.blind).where(tombstone.c.blind.in_(bindparam("blinds", expanding=True)))
 
 
 def add(tx: Transaction, blinds: Iterable[str]) -> None:
@@ -27,8 +29,7 @@ def among(tx: Transaction, blinds: Iterable[str]) -> frozenset[str]:
     wanted = list(blinds)
     found: set[str] = set()
     for start in range(0, len(wanted), _AT_ONCE):
-        query = select(tombstone.c.blind).where(tombstone.c.blind.in_(wanted[start : start + _AT_ONCE]))
-        found |= {row.blind for row in tx.execute(query)}
+        found |= {row.blind for row in tx.execute(_AMONG, {"blinds": wanted[start : start + _AT_ONCE]})}
     return frozenset(found)
 
 

@@ -23,7 +23,8 @@ from connector.sync.lane import LaneHold
 from connector.sync.outlet import Notify
 
 LANE: Final = inbox.LANE
-BATCH: Final = 10
+BATCH, BACKFILL_BATCH = 10, 50
+"""Deliveries of one transaction; of an import or a first poll more, since nobody waits for one of them."""
 TURN: Final = 1.0
 NOT_AN_ANSWER: Final = "a test or a preview, not an answer"
 NO_SURVEY: Final = "no survey in the configuration reads this form"
@@ -116,11 +117,13 @@ class UnderstandLane:
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Read for about a second; due again at once while deliveries are waiting, else when woken."""
-        reading, clock = self.reading(), self.db.clock
+        reading, clock, most = self.reading(), self.db.clock, BATCH
         started = clock.monotonic()
         while clock.monotonic() - started < TURN:
             with self.db.read() as tx:
-                batch = inbox.due(tx, BATCH)
+                batch = inbox.due(tx, most)
+            if batch and batch[0].priority == inbox.LIVE:
+                batch = batch[:BATCH]
             # Reading a comment takes milliseconds: it must not hold the one write lock of a SQLite store meanwhile.
             found = [(delivery, interpret(delivery, reading)) for delivery in batch]
             with self.db.write() as tx:
@@ -128,8 +131,9 @@ class UnderstandLane:
                 settled = [_settle(tx, delivery, what, self.notify) for delivery, what in found]
             for understood in settled:
                 self.on_understood(understood)
-            if len(batch) < BATCH:
+            if len(batch) < min(most, BATCH):
                 return None
+            most = BACKFILL_BATCH if batch[-1].priority == inbox.BACKFILL else BATCH
         return clock.now()
 
 

@@ -184,6 +184,11 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_intent_run_id"), ["run_id"], unique=False)
 
+    with op.batch_alter_table("response", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column("anonymous_at", sa.BigInteger(), nullable=True, comment="retention took who gave it")
+        )
+
     with op.batch_alter_table("response_version", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column("trimmed_at", sa.BigInteger(), nullable=True, comment="retention took what it says in words")
@@ -212,4 +217,8 @@ def upgrade() -> None:
                 comment="the run it was decided under",
             )
         )
+        batch_op.drop_index(batch_op.f("ix_response_version_state_id"))
         batch_op.create_index(batch_op.f("ix_response_version_decided_run"), ["decided_run"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_response_version_state_event_at_id"), ["state", "event_at", "id"], unique=False
+        )
