@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from connector.cli.output import AsJson, ConfigPath, console, print_json, print_pairs, print_table
 from connector.clock import SystemClock
 from connector.domain.model.intent import IntentState
 from connector.store.inbox import DeliveryState
 from connector.store.responses import VersionState
 from connector.wiring.opening import load_config, open_store
+from connector.wiring.settings import settings_at_rest
 from connector.wiring.status import Status, read_status
 
 STUCK = (IntentState.REJECTED, IntentState.GIVEN_UP, IntentState.HELD, IntentState.BLOCKED)
@@ -16,8 +19,9 @@ STUCK = (IntentState.REJECTED, IntentState.GIVEN_UP, IntentState.HELD, IntentSta
 
 def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> None:
     """Show the sums of everything that came in, was decided and was written."""
-    loaded = load_config(config)
-    now = read_status(open_store(loaded.config, SystemClock()), loaded.config.mode)
+    loaded, clock = load_config(config), SystemClock()
+    now = read_status(open_store(loaded.config, clock), loaded.config.mode)
+    owners = settings_at_rest(loaded, clock).owners
     if as_json:
         print_json(
             {
@@ -35,22 +39,29 @@ def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> No
                 "paused_by_operators": {one.connection: one.since for one in now.pauses},
                 "storms": {one.survey: one.since for one in now.storms},
                 "paused": {account.name: account.reason for account in now.paused},
+                "who_to_call": {one.name: owners[one.name] for one in now.paused if one.name in owners},
+                "retention": now.retention,
+                "erasures": now.erasures,
                 "waiting": now.waiting,
             }
         )
         return
-    _print(now)
+    _print(now, owners)
 
 
-def _print(now: Status) -> None:
+def _print(now: Status, owners: Mapping[str, str]) -> None:
     print_pairs(f"Deliveries: {now.accepted} accepted", {"again, identical": now.duplicates, **now.deliveries})
     print_pairs("Refused, nothing kept", now.refused)
     print_pairs("Responses, by version", now.responses)
     print_pairs("Recoveries", now.recoveries)
     print_pairs("Intents", now.intents)
+    if now.retention:
+        print_pairs("Gone by retention", now.retention)
+    if now.erasures:
+        print_pairs("Erasures", now.erasures)
     if now.paused:
-        rows = [(account.name, account.reason, account.since) for account in now.paused]
-        print_table("Paused, needs a person", ["account", "reason", "since"], rows)
+        rows = [(one.name, one.reason, one.since, owners.get(one.name, "-")) for one in now.paused]
+        print_table("Paused, needs a person", ["account", "reason", "since", "who to call"], rows)
     if now.pauses:
         print_table(
             "Paused by an operator", ["connection", "since"], [(one.connection, one.since) for one in now.pauses]
@@ -69,11 +80,9 @@ def _print(now: Status) -> None:
     if quarantined := unread + undecided:
         out.print(f"{quarantined} quarantined: `connector replay --list` says why.")
     if now.held_links:
-        out.print(
-            f"{now.held_links} links held, which contact it is being unsure: tickets and `connector explain` say."
-        )
-    for state in STUCK:
-        if number := now.intents.get(state.value, 0):
-            out.print(f"{number} {state.value}: `connector outbox list --state {state.value}` says why.")
+        out.print(f"{now.held_links} links held, which contact it is being unsure: `connector match list` says who.")
+    stuck = [f"{number} {state.value}" for state in STUCK if (number := now.intents.get(state.value, 0))]
+    if stuck:
+        out.print(f"{', '.join(stuck)}: `connector outbox causes` says why.")
     run = "" if now.run is None else f", run {now.run.id}"
     out.print(f"Mode {now.mode}{run}; {now.waiting} under way.")

@@ -20,7 +20,7 @@ def held_text(account: str) -> str:
     """What the operators read then. It names nobody: the ticket does, and so does the answer's story."""
     return (
         f"{account}: it is not certain which contact a customer is, so nothing is written about them there until "
-        "somebody decides. A recovery's ticket lists the candidates; `connector status` counts the held links."
+        "somebody decides. A recovery's ticket lists the candidates, and so does `connector match list`."
     )
 
 
@@ -34,6 +34,8 @@ def tell_operators(tx: Transaction, settings: DecideSettings, account: str, caus
     target = settings.targets[settings.operators.connection]
     if target.account == account:
         return
+    owner = settings.owners.get(account)
+    said = text if owner is None else f"{text}\nWho to call: {owner}"
     day = tx.now.date().isoformat()
     digest = hashlib.sha256(f"{account}/{cause}".encode()).hexdigest()[:16]
     outbox.plan(
@@ -44,7 +46,7 @@ def tell_operators(tx: Transaction, settings: DecideSettings, account: str, caus
                 account=target.account,
                 kind=WriteKind.ALERT,
                 object=f"operators/{digest}/{day}",
-                fields={"channel": settings.operators.channel, "text": text},
+                fields={"channel": settings.operators.channel, "text": said},
                 cause_at=tx.now,
                 not_before=tx.now,
                 give_up_at=tx.now + PATIENCE,

@@ -107,6 +107,7 @@ def test_a_name_and_something_else_make_one_human(respondent: Respondent) -> Non
         said(name="Adelheidis Müller", phone="+49301234567", postcode="10115"),
         said(email="adelheid.mueller@firma.exmaple"),
         said(company="Firma Logistik", postcode="10115"),
+        said(name="Adelheid Müller", email="heidi@firma.example"),
     ],
 )
 def test_relatives_colleagues_and_namesakes_are_never_certain(respondent: Respondent) -> None:
@@ -223,12 +224,12 @@ def test_nothing_is_certain_unless_the_name_and_another_field_agree(
     mine, theirs = profile_of(one), profile_of(other)
     found = compare(mine, theirs, namesakes=namesakes)
     assert 0 <= found.certainty <= 100
+    why = found.why.replace("e-mail same before the @", "")
     if found.certainty > UNSUPPORTED:
         assert mine.words
         assert theirs.words
         assert any(
-            f"{field} same" in found.why or f"{field} similar" in found.why
-            for field in ("e-mail", "phone", "company", "postcode")
+            f"{field} same" in why or f"{field} similar" in why for field in ("e-mail", "phone", "company", "postcode")
         )
         assert "another one" not in found.why
     assert compare(mine, theirs, namesakes=200).certainty <= found.certainty, "a more common name is never surer"
