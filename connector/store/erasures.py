@@ -304,8 +304,8 @@ def again(tx: Transaction, missing: Collection[str]) -> int:
         done += 1
     for row in tx.execute(select(response.c.id, response.c.key)).all():
         if tombstones.of_response(tx, row.key) in wanted:
-            begin(tx, subjects.of_answer(tx, row.id), cause="restored")
-            done += 1
+            # Of somebody who was not erased: retention had made the answer nobody's.
+            forget_answer(tx, row.id, row.key)
     lost = [row.id for row in tx.execute(select(inbox_table.c.id, inbox_table.c.dedupe)) if row.dedupe in wanted]
     forgetting.deliveries(tx, lost)
     forgetting.by_blind(tx, missing)

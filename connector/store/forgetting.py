@@ -112,17 +112,33 @@ def deliveries(tx: Transaction, ids: Collection[int]) -> None:
     _empty(tx, inbox.c.id.in_(ids))
 
 
-def _empty(tx: Transaction, which: ColumnElement[bool]) -> None:
-    tx.execute(
-        update(inbox).where(which).values(state=DeliveryState.ERASED.value, payload=None, field=None, reason=None)
-    )
+def _empty(tx: Transaction, which: ColumnElement[bool]) -> int:
+    blank = {"state": DeliveryState.ERASED.value, "payload": None, "field": None, "reason": None}
+    return tx.execute(update(inbox).where(which).values(**blank)).rowcount
 
 
 def delete_here(tx: Transaction, known: Known) -> dict[str, int]:
     """Delete what is left, once no request about them is under way; how many rows of each table were cleared."""
-    cleared: dict[str, int] = {"inbox": 0}
     mine = list(tx.execute(select(intent.c.id).where(intents_of(known))).scalars())
-    objects = objects_of(tx, known, mine)
+    cleared = sever(tx, known, "erased", mine, objects_of(tx, known, mine))
+    for account, one in known.contacts:
+        _drop_contacts(tx, and_(contact.c.account == account, contact.c.remote_id == one))
+    for account, one in known.own_tickets:
+        tx.execute(delete(ticket).where(ticket.c.account == account, ticket.c.remote_id == one))
+    by_blind(tx, blinds_of(tx, known))
+    cleared["inbox"] = _empty(tx, inbox.c.response_id.in_(known.responses))
+    cleared["person"] = tx.execute(
+        update(person).where(person.c.id.in_(known.persons)).values(sealed=None, scored_at=None)
+    ).rowcount
+    return cleared
+
+
+def sever(tx: Transaction, known: Known, word: str, mine: Sequence[int], objects: Sequence[str]) -> dict[str, int]:
+    """Cut what was done about somebody from them: rows that are counted stay, named `<word>/<their number>`.
+
+    `mine` are the intents, `objects` our names of what is no longer known by them.
+    """
+    cleared: dict[str, int] = {}
     which = or_(
         history.c.person_id.in_(known.persons),
         history.c.response_id.in_(known.responses),
@@ -138,29 +154,22 @@ def delete_here(tx: Transaction, known: Known) -> dict[str, int]:
             number = tx.execute(delete(table).where(table.c.object.in_(some))).rowcount
             cleared[table.name] = cleared.get(table.name, 0) + number
     records = sorted(set(tx.execute(select(intent.c.record).where(intent.c.id.in_(mine))).scalars()))
-    cleared["intent"] = _blank_intents(tx, mine)
-    tx.execute(update(write).where(write.c.key.in_(records)).values(key=_nameless(write.c.id)))
-    for account, one in known.contacts:
-        _drop_contacts(tx, and_(contact.c.account == account, contact.c.remote_id == one))
-    for account, one in known.own_tickets:
-        tx.execute(delete(ticket).where(ticket.c.account == account, ticket.c.remote_id == one))
-    by_blind(tx, blinds_of(tx, known))
-    _empty(tx, inbox.c.response_id.in_(known.responses))
+    cleared["intent"] = _blank_intents(tx, mine, word)
+    tx.execute(update(write).where(write.c.key.in_(records)).values(key=_nameless(write.c.id, word)))
     cleared["recovery"] = tx.execute(
-        update(recovery).where(recovery.c.id.in_(known.recoveries)).values(opened_by=_nameless(recovery.c.id))
+        update(recovery).where(recovery.c.id.in_(known.recoveries)).values(opened_by=_nameless(recovery.c.id, word))
     ).rowcount
     cleared["response"] = tx.execute(
-        update(response).where(response.c.id.in_(known.responses)).values(key=_nameless(response.c.id), person_id=None)
-    ).rowcount
-    cleared["person"] = tx.execute(
-        update(person).where(person.c.id.in_(known.persons)).values(sealed=None, scored_at=None)
+        update(response)
+        .where(response.c.id.in_(known.responses))
+        .values(key=_nameless(response.c.id, word), person_id=None)
     ).rowcount
     return cleared
 
 
-def _nameless(column: Column[int]) -> ColumnElement[str]:
+def _nameless(column: Column[int], word: str) -> ColumnElement[str]:
     """A key that is its row's own and says nothing: `erased/7`."""
-    return literal("erased/") + cast(column, Text)
+    return literal(f"{word}/") + cast(column, Text)
 
 
 def objects_of(tx: Transaction, known: Known, mine: Sequence[int]) -> list[str]:
@@ -172,8 +181,8 @@ def objects_of(tx: Transaction, known: Known, mine: Sequence[int]) -> list[str]:
     return sorted(names)
 
 
-def _blank_intents(tx: Transaction, mine: Sequence[int]) -> int:
-    name = _nameless(intent.c.id)
+def _blank_intents(tx: Transaction, mine: Sequence[int], word: str) -> int:
+    name = _nameless(intent.c.id, word)
     blank: dict[str, object] = {
         "key": name,
         "object": name,

@@ -186,6 +186,8 @@ def retry(tx: Transaction, intent_id: int, *, for_another: timedelta = timedelta
     """
     row = intents.get(tx, intent_id)
     due = {"not_before": tx.now, "attempts": 0, "batch_limit": None}
+    if row.state in {IntentState.REJECTED, IntentState.GIVEN_UP} and not row.fields:
+        return False  # retention took what it said
     if row.state in {IntentState.REJECTED, IntentState.GIVEN_UP}:
         give_up_at = max(row.give_up_at, tx.now + for_another)
         # Vendors may remember a refusal by its key. What was given up may exist under its key: that one must stay.

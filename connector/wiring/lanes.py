@@ -18,7 +18,7 @@ from connector.ports.erasing import Erasing
 from connector.ports.taking_back import Retractable
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync import decide, erasing, fetch, poll, timers, understand, undo
+from connector.sync import decide, erasing, fetch, poll, retention, timers, understand, undo
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
 from connector.sync.outlet import Limits, Notify, Prepare, as_planned
@@ -50,6 +50,7 @@ def make_lanes(
         decide.LANE: decide.DecideLane(db=db, settings=lambda: settings, on_decided=telemetry.decided).drain,
         timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
         erasing.LANE: erasing.ErasureLane(db=db, erasers=erasers_of(loaded, adapters), may_call=settings.live).drain,
+        retention.LANE: retention.RetentionLane(db=db, spans=spans_of(loaded)).drain,
         undo.LANE: undo.UndoLane(db=db, settings=lambda: settings, retractable=retractable(adapters)).drain,
     }
     if settings.score is not None:
@@ -109,6 +110,12 @@ def fetch_lanes(
             feed = fetch.fetch_feed(source.kind, form, survey.since)
             telemetry.follow(lane, partial(fetch.due_since, feed=feed, begun=db.clock.now(), every=every))
     return drains
+
+
+def spans_of(loaded: Loaded) -> retention.Spans:
+    """How long each class of data is kept."""
+    kept = loaded.config.privacy.retention
+    return retention.Spans(payloads=kept.payloads, comments=kept.comments, answers=kept.answers.anonymize_after)
 
 
 def erasers_of(loaded: Loaded, adapters: Adapters) -> list[erasing.Eraser]:

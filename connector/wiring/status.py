@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connector.domain.model.intent import FINAL_STATES
 from connector.store import (
     accounts,
     counts,
+    erasures,
     inbox,
     links,
     outbox,
     pauses,
     recoveries,
     responses,
+    retention,
     runs,
     storms,
     undoings,
@@ -31,7 +33,8 @@ class Status:
 
     `held_links`: how many persons' links wait for somebody to say which contact it is. `run`: what is planned now can
     be undone by its number; `undoing`: runs that are being undone. `pauses`: connections an operator paused. `storms`:
-    surveys whose work is held because too many of their answers are unhappy.
+    surveys whose work is held because too many of their answers are unhappy. `retention` is what went because its time
+    was over, `erasures` how many people are in which step of being erased.
     """
 
     mode: str
@@ -48,6 +51,8 @@ class Status:
     undoing: tuple[int, ...] = ()
     pauses: tuple[Pause, ...] = ()
     storms: tuple[Breaker, ...] = ()
+    retention: dict[str, int] = field(default_factory=dict)
+    erasures: dict[str, int] = field(default_factory=dict)
 
     @property
     def waiting(self) -> int:
@@ -69,7 +74,9 @@ def read_status(db: Database, mode: str) -> Status:
             accepted=sum(deliveries.states.values()) + deliveries.duplicates,
             deliveries={state.value: number for state, number in deliveries.states.items()},
             duplicates=deliveries.duplicates,
-            refused=counts.all_counts(tx),
+            refused=counts.refused(tx),
+            retention=retention.taken(tx),
+            erasures=erasures.tallies(tx),
             responses=responses.counts(tx),
             intents={state.value: number for state, number in outbox.counts(tx).items()},
             recoveries=recoveries.counts(tx),
