@@ -86,6 +86,7 @@ def test_a_refused_batch_leaves_updated_records_as_they_were(rig: Rig) -> None:
     ]
     assert rig.batch("update", *rows).status == 400
     assert rig.hubspot.truth["objects"]["contacts"][key] == before["objects"]["contacts"][key]
+    assert [write for write in rig.hubspot.truth["writes"] if write["by"] == "api"] == before["writes"]
     assert not rig.upsert("p1", phone="3").data["results"][0]["new"]
     assert rig.search({"propertyName": "phone", "operator": "EQ", "value": "2"}).data["total"] == 0
 
@@ -172,6 +173,9 @@ def test_associating_twice_is_harmless(rig: Rig) -> None:
         path = f"{TASKS}/{made}/associations/default/contacts/{contact}"
         assert rig.caller.send("PUT", path).data["results"][0]["associationSpec"]["associationTypeId"] == 204
     assert len(rig.get(f"{CONTACTS}/{contact}/associations/tasks").data["results"]) == 1
+    assert rig.caller.send("DELETE", f"{TASKS}/{made}").status == 204
+    assert rig.get(f"{CONTACTS}/{contact}/associations/tasks").data["results"] == []
+    assert rig.post(f"{PAIRS}/tasks/contacts/batch/associate/default", body).status == 400
 
 
 def test_a_second_task_under_one_key_is_refused(rig: Rig) -> None:
@@ -214,6 +218,16 @@ def test_the_search_pages_in_order_of_change(rig: Rig) -> None:
     late = {"propertyName": "lastmodifieddate", "operator": "GTE", "value": since}
     rig.clock.advance(timedelta(seconds=1))
     assert {row["id"] for row in rig.search(late).data["results"]} == {keys[3], keys[4], keys[0]}
+
+
+def test_numbers_are_compared_as_numbers(rig: Rig) -> None:
+    keys = [rig.hubspot.add_contact(firstname="Ada", csat_health=health) for health in ("9", "10", "100")]
+    rig.clock.advance(LAG)
+    above = {"propertyName": "csat_health", "operator": "GT", "value": "9.5"}
+    order = [{"propertyName": "csat_health", "direction": "DESCENDING"}]
+    assert [row["id"] for row in rig.search(above, sorts=order).data["results"]] == [keys[2], keys[1]]
+    between = {"propertyName": "csat_health", "operator": "BETWEEN", "value": "9", "highValue": "10"}
+    assert rig.search(between).data["total"] == 2
 
 
 def test_a_list_of_addresses_must_be_in_small_letters(rig: Rig) -> None:
