@@ -43,6 +43,7 @@ class Connection(Model):
     kind: str
     roles: frozenset[str]
     options: BaseModel
+    owner: str | None = None
     mapping: Path | None = None
     linger: Duration = duration("0s")
     quota: Quota = Quota()
@@ -53,6 +54,10 @@ class ConnectionKeys(Model):
     """The keys every connection takes, whatever its kind."""
 
     kind: Text = Field(description="Which adapter; the rest of the keys are its options.")
+    owner: Text | None = Field(
+        default=None,
+        description="Who to call about this account: `connector status` and messages to the operators name them.",
+    )
     mapping: FilePath | None = Field(default=None, description="What is written there, per field.")
     linger: Duration = Field(
         default=duration("0s"),

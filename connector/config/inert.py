@@ -22,7 +22,7 @@ SIGNAL: Final = frozenset(keys_of(Component)) - {"metric", "half_life"}
 
 def shared_keys(spec: KindSpec) -> frozenset[str]:
     """Which of the keys every connection may take do something on one of this kind."""
-    keys = {"kind"}
+    keys = {"kind", "owner"}
     if spec.writes:
         keys |= {"linger"}
     if spec.reads_quota:

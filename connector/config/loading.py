@@ -37,9 +37,10 @@ class Loaded:
 
     `survey_mappings` by survey; `field_mappings` by connection and section; `rules` by rule name, a missing value
     raises; `templates` and `values` by their text, a missing value prints nothing and is none; `themes` None when none
-    are configured; `sections` the sections of its mapping that are made use of, by connection. `files` is everything it was read from,
-    the configuration itself first. `overridden` and `filled` are the settings that came from environment variables, by
-    their place (`connections.zendesk.base_url`): against what the file says, and because it says `${NAME}`.
+    are configured; `sections` the sections of its mapping that are made use of, by connection. `files` is everything it
+    was read from, the configuration itself first. `overridden` and `filled` are the settings that came from environment
+    variables, by their place (`connections.zendesk.base_url`): against what the file says, and because it says
+    `${NAME}`.
     """
 
     config: Config
@@ -174,6 +175,7 @@ class _Loading:
             kind=shared.kind,
             roles=spec.roles,
             options=own,
+            owner=shared.owner,
             mapping=shared.mapping,
             linger=shared.linger,
             quota=shared.quota,

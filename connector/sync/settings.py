@@ -152,6 +152,8 @@ class DecideSettings:
     operators: Operators | None = None
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     live: bool = True
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """Who to call about a connection, by its name and by its account."""
     storm: StormPolicy | None = None
 
     def crms(self) -> tuple[Target, ...]:

@@ -56,6 +56,12 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         operators=_operators(config),
         time_zone=ZoneInfo(config.time_zone),
         live=config.mode == "live",
+        owners={
+            called: connection.owner
+            for name, connection in config.connections.items()
+            if connection.owner is not None
+            for called in {name, accounts.get(name, name)}
+        },
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,

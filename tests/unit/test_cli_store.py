@@ -13,7 +13,8 @@ import pytest
 from connector.clock import SystemClock
 from connector.domain.model.intent import Intent, IntentState, WriteKind
 from connector.domain.model.person import Evidence, Link, LinkState
-from connector.store import counts, inbox, lanes, links, outbox, people, responses
+from connector.domain.model.transitions import Event
+from connector.store import accounts, counts, inbox, intents, lanes, links, outbox, people, responses
 from connector.store.database import Database
 from connector.store.inbox import Arrival
 from connector.store.keyring import KeyRing
@@ -244,3 +245,47 @@ def test_a_store_of_another_make_is_refused_at_its_line(type_: Keyboard, url: st
 
 def test_nobody_is_explained_who_never_answered(type_: Keyboard, db: Database) -> None:
     type_("explain", "nobody").says(1, "there is no answer nobody")
+
+
+def reject(db: Database, numbers: list[int], reason: str) -> None:
+    with db.write() as tx:
+        for number in numbers:
+            row = intents.get(tx, number)
+            intents.move(tx, row, Event.REFUSED_UNSENT, reason.format(number))
+
+
+def test_what_stands_still_is_grouped_by_cause_and_handled_together(type_: Keyboard, db: Database) -> None:
+    made = plan(db, number=5)
+    reject(db, made[:3], "group_id: no group 77{}")
+    reject(db, made[3:4], "the subject is too long")
+    told = type_("outbox", "causes", "--json").json
+    assert [(one["number"], one["first"], one["reason"]) for one in told] == [
+        (3, made[0], "group_id: no group …"),
+        (1, made[3], "the subject is too long"),
+    ]
+    done = type_("outbox", "causes")
+    done.says(0, "group_id: no group", "--alike N")
+    assert all(len(line) <= WIDTH for line in done.out.splitlines())
+    type_("outbox", "retry", "--alike", str(made[1])).says(0, "3 will be tried again")
+    assert [state_of(db, number) for number in made] == [
+        *[IntentState.PLANNED] * 3,
+        IntentState.REJECTED,
+        IntentState.PLANNED,
+    ]
+    type_("outbox", "drop", "--alike", "99").says(1, "there is no intent 99")
+
+
+def test_nothing_stands_still_in_an_outbox_that_flows(type_: Keyboard, db: Database) -> None:
+    plan(db)
+    type_("outbox", "causes").says(0, "Nothing stands still")
+
+
+def test_status_names_who_to_call_about_a_paused_account(type_: Keyboard, db: Database) -> None:
+    file = type_.folder / "connector.yaml"
+    file.write_text(file.read_text().replace("kind: zendesk", "kind: zendesk\n    owner: Desk team, 555-0100"))
+    with db.write() as tx:
+        accounts.pause(tx, "zendesk:acme", "the credentials were refused")
+        accounts.pause(tx, "salesforce:acme", "the credentials were refused")
+    told = type_("status", "--json").json
+    assert told["who_to_call"] == {"zendesk:acme": "Desk team, 555-0100"}
+    type_("status").says(0, "who to call", "Desk team,")
