@@ -65,6 +65,8 @@ def test_an_empty_value_clears_and_an_absent_one_does_not(rig: Rig) -> None:
     rig.caller.send("PATCH", f"{CONTACTS}/{key}", {"properties": {"phone": ""}})
     assert "phone" not in rig.contact(key)
     assert rig.contact(key)["firstname"] == "Ada"
+    rig.caller.send("PATCH", f"{CONTACTS}/{key}", {"properties": {"email": "ada.new@example.com"}})
+    assert rig.create(email="ada@example.com").status == 201, "an address that was given up is free"
 
 
 def test_one_bad_record_refuses_its_batch_and_writes_nothing(rig: Rig) -> None:
