@@ -67,7 +67,7 @@ def list_causes(config: ConfigPath = "connector.yaml", as_json: AsJson = False) 
         ["number", "what", "why", "first", "gives up"],
         [(one.number, f"{one.kind} in {one.account}\n{one.state}", one.reason, one.first, one.until) for one in found],
     )
-    console().print("`connector outbox retry --alike N`, or `drop --alike N`: N is the `first` of a line.")
+    console().print("`outbox retry --alike N` or `outbox drop --alike N`: N is the first of a line.")
 
 
 @app.command("retry")
