@@ -73,14 +73,12 @@ def _print_plan(found: Sequence[Lack]) -> None:
 
 def _print_rest(found: Sequence[Lack], made: Sequence[Made], *, apply: bool, again: str) -> None:
     out = console()
-    for one in made:
-        if one.failed:
-            out.print(f"by hand  {one.connection} · {one.change.subject}: {one.change.by_hand}", markup=False)
+    done = {(one.connection, one.change.subject) for one in made if not one.failed}
     for lack in found:
         if lack.error:
             out.print(f"not asked  {lack.connection} · {lack.error}", markup=False)
         for change in lack.changes:
-            if change.only_by_hand:
+            if change.only_by_hand or (apply and (lack.connection, change.subject) not in done):
                 where = f"{lack.connection} · {change.subject} · {change.message}"
                 out.print(f"by hand  {where}: {change.by_hand}", markup=False)
     ours = sum(not change.only_by_hand for lack in found for change in lack.changes)

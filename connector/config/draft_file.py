@@ -77,7 +77,7 @@ def _line(key: str, line: Line, *, indent: str) -> Iterator[str]:
 def _quoted(text: str) -> str:
     """As a YAML scalar; plain where that is safe, so that the usual file reads well."""
     safe = text.replace("_", "").replace(".", "").replace(" ", "").isalnum()
-    safe = safe and text.casefold() not in {"true", "false", "null"}
+    safe = safe and text.casefold() not in {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
     return text if safe else "'" + text.replace("'", "''") + "'"
 
 
