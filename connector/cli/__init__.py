@@ -19,6 +19,7 @@ from connector.cli import (
     explain,
     import_,
     init,
+    keys,
     mapping,
     match,
     outbox,
@@ -65,6 +66,7 @@ app.command("resume")(pause.resume)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(match.app, name="match")
 app.add_typer(outbox.app, name="outbox")

@@ -13,6 +13,7 @@ from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Interaction, Respondent, Understanding
+from connector.domain.model.transitions import Event
 from connector.store import inbox, intents, lanes, outbox, people, recoveries, responses, retention, scores
 from connector.store.database import Database
 from connector.store.inbox import Arrival, DeliveryState
@@ -168,7 +169,7 @@ def test_a_refused_write_whose_text_is_gone_is_not_sent_again(db: Database) -> N
     decide_all(db, example_settings())
     row = next(row for row in planned(db) if row.state is IntentState.PLANNED)
     with db.write() as tx:
-        intents.move(tx, row, intents.Event.REFUSED_UNSENT, "no such field")
+        intents.move(tx, row, Event.REFUSED_UNSENT, "no such field")
     drained(db, YEAR + DAY)
     with db.write() as tx:
         assert not outbox.retry(tx, row.id)
