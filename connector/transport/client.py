@@ -18,7 +18,7 @@ from typing import NotRequired, TypedDict, TypeVar, cast
 import httpx
 import tenacity
 
-from connector import __version__, observe
+from connector import __version__
 from connector.clock import Clock
 from connector.domain.model.intent import Json
 from connector.errors import InDoubt, Rejected, RemoteError, Transient, Unauthorized
@@ -26,6 +26,7 @@ from connector.ports import TokenStore
 from connector.secret import redact
 from connector.transport import address, lease, replies
 from connector.transport.grants import Answer, Auth, MemoryTokens, Wire
+from connector.transport.pool import open_client
 
 CONNECT = 5.0
 READ = 20.0
@@ -385,16 +386,3 @@ def _leave_open() -> None:
 def patience(timeout: float) -> float:
     """Seconds after which a call with this time-out has ended for certain: connecting, sending and waiting included."""
     return 3 * CONNECT + timeout
-
-
-def open_client(base_url: str) -> httpx.Client:
-    """An httpx client with a connection pool for one vendor account, whose loggers stay silent.
-
-    Idle connections are dropped after 4 s, sooner than common servers (5 s and up) drop theirs: a write on a connection
-    the server is just closing would be in doubt. Proxies from the environment are not used for this very machine.
-    """
-    observe.quiet()
-    return httpx.Client(
-        limits=httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=4.0),
-        trust_env=not address.is_loopback(base_url),
-    )

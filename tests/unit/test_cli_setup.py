@@ -43,6 +43,7 @@ def store_of(typed: Keyboard) -> Database:
     return open_store(load_config(str(typed.folder / "connector.yaml")).config, SystemClock())
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_ends_with_4_and_the_click_paths(typed: Keyboard, simulators: Simulators) -> None:
     typed("check", "--live").says(4, "Stands in the way (7)", "fix: `connector setup --apply`")
     told = typed("check", "--live", "--json")
@@ -59,6 +60,7 @@ def test_what_cannot_be_made_ends_with_4_and_the_click_paths(typed: Keyboard, si
     typed("check", "--live").says(0, "Ready: typeform, salesforce, slack")
 
 
+@pytest.mark.slow
 def test_webhooks_need_an_address(typed: Keyboard) -> None:
     typed("webhooks", "install").says(2, "set public_url in the configuration")
     typed("webhooks", "install", "--public-url", "csat").says(2, "expected an address")
@@ -75,6 +77,7 @@ def test_a_wrong_address_in_the_configuration_is_refused(typed: Keyboard, monkey
     typed("check").says(2, "expected an address such as https://csat.example.com")
 
 
+@pytest.mark.slow
 def test_a_draft_is_written_once_and_can_be_used(typed: Keyboard) -> None:
     typed("mapping", "draft", "typeform", "aB3dE9", "--name", "visit").says(
         0, "scale: 1-5", "set `surveys.service.mapping` to it"
