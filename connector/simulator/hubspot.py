@@ -6,6 +6,7 @@ What it refuses and how is REFUSALS; the facts behind it are on `docs/vendors/hu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -84,6 +85,7 @@ class HubSpot:
             "merge": self.merge,
             "lock": self.gate.lock,
             "migrate": self.gate.migrate,
+            "add_rule": self.add_rule,
         }
         self.site = Site(clock, self._routes(), refusals=REFUSALS, say=say, gate=self.gate.admit, actions=actions)
         self.requests = self.site.requests
@@ -120,6 +122,11 @@ class HubSpot:
         """A user who can own records; returns the owner's id."""
         with self.site.lock:
             return self.portal.add_owner(email, first, last)
+
+    def add_rule(self, kind: str, name: str, pattern: str) -> None:
+        """An administrator sets a rule for a property; from version 2026-09 on it holds for every write by API, too."""
+        with self.site.lock:
+            self.portal.rules[kind, name] = re.compile(pattern)
 
     def human_update(self, record: str, kind: str = "contacts", **properties: str) -> None:
         """A person edits a record."""

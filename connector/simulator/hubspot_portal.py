@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -11,6 +12,7 @@ from typing import Any
 from connector.clock import Clock
 from connector.simulator.hubspot_properties import (
     KINDS,
+    STAGES,
     Property,
     accept,
     custom,
@@ -58,6 +60,7 @@ class Portal:
         self.merge_mints = merge_mints
         self.search_lag = search_lag
         self.blocked: set[str] = set()
+        self.rules: dict[tuple[str, str], re.Pattern[str]] = {}
         self.schemas = {
             kind: {one.name: one for one in (*standard(kind), *custom(kind, task_key=task_key, bare=bare))}
             for kind in KINDS
@@ -132,6 +135,9 @@ class Portal:
             if name == "hubspot_owner_id" and value and value not in self.owners:
                 raise Refused("bad-owner", f"Owner {value} does not exist", field=name)
             values[name] = value if name == "hubspot_owner_id" and value else accept(schema[name], value)
+            rule = self.rules.get((kind, name))
+            if rule is not None and values[name] and not rule.fullmatch(values[name]):
+                raise Refused("rule", f"{name} does not follow the rule of this account", field=name)
         return values
 
     def create(self, kind: str, values: Mapping[str, str], to: Iterable[tuple[str, str]] = (), by: str = "api") -> str:
@@ -161,6 +167,9 @@ class Portal:
 
     def update(self, kind: str, key: str, values: Mapping[str, str], by: str = "api") -> None:
         """Change a live record. Raises Refused."""
+        held = self.rows(kind)[key]["properties"]
+        if _is_behind(values.get("lifecyclestage"), held.get("lifecyclestage")):
+            values = {name: value for name, value in values.items() if name != "lifecyclestage"}
         emptied = [name for name, known in self.schemas[kind].items() if known.required and values.get(name) == ""]
         if emptied:
             raise Refused("required", emptied[0])
@@ -335,6 +344,11 @@ class Portal:
     def _forget_value(self, kind: str, name: str, value: str | None) -> None:
         if value is not None:
             self._unique.get((kind, name), {}).pop(value, None)
+
+
+def _is_behind(new: str | None, held: str | None) -> bool:
+    """A stage that would lead back is passed over in silence; it has to be cleared first."""
+    return bool(new and held) and STAGES.index(str(new)) < STAGES.index(str(held))
 
 
 def _emails(row: Fields) -> list[str]:

@@ -26,6 +26,8 @@ TYPES: Mapping[str, frozenset[str]] = {
 }
 """What `fieldType` each `type` goes with; a definition that mixes them is refused."""
 LONGEST = 65_536
+STAGES = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "other")
+"""Of a contact's life, in the order in which they follow each other."""
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(\.[^@\s,;<>.]+)+")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
@@ -225,13 +227,12 @@ def _system(created: str, modified: str) -> list[Property]:
 
 
 def _contact() -> list[Property]:
-    stages = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "other")
     statuses = ("NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED")
     return [
         _own("email", unique=True),
         *(_own(name) for name in ("firstname", "lastname", "company", "jobtitle", "city", "zip", "country", "website")),
         *(_own(name, field_type="phonenumber") for name in ("phone", "mobilephone")),
-        _own("lifecyclestage", type="enumeration", field_type="radio", options=stages),
+        _own("lifecyclestage", type="enumeration", field_type="radio", options=STAGES),
         _own("hs_lead_status", type="enumeration", field_type="radio", options=statuses),
         _own("hubspot_owner_id", type="enumeration", field_type="select"),
         *(_own(n, read_only=True) for n in ("hs_additional_emails", "hs_merged_object_ids")),

@@ -23,6 +23,7 @@ VALUES: Mapping[str, str] = MappingProxyType(
         "bad-date": "INVALID_LONG",
         "bad-option": "INVALID_OPTION",
         "bad-owner": "INVALID_OWNER_ID",
+        "rule": "PROPERTY_VALIDATION_RULE",
     }
 )
 """Refusals of one property value, with the code that names them inside the error body."""
@@ -71,6 +72,7 @@ REFUSALS = {
     "bad-date": Refusal(*_BAD, "{}"),
     "bad-option": Refusal(*_BAD, "{}"),
     "bad-owner": Refusal(*_BAD, "{}"),
+    "rule": Refusal(*_BAD, "{}"),
     "required": Refusal(*_BAD, "Some required properties were not set: {}"),
     "erased": Refusal(*_BAD, "This contact was permanently deleted for privacy reasons and cannot be created again."),
     "conflict": Refusal(409, "CONFLICT", "{}"),

@@ -69,6 +69,14 @@ def test_an_empty_value_clears_and_an_absent_one_does_not(rig: Rig) -> None:
     assert rig.create(email="ada@example.com").status == 201, "an address that was given up is free"
 
 
+def test_a_stage_of_life_leads_back_only_when_it_was_cleared(rig: Rig) -> None:
+    key = rig.hubspot.add_contact(email="ada@example.com", lifecyclestage="customer")
+    path = f"{CONTACTS}/{key}"
+    for stage, held in (("lead", "customer"), ("", None), ("lead", "lead"), ("customer", "customer")):
+        assert rig.caller.send("PATCH", path, {"properties": {"lifecyclestage": stage}}).status == 200
+        assert rig.contact(key).get("lifecyclestage") == held
+
+
 def test_one_bad_record_refuses_its_batch_and_writes_nothing(rig: Rig) -> None:
     rows: list[dict[str, Any]] = [
         {"id": key, "idProperty": "csat_person", "objectWriteTraceId": key, "properties": {"csat_health": health}}

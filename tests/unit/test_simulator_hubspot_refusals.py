@@ -96,6 +96,11 @@ def erased(rig: Rig) -> Got:
     return rig.create(email="ada@example.com")
 
 
+def ruled(rig: Rig) -> Got:
+    rig.hubspot.add_rule("contacts", "phone", r"\+\d+")
+    return rig.create(email="ada@example.com", phone="030 123")
+
+
 def partial_by_email(rig: Rig) -> Got:
     rig.hubspot.add_contact(email="ada@example.com", phone="+4930123")
     one = {"id": "ada@example.com", "idProperty": "email", "properties": {"csat_health": "40"}}
@@ -171,6 +176,7 @@ CASES: dict[str, Case] = {
     "bad-date": lambda rig: rig.create(email="ada@example.com", last_service="1763632800000"),
     "bad-option": lambda rig: rig.create(email="ada@example.com", lifecyclestage="fan"),
     "bad-owner": lambda rig: rig.create(email="ada@example.com", hubspot_owner_id="9101"),
+    "rule": ruled,
     "required": lambda rig: rig.post(TASKS, {"properties": {"hs_task_subject": "Call"}}),
     "erased": erased,
     "conflict": taken,
