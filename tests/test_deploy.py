@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from connector.cli.run import DRAIN_SECONDS
+from connector.observe import METRICS, PREFIX
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -55,3 +56,13 @@ def test_proxies_open_the_hooks_only_and_answer_503_to_the_rest() -> None:
         assert "503" in said
         assert "/metrics" not in said
         assert "404" not in said
+
+
+def test_every_alert_has_its_section_and_measures_what_there_is() -> None:
+    rules = yaml.safe_load((DEPLOY / "alerts.yaml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+    names = [rule["alert"] for rule in rules]
+    runbook = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert re.findall(r"^### (Connector\w+)$", runbook, re.MULTILINE) == names
+    measured = {name for rule in rules for name in re.findall(r"\bconnector_\w+", rule["expr"])}
+    known = {f"{PREFIX}{name}" for name in METRICS}
+    assert {name.removesuffix("_bucket") for name in measured} <= known
