@@ -20,7 +20,7 @@ from connector.errors import ConnectorError
 from connector.store import inbox
 from connector.store.inbox import DeliveryState
 from connector.sync.importing import Columns, Import, Tally
-from connector.sync.tables import Table, Unsuited
+from connector.sync.tables import Table
 from connector.wiring.importing import Importer, Left
 from connector.wiring.opening import load_config, open_store
 
@@ -55,7 +55,7 @@ def import_(
             param_hint="--id-column",
         )
     loaded, clock = load_config(config), SystemClock()
-    db = open_store(loaded.config, clock).create()
+    db = open_store(loaded.config, clock)
     importer = Importer(loaded, db, clock)
     columns = Columns(
         id=id_column,
@@ -66,13 +66,15 @@ def import_(
     try:
         into = importer.into(survey, form)
         table = Table(file, encoding=encoding, names=_names(column or ()))
-        _check(table, [time_column, *([id_column] if id_column else [])])
     except ConnectorError as error:
         raise typer.BadParameter(str(error)) from None
-    with table, _progress() as shown:
-        taken = Import(db, into, columns, act=act, mode=loaded.config.mode, config=fingerprint(loaded.config))
-        tally = _take(taken, table, shown)
-        left = _wait(importer, taken.run_id, tally, shown, clock) if wait else importer.left(taken.run_id)
+    with table:
+        _check(table, [time_column, *([id_column] if id_column else [])])
+        db.create()
+        with _progress() as shown:
+            taken = Import(db, into, columns, act=act, mode=loaded.config.mode, config=fingerprint(loaded.config))
+            tally = _take(taken, table, shown)
+            left = _wait(importer, taken.run_id, tally, shown, clock) if wait else importer.left(taken.run_id)
     with db.read() as tx:
         states = inbox.of_run(tx, taken.run_id)
     db.close()
@@ -100,7 +102,9 @@ def _check(table: Table, needed: Sequence[str]) -> None:
     """A column that is named is there; of JSON every line says for itself."""
     missing = [name for name in needed if table.columns and name not in table.columns]
     if missing:
-        raise Unsuited(f"there is no column {missing[0]!r}; there are {', '.join(filter(None, table.columns))}")
+        raise typer.BadParameter(
+            f"there is no column {missing[0]!r}; there are {', '.join(filter(None, table.columns))}"
+        )
 
 
 def _progress() -> Progress:

@@ -101,7 +101,7 @@ class Table(AbstractContextManager["Table"]):
 
     def _guessed(self) -> str:
         """What splits the first line into most cells; a comma where nothing splits it."""
-        first = self._text.readline(LONGEST_LINE)
+        first = self._text.readline(csv.field_size_limit())
         self._text.seek(0)
         return max(DELIMITERS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
 
