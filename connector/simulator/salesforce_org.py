@@ -81,6 +81,10 @@ class Org:
         """A user who can own records; returns the id."""
         return self._insert("User", {"Name": name, "Email": email, "Username": email}, HUMAN_USER)
 
+    def add_account(self, name: str) -> str:
+        """A company contacts can belong to; returns the id."""
+        return self._insert("Account", {"Name": name}, HUMAN_USER)
+
     def rows(self, object_name: str) -> dict[str, Fields]:
         """All rows of an object, deleted ones included. Raises Refused."""
         if object_name not in self.schemas:

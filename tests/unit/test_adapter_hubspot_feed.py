@@ -89,6 +89,8 @@ def test_a_contact_is_read_with_values_of_their_types(crm: HubSpot, account: sim
         lastname="Sample",
         email="Kim@Mail.example",
         mobilephone="+49 170 5550100",
+        company="Sample Logistics",
+        zip="10115",
         csat_health="81.50",
         csat_answers="3",
         csat_as_of="2026-11-20T10:00:00Z",
@@ -101,6 +103,7 @@ def test_a_contact_is_read_with_values_of_their_types(crm: HubSpot, account: sim
         "kim@mail.example",
         "+49 170 5550100",
     )
+    assert (read.company, read.postcode) == ("Sample Logistics", "10115")
     assert read.url == f"https://app.hubspot.com/contacts/4711/record/0-1/{contact}"
     assert read.modified_at == NOON
     assert read.values == {

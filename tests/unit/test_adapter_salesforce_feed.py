@@ -12,6 +12,7 @@ from connector.adapters.salesforce.names import KEY_FIELD, PERSON_FIELD
 from connector.clock import VirtualClock
 from connector.domain.model.intent import WriteKind
 from connector.domain.model.person import Contact
+from connector.errors import Rejected
 from connector.secret import Secret
 from connector.simulator import salesforce as simulator
 from connector.transport.grants import MemoryTokens
@@ -80,6 +81,28 @@ def test_a_contact_is_read_with_what_matching_and_scores_need(crm: Salesforce, o
     assert contact.modified_at == NOON
     assert contact.owner is not None
     assert contact.url == f"{org.site.base_url}/lightning/r/Contact/{record}/view"
+
+
+def test_a_contact_is_read_with_what_tells_namesakes_apart(crm: Salesforce, org: simulator.Salesforce) -> None:
+    account = org.org.add_account("Sample Logistics GmbH")
+    org.add_contact(LastName="Sample", AccountId=account, MailingPostalCode="10115")
+    org.add_contact(LastName="Other")
+    ((first, second), _) = sweep(crm)
+    assert (first.company, first.postcode) == ("Sample Logistics GmbH", "10115")
+    assert (second.company, second.postcode) == (None, None)
+
+
+def test_a_run_as_user_who_may_not_see_postcodes_reads_contacts_without(
+    crm: Salesforce, org: simulator.Salesforce
+) -> None:
+    org.org.remove_field("Contact", "MailingPostalCode")
+    record = org.add_contact(LastName="Sample")
+    for _ in range(2):
+        ((contact,), _) = sweep(crm)
+        assert (contact.id, contact.company, contact.postcode) == (record, None, None)
+    org.org.remove_field("Contact", "Last_Service__c")
+    with pytest.raises(Rejected, match="Last_Service__c"):
+        sweep(crm)
 
 
 def test_changes_merges_and_deletions_come_after_the_cursor(

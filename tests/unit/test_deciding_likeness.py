@@ -12,12 +12,13 @@ import pytest
 from connector.clock import VirtualClock
 from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.domain.matching.ladder import Missing
-from connector.domain.model.intent import IntentState, WriteKind
+from connector.domain.model.intent import IntentState, Receipt, WriteKind
 from connector.domain.model.person import Contact, KeyKind, Link, LinkState
 from connector.domain.model.response import Interaction, Respondent
+from connector.domain.model.transitions import Event
 from connector.errors import ConnectorError
 from connector.ports import Ticket
-from connector.store import contacts, links, people
+from connector.store import contacts, intents, links, people, receipts
 from connector.store.database import Database
 from connector.sync import likeness
 from connector.sync.choosing import choose, ignore
@@ -25,6 +26,7 @@ from connector.sync.identify import BY_OPERATOR, IGNORED
 from connector.sync.likeness import catch_up, is_whole, swept
 from connector.sync.mirroring import GONE, take_contact, take_ticket
 from connector.sync.settings import DecideSettings
+from connector.sync.settled import settled
 from tests.unit.deciding import (
     CRM,
     DESK,
@@ -152,6 +154,22 @@ def test_nobody_like_them_makes_a_contact_as_before(db: Database) -> None:
     unhappy(db, suggesting())
     assert link_of(db).state is LinkState.UNLINKED
     assert len(planned(db, WriteKind.CONTACT)) == 1
+
+
+def test_while_a_contact_is_being_made_nobody_is_asked_whether_it_is_another(db: Database) -> None:
+    unhappy(db, suggesting(), "2")
+    mirrored(db)
+    unhappy(db, suggesting(), "1")
+    assert link_of(db).state is LinkState.UNLINKED
+    assert [row.state for row in planned(db, WriteKind.CONTACT)] == [IntentState.PLANNED]
+
+
+def test_who_brings_a_contacts_id_waits_for_it_to_be_read(db: Database) -> None:
+    mirrored(db)
+    unhappy(db, suggesting(), respondent=replace(ELSEWHERE, crm_id="003Z"))
+    assert link_of(db).state is LinkState.UNLINKED
+    mirrored(db, "003Z", name="Ada Other")
+    assert link_of(db).remote_id == "003Z"
 
 
 def test_without_likeness_a_contact_is_made(db: Database) -> None:
@@ -331,6 +349,29 @@ def test_a_choice_made_while_a_contact_is_being_made_stays(db: Database) -> None
         choose(tx, 1, CRM, "003A", BY_OPERATOR, suggesting())
     assert planned(db, WriteKind.CONTACT)[0].state is IntentState.SUPERSEDED
     assert wanted.state is IntentState.PLANNED
+
+
+@pytest.mark.parametrize("is_found_twice", [False, True])
+def test_a_choice_made_while_the_request_for_a_contact_is_under_way_stays(db: Database, is_found_twice: bool) -> None:
+    unhappy(db, suggesting())
+    [wanted] = planned(db, WriteKind.CONTACT)
+    with db.write() as tx:
+        sent = intents.move(tx, intents.get(tx, wanted.id), Event.SENT)
+    mirrored(db)
+    with db.write() as tx:
+        choose(tx, 1, CRM, "003A", BY_OPERATOR, suggesting())
+    made = Receipt(remote_id="003N", created=True)
+    with db.write() as tx:
+        done = intents.move(tx, intents.get(tx, sent.id), Event.ANSWERED)
+        receipts.add(tx, done, made)
+        if is_found_twice:
+            settled(tx, replace(done, candidates=(made, Receipt(remote_id="003M"))), None)
+        else:
+            settled(tx, done, made)
+    assert link_of(db).remote_id == "003A"
+    with db.read() as tx:
+        name = f"person/1/contact@{CRM}"
+        assert receipts.of_objects(tx, [name])[name].remote_id == "003A"
 
 
 def test_candidates_that_are_merged_or_deleted_are_followed(db: Database) -> None:
