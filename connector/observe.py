@@ -6,14 +6,16 @@ tracebacks. That is the second line of defence; the first is that payloads, name
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol, TextIO, cast
+from typing import Any, Protocol, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -32,6 +34,11 @@ OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "sqlalc
 # Made by the logging machinery itself; the digits of a time of day look like a phone number.
 _OURS = frozenset({"timestamp", "level", "logger"})
 _DEPTH = 6
+# Delete and the upper controls, invisible and direction-changing characters, line separators, private use. Each of them
+# is one UTF-16 unit, so that its escape is one, too.
+_STEERING = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ue000-\uf8ff]"
+)
 
 
 class Log(Protocol):
@@ -74,6 +81,15 @@ def log(room: str) -> Log:
     return cast("Log", made)
 
 
+def dumps(document: object, **options: Any) -> str:
+    """JSON in which no character steers a terminal or ends a line: text in it may come from anybody.
+
+    What json leaves as it is of control, invisible and private characters is written as `\\uXXXX`; it reads back alike.
+    """
+    text = json.dumps(document, ensure_ascii=False, **options)
+    return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def correlate(**fields: str | int) -> AbstractContextManager[None]:
     """Within the block, every event of this thread carries `fields`, such as `response=17` or `lane="decide"`."""
     return cast("AbstractContextManager[None]", structlog.contextvars.bound_contextvars(**fields))
@@ -89,7 +105,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 hide,
-                structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+                structlog.processors.JSONRenderer(serializer=dumps, default=str),
             ],
         )
     )

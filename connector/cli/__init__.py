@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
 
 from connector.cli import (
     backup,
@@ -34,6 +33,7 @@ from connector.cli import (
     undo,
     webhooks,
 )
+from connector.cli.output import console
 from connector.errors import ConfigError, ConnectorError, RemoteError, StoreError
 
 EXIT_NO = 1
@@ -76,7 +76,7 @@ app.add_typer(webhooks.app, name="webhooks")
 
 def main() -> None:
     """Run the command line; a mistake of the user's gets a sentence and an exit code, never a traceback."""
-    errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    errors = console(stderr=True)
     try:
         app(prog_name="connector")
     except ConfigError as error:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from unicodedata import category
 
 import typer
@@ -13,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from connector.observe import dumps
 
 _STEERING: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 LARGEST = 2**63 - 1
@@ -24,14 +25,22 @@ ConfigPath = Annotated[
 ]
 
 
-def console() -> Console:
-    """The console results go to; logs go to stderr."""
-    return Console(highlight=False, soft_wrap=True, emoji=False)
+class _Screen(Console):
+    """Shows texts; none of them steers the terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As Rich prints, with every text legible."""
+        super().print(*(legible(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The console results go to; logs go to stderr, and what went wrong is said there."""
+    return _Screen(highlight=False, soft_wrap=True, emoji=False, stderr=stderr)
 
 
 def print_json(document: object) -> None:
     """One JSON document on stdout; instants in ISO 8601."""
-    typer.echo(json.dumps(document, default=_encode, ensure_ascii=False, indent=2))
+    typer.echo(dumps(document, default=_encode, indent=2))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -40,7 +49,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else _show(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else legible(_show(cell))) for cell in row))
     console().print(table)
 
 

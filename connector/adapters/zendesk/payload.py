@@ -5,6 +5,7 @@ zenpy's models serialise what was set and nothing else. Its sessions, caches and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from connector.domain.model.intent import Item, Json
 # Written as they are; everything else in an item's fields means something else there than here.
 _PLAIN = ("subject", "priority", "due_at", "type")
 _CUSTOM = "custom_field_"
+_PLACEHOLDER = re.compile(r"\{(?=[{%])")
 
 
 def create(item: Item, directory: Directory) -> dict[str, Json]:
@@ -27,12 +29,12 @@ def create(item: Item, directory: Directory) -> dict[str, Json]:
         **_plain(fields),
         **values,
         "external_id": external_id(item.key),
-        "comment": zenpy.Comment(body=str(fields.get("comment") or ""), public=False),
+        "comment": zenpy.Comment(body=inert(str(fields.get("comment") or "")), public=False),
         "tags": sorted({OWN_TAG, *_texts(fields.get("tags")), *tags}),
     }
     email = fields.get("requester_email")
     if email:  # without an address Zendesk would make a new nameless user each time; our own user asks then
-        parts["requester"] = zenpy.User(email=email, name=fields.get("requester_name") or email)
+        parts["requester"] = zenpy.User(email=email, name=inert(str(fields.get("requester_name") or email)))
     if fields.get("follow_up_of"):
         parts["via_followup_source_id"] = int(str(fields["follow_up_of"]))
     return _body(parts)
@@ -51,16 +53,28 @@ def update(item: Item, directory: Directory) -> dict[str, Json]:
         parts["additional_tags"] = added
     if "text" in fields:
         text = str(fields["text"] or "").strip()
-        parts["comment"] = zenpy.Comment(body=f"{text}\n\n{marker(item.key)}", public=False)
+        parts["comment"] = zenpy.Comment(body=f"{inert(text)}\n\n{marker(item.key)}", public=False)
     return _body(parts)
 
 
+def inert(text: str) -> str:
+    """Text in which Zendesk finds no placeholder: `{{ticket.requester.email}}` would be filled in, and mailed on.
+
+    An invisible space between the braces keeps it readable.
+    """
+    return _PLACEHOLDER.sub("{\u200b", text)
+
+
+def _inert(value: Json) -> Json:
+    return inert(value) if isinstance(value, str) else value
+
+
 def _plain(fields: Mapping[str, Json]) -> dict[str, Json]:
-    values = {name: fields[name] for name in _PLAIN if name in fields}
+    values = {name: _inert(fields[name]) for name in _PLAIN if name in fields}
     if values.get("due_at"):
         values.setdefault("type", "task")  # only tickets of this type have a due date
     custom: list[Json] = [
-        {"id": int(name.removeprefix(_CUSTOM)), "value": value}
+        {"id": int(name.removeprefix(_CUSTOM)), "value": _inert(value)}
         for name, value in fields.items()
         if name.startswith(_CUSTOM)
     ]
