@@ -63,6 +63,15 @@ def _ceilings(path: Path_, ceilings: object, spec: KindSpec, findings: Findings)
             findings.add((*path, name), message)
 
 
+def storm(tree: Any, findings: Findings) -> None:
+    """Nothing is said about when to hold what is never held."""
+    for path, keys in matches(tree, ("storm",)):
+        if isinstance(keys, Mapping) and keys.get("hold") is False:
+            for key in ("unhappy_share", "answers"):
+                if key in keys:
+                    findings.add((*path, key), f"does nothing here: with `hold: false` nothing is held; remove `{key}`")
+
+
 def components(tree: Any, specs: Specs, findings: Findings) -> None:
     """Every key of a component is read for its source, and a CRM's component says which field."""
     for path, keys in matches(tree, ("health_score", "components", "*")):

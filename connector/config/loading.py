@@ -212,6 +212,7 @@ class _Loading:
         if self._is_whole("connections", dict):
             checks.connections(self.tree, roles, self.findings)
             inert.connections(self.tree, self.specs, self.findings)
+            inert.storm(self.tree, self.findings)
             inert.components(self.tree, self.specs, self.findings)
             inert.surveys(self.tree, self.specs, self.findings)
         if self._is_whole("match", dict):

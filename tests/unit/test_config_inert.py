@@ -17,6 +17,7 @@ from connector.config.connections import CEILINGS, DEFAULT_CEILINGS
 from connector.config.schema import json_schema
 from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.errors import ConfigError, Problem
+from connector.sync.settings import StormPolicy
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 from connector.wiring.settings import decide_settings
@@ -279,3 +280,17 @@ def test_the_schema_offers_a_connection_only_what_it_reads() -> None:
 
 def test_every_ceiling_has_a_default() -> None:
     assert DEFAULT_CEILINGS.keys() == CEILINGS.keys()
+
+
+def test_when_to_hold_what_is_never_held_is_refused(folder: Path) -> None:
+    line = edit(folder / "config.yaml", "storm: {unhappy_share: 70%, answers: 50}", "storm: {hold: false, answers: 50}")
+    one(folder, line, "does nothing here", "hold: false")
+
+
+def test_a_storm_is_looked_for_unless_it_is_switched_off(folder: Path) -> None:
+    config = folder / "config.yaml"
+    loaded = load(config, kinds(), ENVIRON)
+    assert decide_settings(loaded, ACCOUNTS).storm == StormPolicy(unhappy_share=0.7, answers=50)
+    edit(config, "storm: {unhappy_share: 70%, answers: 50}", "storm: {hold: false}")
+    assert problems(folder) == []
+    assert decide_settings(load(config, kinds(), ENVIRON), ACCOUNTS).storm is None
