@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from connector.adapters.hubspot import bodies, contacts, questions, readiness, writes
+from connector.adapters.hubspot import bodies, contacts, fitness, questions, readiness, setup, writes
 from connector.adapters.hubspot.names import (
     ASSOCIATIONS,
     BATCH,
@@ -34,6 +34,9 @@ from connector.adapters.hubspot.names import (
 from connector.adapters.hubspot.options import Options
 from connector.adapters.hubspot.questions import Row
 from connector.adapters.hubspot.replies import reply_table, usage
+from connector.adapters.hubspot.setup import Preparation
+from connector.domain.model.account import Change, Demand
+from connector.domain.model.account import Change, Demand
 from connector.domain.model.intent import Found, Item, Promise, Request, WriteKind
 from connector.domain.model.person import Contact
 from connector.errors import Gone, RemoteError, Transient, Unauthorized
@@ -50,7 +53,7 @@ ROLES = frozenset({"crm"})
 
 
 class HubSpot:
-    """One account: a Writer of contacts, notes and tasks, Contacts, Describable and Preparing."""
+    """One account: a Writer of contacts, notes and tasks, Contacts, Describable, Setup and Preparing."""
 
     kind = "hubspot"
     read_class = SEARCH
@@ -63,6 +66,7 @@ class HubSpot:
         self._api = kit.api(
             name, options.url, _auth(options), options.timeout, reply_table(kit.clock), usage(kit.clock)
         )
+        self._preparation = Preparation(self._api, self._properties)
         self._keyed: dict[str, bool] = {}  # do tasks and notes have our key? absent: not asked yet
         self._types: Mapping[str, str] = {}  # of contact properties, by name; empty: not asked yet
 
@@ -123,20 +127,39 @@ class HubSpot:
 
     def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
         """Look for missing, read-only and mistyped properties, for our keys, and for scopes."""
+        had, unread = self._look()
+        return [*unread, *_findings(fields, had)]
+
+    def inspect(self, demand: Demand) -> Sequence[Finding]:
+        """The same, and whether each property takes what will be written."""
+        had, unread = self._look()
+        return [*unread, *_findings(demand.names, had), *fitness.misfits(demand, had)]
+
+    def wanted(self, demand: Demand) -> Sequence[Change]:
+        """The custom properties that are missing."""
+        had, _ = self._look(strict=True)
+        with expecting("which properties there are"):
+            return list(setup.changes(demand, had))
+
+    def apply(self, change: Change) -> str:
+        """Make one of them; whether tasks and notes have our key is looked at again."""
+        self._keyed = {}
+        return setup.make(self._api, change)
+
+    def _look(self, *, strict: bool = False) -> tuple[Mapping[str, readiness.Properties], Sequence[Finding]]:
+        """The properties of each object, and what keeps us from reading them; `strict`: that is an error."""
         had: dict[str, readiness.Properties] = {}
         unread: list[Finding] = []
         for name in (CONTACTS, NOTES, TASKS):
             try:
                 with expecting(f"which properties {name} have"):
                     had[name] = self._properties(name)
+                    self._learn(name, had[name])
             except Unauthorized as error:
-                if error.status == 401:
+                if strict or error.status == 401:
                     raise
                 unread.append(readiness.lacking(name, error.message))
-        for name, properties in had.items():
-            self._learn(name, properties)
-        readable = {kind: names for kind, names in fields.items() if OBJECT[kind] in had}
-        return [*unread, *readiness.findings(readable, had)]
+        return had, unread
 
     def _ask_contacts(self, items: Sequence[Item]) -> Sequence[Found]:
         """By our key; who is not found so, by e-mail address, the secondary ones of a contact included."""
@@ -239,6 +262,10 @@ def _auth(options: Options) -> Auth:
         client_secret=options.client_secret,
         refresh_token=options.refresh_token,
     )
+
+
+def _findings(fields: Mapping[WriteKind, frozenset[str]], had: Mapping[str, readiness.Properties]) -> Sequence[Finding]:
+    return list(readiness.findings({kind: names for kind, names in fields.items() if OBJECT[kind] in had}, had))
 
 
 def _looked_up_later(gone: RemoteError) -> Failed:

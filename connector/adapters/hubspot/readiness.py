@@ -11,6 +11,7 @@ from connector.adapters.hubspot.replies import rows_of
 from connector.domain.model.intent import Json, WriteKind
 from connector.ports import Finding
 
+SETUP = "`connector setup --apply` makes it"
 Properties = Mapping[str, Mapping[str, Any]]
 
 SHIPPED_TYPES: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -75,7 +76,8 @@ def _property(kind: WriteKind, name: str, one: Mapping[str, Any] | None) -> Iter
         yield Finding(
             subject=where,
             message=f"`{kind.value}` writes it, and the account has no such property",
-            fix=f"create it in Settings, Properties{_as_what(name)}, or correct the name in the mapping",
+            fix=(SETUP if name in SHIPPED_TYPES else "create it in Settings, Properties")
+            + f"{_as_what(name)}, or correct the name in the mapping",
             blocking=True,
         )
         return
@@ -113,6 +115,6 @@ def _key(object_type: str, name: str, why: str, blocking: bool) -> Finding:  # n
     return Finding(
         subject=f"{object_type}.{name}",
         message=why,
-        fix="create it: single-line text, with the rule that values are unique (it cannot be added later)",
+        fix=f"{SETUP}; by hand: single-line text, with the rule that values are unique (it cannot be added later)",
         blocking=blocking,
     )
