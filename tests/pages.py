@@ -14,6 +14,7 @@ from connector.cli import app
 from connector.config.reference import reference
 from connector.observe import METRICS, PREFIX
 from tests.unit import test_docs_delivery as delivery
+from tests.unit import test_docs_going_live as going_live
 from tests.unit import test_docs_setup as setup
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -107,6 +108,7 @@ def main() -> None:
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
     delivery.main()
     setup.main()
+    going_live.main()
 
 
 if __name__ == "__main__":

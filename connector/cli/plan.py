@@ -80,20 +80,26 @@ def _print_totals(whole: Plan) -> None:
         style="bold",
         markup=False,
     )
-    out.print(f"  {len(whole.writes)} records would be written, in at most {requests} requests.", markup=False)
-    out.print(f"  At most {others} look-ups would come before them.", markup=False)
-    out.print(f"  {len(whole.not_sent)} planned records would not be sent.", markup=False)
+    written = f"{_count(len(whole.writes), 'record')} would be written, in at most {_count(requests, 'request')}"
+    out.print(f"  {written} and {_count(others, 'look-up')} before them.", markup=False)
+    if whole.not_sent:
+        out.print(f"  {_count(len(whole.not_sent), 'planned record')} would not be sent.", markup=False)
     if whole.waiting:
-        out.print(f"  {whole.waiting} answers that nobody has decided yet are among them.", markup=False)
+        out.print(f"  It rests on {_count(whole.waiting, 'answer')} nobody has decided yet, too.", markup=False)
     if whole.unreadable:
         out.print(f"  {whole.unreadable} of those cannot be read or decided: run, then `connector replay --list`.")
+    out.print()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_accounts(accounts: Sequence[AccountPlan]) -> None:
     rows = [
         (
             one.account + _trouble(one),
-            "\n".join(f"{number} {KINDS[WriteKind(kind)]}" for kind, number in sorted(one.records.items()))
+            "\n".join(f"{number} × {KINDS[WriteKind(kind)]}" for kind, number in sorted(one.records.items()))
             or "nothing",
             one.requests,
             one.looks + one.reads,
@@ -101,7 +107,7 @@ def _print_accounts(accounts: Sequence[AccountPlan]) -> None:
         )
         for one in accounts
     ]
-    print_table("Accounts", ["account", "records", "requests", "look-ups", "of the quota"], rows)
+    print_table("Where to", ["account", "records", "requests", "look-ups", "of the quota"], rows)
 
 
 def _trouble(one: AccountPlan) -> str:
@@ -170,12 +176,13 @@ def _print_not_sent(shown: Plan) -> None:
         for (account, what, state, why), number in sorted(groups.items())
     ]
     if rows:
+        console().print()
         print_table("Not sent", ["account", "records", "what", "why"], rows)
 
 
 def _print_unknown(whole: Plan) -> None:
     unsure = Counter(reason for one in whole.writes for reason in one.unsure)
-    print_pairs("What cannot be previewed", {reason: f"{number} records" for reason, number in unsure.items()})
+    print_pairs("What cannot be previewed", {reason: _count(number, "record") for reason, number in unsure.items()})
     out = console()
     for line in whole.unknowable:
         out.print(f"  {line}", markup=False)

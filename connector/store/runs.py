@@ -68,6 +68,12 @@ def active(tx: Transaction) -> Run | None:
     return None if row is None else _read(row)
 
 
+def was_observing(tx: Transaction, run_id: int | None) -> bool:
+    """Whether a run wrote nothing elsewhere; False for none."""
+    mode = tx.execute(select(run.c.mode).where(run.c.id == run_id)).scalar_one_or_none()
+    return mode == "observe"
+
+
 def listed(tx: Transaction, limit: int = 20) -> list[Run]:
     """The newest runs, newest first."""
     rows = tx.execute(select(run).order_by(run.c.id.desc()).limit(limit))

@@ -222,4 +222,16 @@ def _why(tx: Transaction, row: IntentRow) -> str:
         return "sent before; what became of it is found out by asking"
     if row.state is IntentState.SUPERSEDED and (row.reason or "").startswith("replaced by "):
         return "a newer one takes its place"
-    return row.reason or row.state.value
+    return _in_words(row.reason or row.state.value)
+
+
+def _in_words(reason: str) -> str:
+    """A reason without the names objects have in our store, and without what the state says already."""
+    said, waited, objects = reason.removeprefix("too old; ").partition("waits for ")
+    if not waited:
+        return said
+    awaited = {
+        "the contact": any("/contact@" in name for name in objects.split(", ")),
+        "the ticket": any("/ticket/" in name for name in objects.split(", ")),
+    }
+    return f"{said}waited for {' and '.join(name for name, is_so in awaited.items() if is_so) or 'another write'}"

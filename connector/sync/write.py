@@ -17,7 +17,7 @@ from connector.domain.model.intent import ALARMS, IntentState, WriteKind
 from connector.domain.model.transitions import Event
 from connector.errors import LeaseLost, RemoteError
 from connector.ports import Preparing, Writer
-from connector.store import accounts, alerts, intents, pauses, receipts, writes
+from connector.store import accounts, alerts, intents, pauses, receipts, runs, writes
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
@@ -239,7 +239,12 @@ class WriteLane:
             outlet.notify(tx, outlet.account, f"given_up/{kind}", text)
 
     def _was_observed(self, tx: Transaction, row: IntentRow) -> bool:
-        """Whether observe mode kept it from being sent: going live must not alarm anybody about the time before."""
+        """Whether observe mode kept it from being sent: going live must not alarm anybody about the time before.
+
+        What something held stood before may have been let go by that one's own lane already; then its run tells.
+        """
+        if row.give_up_at <= self._outlet.started_at and runs.was_observing(tx, row.run_id):
+            return True
         if row.state is IntentState.BLOCKED:
             return not self._outlet.live or receipts.waits_behind(tx, row, OBSERVE_MODE)
         return row.state is IntentState.HELD and row.reason == OBSERVE_MODE

@@ -10,6 +10,9 @@ import pytest
 
 from connector.domain.model.intent import IntentState as S
 from connector.domain.model.intent import WriteKind
+from connector.domain.model.transitions import Event
+from connector.store import intents, runs
+from connector.store.runs import RunKind
 from connector.sync.outlet import Limits
 from connector.testing.twin import Thing
 from tests.durability.bench import TICKET, Bench, fields_of, intent
@@ -88,6 +91,21 @@ def test_what_waited_for_something_never_opened_alarms_nobody(bench: Bench) -> N
     bench.live = True
     bench.restart(2 * DAY)
     bench.run(timedelta(minutes=10))
+    assert bench.state("note") is S.GIVEN_UP
+    assert bench.told == []
+
+
+def test_nobody_is_alarmed_although_another_lane_went_live_first(bench: Bench) -> None:
+    with bench.db.write() as tx:
+        bench.db.run_id = runs.begin(tx, RunKind.START, mode="observe", config="")
+    bench.plan(intent(), replace(NOTE, give_up_at=NOON + timedelta(hours=4)))
+    bench.drain()
+    held = bench.row()
+    with bench.db.write() as tx:
+        intents.move(tx, held, Event.RELEASED)
+    bench.live = True
+    bench.restart(DAY)
+    bench.drain()
     assert bench.state("note") is S.GIVEN_UP
     assert bench.told == []
 

@@ -208,7 +208,7 @@ def test_what_will_not_be_sent_is_listed_with_its_reason(set_up: Set) -> None:
     plan = desk.plan()
     assert plan.writes == ()
     found = {(one.object, one.state): one.why for one in plan.not_sent}
-    assert "too old" in found["recovery/7/ticket/1", IntentState.GIVEN_UP]
+    assert found["recovery/7/ticket/1", IntentState.GIVEN_UP] == "observe mode"
     assert "answered_within" in found["recovery/8/ticket/1", IntentState.GIVEN_UP]
     assert found["a", IntentState.BLOCKED] == "waits for the contact"
 
