@@ -34,8 +34,6 @@ from connector.adapters.hubspot.names import (
 from connector.adapters.hubspot.options import Options
 from connector.adapters.hubspot.questions import Row
 from connector.adapters.hubspot.replies import reply_table, usage
-from connector.adapters.hubspot.setup import Preparation
-from connector.domain.model.account import Change, Demand
 from connector.domain.model.account import Change, Demand
 from connector.domain.model.intent import Found, Item, Promise, Request, WriteKind
 from connector.domain.model.person import Contact
@@ -53,7 +51,7 @@ ROLES = frozenset({"crm"})
 
 
 class HubSpot:
-    """One account: a Writer of contacts, notes and tasks, Contacts, Describable, Setup and Preparing."""
+    """One account: a Writer of contacts, notes and tasks, Contacts, Describable, Inspectable, Setup and Preparing."""
 
     kind = "hubspot"
     read_class = SEARCH
@@ -66,7 +64,6 @@ class HubSpot:
         self._api = kit.api(
             name, options.url, _auth(options), options.timeout, reply_table(kit.clock), usage(kit.clock)
         )
-        self._preparation = Preparation(self._api, self._properties)
         self._keyed: dict[str, bool] = {}  # do tasks and notes have our key? absent: not asked yet
         self._types: Mapping[str, str] = {}  # of contact properties, by name; empty: not asked yet
 
