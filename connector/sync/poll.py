@@ -27,6 +27,8 @@ AFTER_REFUSAL: Final = timedelta(minutes=5)
 TURN: Final = 1.0
 # A page of thousands must not keep the one writer of a SQLite store for seconds.
 CHUNK: Final = 25
+# What adapters read of a contact besides, since likeness is looked at: a mirror from before lacks it.
+_LIKENESS: Final = ("company", "postcode")
 
 T = TypeVar("T")
 
@@ -131,7 +133,7 @@ def watched(settings: DecideSettings, target: Target) -> tuple[str, ...]:
 
 def contacts_feed(settings: DecideSettings, target: Target) -> str:
     """The cursor's name. Other fields are another feed: what the mirror lacks of them is read from the beginning."""
-    fields = ",".join(watched(settings, target))
+    fields = ",".join((*watched(settings, target), *_LIKENESS))
     return f"{target.account}/contacts@{hashlib.sha256(fields.encode()).hexdigest()[:12]}"
 
 
