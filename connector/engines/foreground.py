@@ -27,13 +27,17 @@ class Foreground:
         clock: measures leases.
         drains: what to call for each lane, by name.
         owner: tells this process from others in the lane rows.
+        lease: how long a lane is taken for; longer than the longest call of a drain that writes.
     """
 
-    def __init__(self, db: Database, clock: Clock, drains: Mapping[str, Drain], *, owner: str) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, drains: Mapping[str, Drain], *, owner: str, lease: timedelta = LEASE
+    ) -> None:
         self._db = db
         self._clock = clock
         self._drains = dict(drains)
         self._owner = owner
+        self._lease = lease
 
     def turn(self) -> bool:
         """Drain the first lane that is due, once; False when none is, or others hold them."""
@@ -46,10 +50,10 @@ class Foreground:
                 return False
         asked_at = self._clock.monotonic()
         with self._db.write() as tx:
-            hold = lanes.take(tx, name, self._owner, LEASE)
+            hold = lanes.take(tx, name, self._owner, self._lease)
         if hold is None:
             return False
-        held = LaneHold(hold, self._clock, asked_at=asked_at, lease=LEASE.total_seconds())
+        held = LaneHold(hold, self._clock, asked_at=asked_at, lease=self._lease.total_seconds())
         next_due: datetime | None = self._clock.now()
         try:
             next_due = self._drains[name](held)

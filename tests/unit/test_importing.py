@@ -313,7 +313,13 @@ def test_the_foreground_gives_a_lane_back_whatever_happens(house: House) -> None
 
 
 def test_a_row_is_rendered_as_its_source_would_have_sent_it(house: House) -> None:
-    values: dict[str, Json] = {"csat": 2, "may_contact": False, "topics": ["Price", "Wait"], "why": "so", "hidden.service": "brakes"}
+    values: dict[str, Json] = {
+        "csat": 2,
+        "may_contact": False,
+        "topics": ["Price", "Wait"],
+        "why": "so",
+        "hidden.service": "brakes",
+    }
     record = house.source.read(house.source.deliver(Row(id="7", form="f", submitted_at=OLD, values=values)))
     assert record is not None
     assert record.answers == {"csat": 2, "may_contact": False, "topics": ["Price", "Wait"], "why": "so"}
