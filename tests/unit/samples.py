@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from connector.clock import VirtualClock
+from connector.clock import Clock, VirtualClock
 from connector.domain.model.response import (
     Interaction,
     Metric,
@@ -40,7 +40,7 @@ def template() -> Path:
     return made
 
 
-def empty_store(folder: Path, clock: VirtualClock) -> Database:
+def empty_store(folder: Path, clock: Clock) -> Database:
     shutil.copy(template(), folder / "store.db")
     return Database(f"sqlite:///{folder / 'store.db'}", ring(), clock)
 

@@ -76,10 +76,10 @@ def screens() -> Mapping[str, str]:
 def written(page: str, shown: Mapping[str, str]) -> str:
     """The page with the screens in their places."""
     for name, text in shown.items():
-        pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        screen = f"```text\n{text}\n```\n"
-        page, places = pattern.subn(lambda found, screen=screen: f"{found[1]}{screen}{found[2]}", page)
-        assert places == 1, f"the page has no place for {name}"
+        pattern = re.compile(f"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+        assert len(pattern.findall(page)) == 1, f"the page has no place for {name}"
+        start, end = next(pattern.finditer(page)).span()
+        page = f"{page[:start]}```text\n{text}\n```\n{page[end:]}"
     return page
 
 
