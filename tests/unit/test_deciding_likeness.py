@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from connector.clock import VirtualClock
 from connector.domain.matching.fuzzy import Do, Fuzzy
@@ -20,6 +21,7 @@ from connector.errors import ConnectorError
 from connector.ports import Ticket
 from connector.store import contacts, intents, links, people, receipts
 from connector.store.database import Database
+from connector.store.schema import match_block
 from connector.sync import likeness
 from connector.sync.choosing import choose, ignore
 from connector.sync.identify import BY_OPERATOR, IGNORED
@@ -397,6 +399,7 @@ def test_what_is_merged_deleted_or_changed_is_not_found_by_what_it_was(db: Datab
         assert likeness.look_up(tx, CRM, SURE).suggestions == ()
         contacts.forget(tx, CRM, "003A")
         assert contacts.get(tx, CRM, "003A") is None
+        assert tx.execute(select(func.count()).select_from(match_block)).scalar_one() == 0
 
 
 def test_contacts_mirrored_before_there_was_an_index_are_filed_in_turns(db: Database) -> None:
