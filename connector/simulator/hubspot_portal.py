@@ -185,6 +185,8 @@ class Portal:
         self._index(kind, key, present=False)
         row["archived"], row["archivedAt"] = True, stamp(self._clock.now())
         self._show(kind, key, None)
+        if by == "api":
+            self._truth.forget(kind, key)
         self._truth.wrote(kind, key, "delete", by, {}, self._clock.now())
 
     def target(self, kind: str, text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from connector.adapters.hubspot import bodies, contacts, fitness, questions, readiness, setup, writes
+from connector.adapters.hubspot import bodies, contacts, erasing, fitness, questions, readiness, setup, writes
 from connector.adapters.hubspot.names import (
     ASSOCIATIONS,
     BATCH,
@@ -39,6 +39,7 @@ from connector.domain.model.intent import Found, Item, Promise, Request, WriteKi
 from connector.domain.model.person import Contact
 from connector.errors import Gone, RemoteError, Transient, Unauthorized
 from connector.ports import Failed, Finding, Job, Outcome, Page
+from connector.ports.erasing import Erased, Subject
 from connector.transport.client import Reply
 from connector.transport.grants import Auth, RefreshToken, StaticBearer
 from connector.transport.kit import Kit
@@ -55,6 +56,7 @@ class HubSpot:
 
     kind = "hubspot"
     read_class = SEARCH
+    residual = erasing.RESIDUAL
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
         self.account = options.account
@@ -142,6 +144,22 @@ class HubSpot:
         """Make one of them; whether tasks and notes have our key is looked at again."""
         self._keyed = {}
         return setup.make(self._api, change)
+
+    def erase(self, subject: Subject) -> Sequence[Erased]:
+        """Delete their contacts for good, overwrite and archive notes and tasks. Raises RemoteError."""
+        with expecting("what the account holds of a person"):
+            found = questions.by_email(
+                self._batch_read(CONTACTS, list(subject.emails), questions.EMAIL), list(subject.emails)
+            )
+            known = [*subject.contacts, *(one for ids in found.values() for one in ids)]
+            return erasing.erase(
+                self._api,
+                subject,
+                list(dict.fromkeys(known)),
+                live=lambda name, ids: [str(row["id"]) for row in self._batch_read(name, list(ids), None)],
+                hanging=self._associated,
+                ours=list(self._contact_types()),
+            )
 
     def _look(self, *, strict: bool = False) -> tuple[Mapping[str, readiness.Properties], Sequence[Finding]]:
         """The properties of each object, and what keeps us from reading them; `strict`: that is an error."""
