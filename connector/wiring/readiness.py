@@ -9,11 +9,12 @@ from connector.config import Loaded
 from connector.domain.model.intent import WriteKind
 from connector.errors import ConnectorError
 from connector.observe import log
-from connector.ports import Describable, Finding
+from connector.ports import Describable, Finding, Inspectable
 from connector.store import pauses
 from connector.store.database import Database
 from connector.sync.outlet import Notify
 from connector.wiring.adapters import Adapters
+from connector.wiring.demand import demand_of
 
 # What asking an account can raise; a reply of a shape nobody expected is no reason to stop anything.
 _FAILURES = (ConnectorError, ValueError, LookupError, TypeError, AttributeError)
@@ -55,13 +56,20 @@ class Readiness:
             if pauses.of_connection(tx, name):
                 return
         try:
-            found = account.describe(fields_written(self._loaded, name))
+            found = self._found(name, account)
             with self._telling:
                 if not self._stopped:
                     self._tell(name, found)
         except _FAILURES as error:
             reason = str(error) if isinstance(error, ConnectorError) else type(error).__name__
             self._log.warning("account_not_asked", connection=name, reason=reason)
+
+    def _found(self, name: str, account: Describable) -> Sequence[Finding]:
+        """What it lacks of the fields written, and of those a score rests on: without them it would rest on nothing."""
+        demand = demand_of(self._loaded, name)
+        if demand.reads and isinstance(account, Inspectable):
+            return account.inspect(demand)
+        return account.describe(fields_written(self._loaded, name))
 
     def _tell(self, name: str, found: Sequence[Finding]) -> None:
         for one in found:

@@ -177,13 +177,13 @@ def test_starting_does_not_wait_and_nothing_is_told_after_the_stop(
     assert told == []
 
 
-def test_a_misspelt_custom_field_is_named_before_anything_is_written(tmp_path: Path) -> None:
+def told_at_start(folder: Path, config: Mapping[str, str], mapping: tuple[str, str, str] | None = None) -> str:
+    """What the operators hear when a daemon starts beside the simulators."""
     clock = SystemClock()
     with start_all(clock) as simulators:
         environ = {**ENVIRON, **simulators.environment(), "CONNECTOR__LISTEN": "127.0.0.1:0"}
         environ["CONNECTOR_KEY"] = KeyRing.generate()
-        loaded = example_with(tmp_path, {}, ("crm/salesforce.yaml", "CSAT_Health__c", "CSAT_Helth__c"), environ)
-        daemon = Daemon(loaded, clock)
+        daemon = Daemon(example_with(folder, config, mapping, environ), clock)
         daemon.start()
         try:
             ends = clock.monotonic() + 15
@@ -191,6 +191,17 @@ def test_a_misspelt_custom_field_is_named_before_anything_is_written(tmp_path: P
                 clock.wait(threading.Event(), 0.05)
         finally:
             assert daemon.stop(30)
+    assert "salesforce:" in text
+    return text
+
+
+def test_a_misspelt_custom_field_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    text = told_at_start(tmp_path, {}, ("crm/salesforce.yaml", "CSAT_Health__c", "CSAT_Helth__c"))
     assert "Contact.CSAT_Helth__c" in text
     assert "create the field" in text
-    assert "salesforce:" in text
+
+
+def test_a_field_that_only_the_score_reads_is_missed_as_well(tmp_path: Path) -> None:
+    text = told_at_start(tmp_path, {"field: Last_Service__c": "field: Last_Servis__c"})
+    assert "Contact.Last_Servis__c" in text
+    assert "the health score reads it" in text

@@ -149,6 +149,7 @@ class Salesforce:
         """As `describe`, and whether every field takes what will be written to it, and may be read."""
         with expecting("which fields Contact and Task have"):
             described = {name: self._fields(name) for name in ("Contact", "Task")}
+            self._learn(described["Task"])
             return [*readiness.findings(demand.names, described), *fitness.misfits(demand, described)]
 
     def wanted(self, demand: Demand) -> Sequence[Change]:
