@@ -39,7 +39,7 @@ HORIZON: Final = timedelta(hours=1)
 """How far ahead a plan looks; lingers that are longer lengthen it."""
 _LEASE: Final = timedelta(days=365)
 _MOMENT: Final = timedelta(microseconds=1)
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 200
 """Requests of one round: nobody is at the other end who could be hurried, and looking for them anew takes the time."""
 UNKNOWABLE: Final = (
     "answers that have not arrived yet, and edits people make in the CRM or helpdesk from now on",
