@@ -4,7 +4,8 @@
 - `changed` searches for what changed since a while before the last sweep began. A page goes on after the highest id of
   the one before instead of counting on, so no sweep meets the 10,000 results a search may have, and nobody is skipped
   who changes while it runs: a change only ever moves a contact into what a later sweep looks for.
-- `gone` lists the archived contacts, which no search finds, about once an hour.
+- `gone` lists the archived contacts, which no search finds, about once an hour. The search after it reaches back to the
+  one before: whom the index showed very late is read then.
 
 Pure.
 """
@@ -28,7 +29,7 @@ from connector.domain.model.person import Contact
 from connector.ports import Page
 
 LIST_PAGE, SEARCH_PAGE = 100, 200
-OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=2)
 """How far a sweep reaches back before the last one began: the index of the search lags, by "a few moments"."""
 GONE_EVERY = timedelta(hours=1)
 CHANGED = "lastmodifieddate"
@@ -77,7 +78,8 @@ class Cursor:
     def done(self) -> Self:
         """The sweep has ended; the next looks for what changed since this one began, and a while before."""
         if self.sweep == "gone":
-            return replace(self, sweep="changed", after="", swept=self.begun)
+            since = self.swept - OVERLAP.total_seconds()
+            return replace(self, sweep="changed", since=since, after="", swept=self.begun)
         is_time = self.begun - self.swept >= GONE_EVERY.total_seconds()
         since = max(self.since, self.begun - OVERLAP.total_seconds())
         return replace(self, sweep="gone" if is_time else "changed", since=since, after="")
