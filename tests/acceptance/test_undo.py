@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from connector.cli.replay import replay
+from connector.cli.undo import undo
 from connector.clock import SystemClock
 from connector.testing.rehearsal import Rehearsal
 from connector.wiring.status import Status
@@ -26,8 +25,13 @@ SCORE = ("CSAT_Health__c", "CSAT_Band__c", "CSAT_Reason__c", "CSAT_Trend__c", "C
 Row = Mapping[str, Any]
 
 
-def test_undo_of_a_flipped_scale_leaves_nothing_of_it(tmp_path: Path) -> None:
+def test_undo_of_a_flipped_scale_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with staged(tmp_path, dated=False) as stage:
+        for name, value in stage.rehearsal.environ.items():
+            monkeypatch.setenv(name, value)
+        config = str(stage.rehearsal.config)
         rehearsal, mapping = stage.rehearsal, stage.folder / "mappings/surveys/typeform-desk.yaml"
         for number in range(PEOPLE):
             stage.simulators.salesforce.add_contact(LastName=f"Person {number}", Email=_email(number))
@@ -51,14 +55,16 @@ def test_undo_of_a_flipped_scale_leaves_nothing_of_it(tmp_path: Path) -> None:
         human = _meddle(stage, flood)
 
         _edit(rehearsal, mapping, right, run=3)
-        dry = json.loads(_cli(rehearsal, "undo", "2", "--dry-run", "--json"))
+        capsys.readouterr()
+        undo(2, dry_run=True, config=config, as_json=True)
+        dry = json.loads(capsys.readouterr().out)
         assert dry["to_do"]["tickets closed, zendesk:acme"] == len(flood)
         assert dry["to_do"]["answers that stop counting"] == PEOPLE
-        _cli(rehearsal, "undo", "2")
+        undo(2, config=config)
         _until(rehearsal, lambda now: not now.undoing)
         rehearsal.settle()
         written = len(_writes(stage))
-        _cli(rehearsal, "undo", "2")
+        undo(2, config=config)
         rehearsal.pause(1)
         rehearsal.settle()
         assert len(_writes(stage)) == written, "undone twice is undone once"
@@ -77,7 +83,7 @@ def test_undo_of_a_flipped_scale_leaves_nothing_of_it(tmp_path: Path) -> None:
         assert all(row["Status"] == "Completed" for row in _tasks(stage, flood).values())
         assert rehearsal.status().responses["undone"] == PEOPLE
 
-        _cli(rehearsal, "replay", "--run", "2")
+        replay(run=2, config=config)
         rehearsal.settle()
         rehearsal.pause(3)
         rehearsal.settle()
@@ -155,16 +161,3 @@ def _until(rehearsal: Rehearsal, happened: Callable[[Status], bool]) -> None:
     while not happened(rehearsal.status()):
         assert clock.monotonic() < deadline, rehearsal.log.read_text()[-3000:]
         rehearsal.pause(0.1)
-
-
-def _cli(rehearsal: Rehearsal, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "connector", *arguments, "--config", str(rehearsal.config)],
-        env={**os.environ, **rehearsal.environ},
-        cwd=rehearsal.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
