@@ -120,3 +120,18 @@ def test_a_second_outage_has_a_message_of_its_own(world: World) -> None:
     assert all("1 message could not be sent here in time" in text for text in shown(world))
     with world.db.read() as tx:
         assert outbox.counts(tx)[IntentState.GIVEN_UP] == 2
+
+
+def test_what_a_message_nobody_answered_for_told_is_not_told_again(world: World) -> None:
+    for number in range(2):
+        world.plan([alert(world, number)])
+        until(world, (number + 1) * HOUR)
+    world.stand.site.faults.clear()
+    lost = Fault(match="POST /api/chat.postMessage", kind=FaultKind.RESET_AFTER_COMMIT)
+    world.clock.advance(2 * HOUR + HOUR / 2)
+    world.stand.site.faults.add(lost)
+    world.stand.site.faults.add(Fault(match="GET /api/*", kind=FaultKind.REFUSE, times=None, status=503))
+    until(world, 9 * HOUR)
+    assert len(shown(world)) == 1, "it is there, and nobody knows"
+    works_again(world)
+    assert [text.partition(" ")[0] for text in shown(world)] == ["1", "1"]

@@ -1,4 +1,4 @@
-"""What is kept of a field before it is written: what we know for sure, else what the mirror saw, else that none knows."""
+"""What is kept of a field before it is written: what we know for sure, else what the mirror saw, else nothing."""
 
 from __future__ import annotations
 
