@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
@@ -41,6 +42,7 @@ playbook's steps and to the sections `ticket` and `task`; `ticket.*` to messages
 and `note`; the section `contact_fields` has `score.*`, `contact.id` and what respondents said of themselves. So is a
 comparison that can never hold: `sentiment == "negativ"`, or `in themes` with a word that is no theme."""
 WORDS: Mapping[Any, str] = {
+    date: "date",
     str: "text",
     int: "whole number",
     float: "number",

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -69,15 +69,14 @@ class Table(AbstractContextManager["Table"]):
         self._names = dict(names or {})
         self._file: BinaryIO = path.open("rb")
         self._is_lined = path.suffix.lower() in LINED
-        try:
+        with ExitStack() as unless_usable:
+            unless_usable.callback(self._file.close)
             self._text = io.TextIOWrapper(
                 self._file, self._encoding(encoding), errors="surrogateescape", newline="", write_through=False
             )
             self._reader = csv.reader(self._text, delimiter=delimiter or self._guessed())
             self.columns: Sequence[str] = () if self._is_lined else self._header()
-        except BaseException:
-            self._file.close()
-            raise
+            unless_usable.pop_all()
 
     @property
     def position(self) -> int:

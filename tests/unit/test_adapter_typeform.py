@@ -125,7 +125,6 @@ def test_values_are_read_by_reference_and_type() -> None:
     }
     assert record.metadata == {
         "landed_at": "2026-11-20T18:07:02Z",
-        "title": "After your visit",
         "score": 4,
         "ending": "default_tys",
         "variables": {"score": 4, "plan": "gold"},

@@ -157,7 +157,10 @@ READERS = {"choice": _choice, "choices": _choices}
 
 
 def _metadata(event: dict[str, Json], response: dict[str, Json]) -> Mapping[str, Json]:
-    """What else a mapping may read. Address and browser of the respondent are never taken."""
+    """What else a mapping may read: what webhook and listing agree on, so that both bring the same answer.
+
+    Address and browser of the respondent are never taken.
+    """
     variables = response.get("variables")
     named: dict[str, Json] = {
         str(entry.get("key")): entry.get(str(entry.get("type")))
@@ -166,7 +169,6 @@ def _metadata(event: dict[str, Json], response: dict[str, Json]) -> Mapping[str,
     }
     found: dict[str, Json] = {
         "landed_at": response.get("landed_at"),
-        "title": bodies.part(response, "definition", "form_response.").get("title"),
         "score": bodies.part(response, "calculated", "form_response.").get("score"),
         "ending": bodies.part(response, "ending", "form_response.").get("ref"),
         "variables": named or None,
