@@ -59,13 +59,31 @@ def copy_file(source: Path, path: Path) -> None:
     if not source.exists():
         raise StoreError(f"there is no store at {source} yet: `connector run` makes it")
     try:
-        with (
-            closing(sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True)) as original,
-            closing(sqlite3.connect(path)) as copy,
-        ):
-            original.backup(copy)
-    except sqlite3.Error as error:
+        if not _copied_at_rest(source, path):
+            _backup(source, path, "mode=ro")
+    except (sqlite3.Error, OSError) as error:
         raise StoreError("the store cannot be read, or there is no room for its copy") from error
+
+
+def _copied_at_rest(source: Path, path: Path) -> bool:
+    """Copy a file that nobody has open without touching its folder; False when it was in use, now or meanwhile.
+
+    An ordinary reader makes a log and an index beside the file and leaves them there, owned by whoever looked.
+    """
+    log, before = source.with_name(f"{source.name}-wal"), source.stat()
+    if log.exists():
+        return False
+    _backup(source, path, "mode=ro&immutable=1")
+    after = source.stat()
+    return not log.exists() and (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+
+
+def _backup(source: Path, path: Path, how: str) -> None:
+    with (
+        closing(sqlite3.connect(f"file:{quote(str(source.absolute()))}?{how}", uri=True)) as original,
+        closing(sqlite3.connect(path)) as copy,
+    ):
+        original.backup(copy)
 
 
 def _copy_rows(source: URL, copy: Database) -> None:

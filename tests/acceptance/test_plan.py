@@ -73,9 +73,9 @@ def test_the_next_live_run_makes_exactly_the_planned_writes(tmp_path: Path) -> N
         before, asked = dump(store), [site.requests.entries() for site in sites(stage.simulators)]
         there = {path.name for path in rehearsal.folder.iterdir()}
         plan = planned(rehearsal)
+        assert {path.name for path in rehearsal.folder.iterdir()} == there
         assert dump(store) == before
         assert [site.requests.entries() for site in sites(stage.simulators)] == asked
-        assert {path.name for path in rehearsal.folder.iterdir()} == there
         assert {one["kind"] for one in plan["writes"]} == {"contact", *KINDS}
 
         rehearsal.environ["CONNECTOR__MODE"] = "live"

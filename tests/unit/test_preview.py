@@ -254,6 +254,24 @@ def test_a_paused_connection_is_left_alone_and_one_that_refuses_us_is_planned_wi
     assert [one.why for one in plan.not_sent] == ["an operator paused the connection"]
 
 
+@pytest.mark.parametrize("in_use", [False, True])
+def test_no_file_is_left_beside_the_store_nor_touched(set_up: Set, *, in_use: bool) -> None:
+    desk = set_up()
+    feed(desk.db, answer())
+    if not in_use:
+        desk.db.close()
+
+    def files() -> dict[str, tuple[int, bytes]]:
+        here = [path for path in desk.folder.iterdir() if path.name.startswith("store.db")]
+        # The index of a log that is in use notes who reads.
+        return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in here if path.suffix != ".db-shm"}
+
+    before = files()
+    assert ("store.db-wal" in before) is in_use
+    assert len(make_plan(desk.loaded, desk.clock).writes) == 5
+    assert files() == before
+
+
 def test_a_plan_needs_a_store(set_up: Set) -> None:
     desk = set_up()
     desk.db.close()
