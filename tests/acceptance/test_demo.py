@@ -11,9 +11,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    ("crm", "seed", "order"), [("salesforce", 1, 0), ("salesforce", 1, 7), ("salesforce", 2, 3), ("hubspot", 3, 5)]
-)
+@pytest.mark.parametrize(("crm", "seed", "order"), [("salesforce", 1, 0), ("hubspot", 1, 7), ("salesforce", 2, 3)])
 def test_the_demo_agrees_with_the_oracle(crm: str, seed: int, order: int) -> None:
     chosen = ["--crm", crm, "--seed", str(seed), "--order", str(order)]
     done = subprocess.run(
