@@ -192,6 +192,7 @@ class Typeform:
             forms,
             installed=self._install,
             is_on=self._is_on,
+            actions={"answer": self.answer},
             routes=self.responses.routes,
             refusals=typeform_responses.REFUSALS,
         )
@@ -213,6 +214,14 @@ class Typeform:
 
     def _is_on(self, form: str, webhook: Fields) -> bool:
         return self._hooks[form, webhook["tag"]].enabled
+
+    def answer(self, form: str, answers: Mapping[str, Any], hidden: Mapping[str, str] | None = None) -> int:
+        """Somebody fills in a form now; returns what the installed webhook answered, 0 where nobody did or none is."""
+        at = self.clock.now()
+        token = f"answer{next(self._numbers)}x{int(at.timestamp() * 1000)}"
+        known = self.account.forms[form]
+        attempt = self.send(payload(known, answers, token=token, submitted_at=at, hidden=hidden))
+        return 0 if attempt is None else attempt.status
 
     def send(self, event: Mapping[str, Any] | bytes) -> Attempt | None:
         """Deliver an event (or these very bytes) now; a failed one is retried by `run_due`. None: hook is off."""

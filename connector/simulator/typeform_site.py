@@ -110,6 +110,7 @@ class Account:
         scopes: what the token may do.
         per_second: calls a second.
         routes: further endpoints of this account.
+        actions: what people do there, callable through the control endpoints.
         refusals: what they refuse besides.
     """
 
@@ -123,6 +124,7 @@ class Account:
         scopes: frozenset[str] = SCOPES,
         per_second: int = PER_SECOND,
         routes: Sequence[Route] = (),
+        actions: Mapping[str, Callable[..., Any]] | None = None,
         refusals: Mapping[str, Refusal] | None = None,
     ) -> None:
         self.clock = clock
@@ -132,10 +134,9 @@ class Account:
         self._installed = installed
         self._is_on = is_on
         self._pace = Window(per_second, 1)
-        actions: dict[str, Callable[..., Any]] = {}
         own = self._routes()
         refused = {**REFUSALS, **(refusals or {})}
-        self.site = Site(clock, [*own, *routes], refusals=refused, say=_say, gate=self._gate, actions=actions)
+        self.site = Site(clock, [*own, *routes], refusals=refused, say=_say, gate=self._gate, actions=actions or {})
 
     def pace(self, per_second: int) -> None:
         """Allow so many calls a second from now on."""

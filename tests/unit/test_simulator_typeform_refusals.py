@@ -99,3 +99,13 @@ def test_a_form_is_shown_with_its_scale_and_hidden_fields(rig: Rig) -> None:
         "start_at_one": True,
         "labels": {"left": "Not at all", "right": "Very"},
     }
+
+
+def test_somebody_fills_in_a_form_through_the_control_endpoint(rig: Rig) -> None:
+    body = {"form": SERVICE.id, "answers": {"csat": 1, "why": "Too slow"}, "hidden": {"email": "ada@example.com"}}
+    assert rig.caller.send("POST", "/__simulator__/do/answer", body).data == 0, "no webhook yet"
+    rig.put(enabled=True)
+    assert rig.caller.send("POST", "/__simulator__/do/answer", body).data == 0, "nobody listens there"
+    assert len(rig.typeform.attempts) == 1
+    refused = rig.caller.send("POST", "/__simulator__/do/answer", {**body, "answers": {"stars": 1}})
+    assert refused.status == 400
