@@ -67,7 +67,8 @@ class Telemetry:
     def decided(self, version: Version, state: VersionState) -> None:
         """An answer was decided, or quarantined."""
         self.metrics.count("responses_total", state=state.value)
-        self._log.info("answer_decided", response=version.response.key, version=version.number, state=state.value)
+        key = None if state is VersionState.ERASED else version.response.key  # who was erased is not named again
+        self._log.info("answer_decided", response=key, version=version.number, state=state.value)
 
     def settled(self, tx: Transaction, row: IntentRow, receipt: Receipt | None) -> None:
         """An intent reached its end: what that means to people and recoveries, and a line about it."""
