@@ -29,7 +29,7 @@ from tests.acceptance.stages import Stage, staged
 
 pytestmark = pytest.mark.slow
 
-EVERY = 12
+EVERY = 30
 """Every so many of the demo's deliveries: enough of each sort."""
 _TO_COME = re.compile("‹(id|address) of ([^›]+)›")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-][\d:]+)")
