@@ -43,7 +43,10 @@ BASELINE = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What came of it. Precision and recall are shares; times are milliseconds a look-up."""
+    """What came of it. Precision and recall are shares; times are milliseconds a look-up.
+
+    `processor` is the median of the time the processor worked on it, which a busy machine does not stretch.
+    """
 
     answers: int
     known: int
@@ -53,6 +56,7 @@ class Figures:
     suggested_right: int
     median: float
     p99: float
+    processor: float
 
     @property
     def precision(self) -> float:
@@ -73,7 +77,8 @@ class Figures:
         """One line for people."""
         return (
             f"{what}: precision {self.precision:.4f} ({self.wrong} wrong of {self.linked} links), recall "
-            f"{self.recall:.3f}, with suggestions {self.found:.3f}; median {self.median:.2f} ms, 99 % {self.p99:.1f} ms"
+            f"{self.recall:.3f}, with suggestions {self.found:.3f}; median {self.median:.2f} ms "
+            f"({self.processor:.2f} ms of processor), 99 % {self.p99:.1f} ms"
         )
 
 
@@ -97,13 +102,15 @@ def fill(db: Database, people: People) -> None:
 def measure(db: Database, asked: Sequence[Asked]) -> Figures:
     """Look each of them up as the decide lane does, with links allowed."""
     times: list[float] = []
+    worked: list[float] = []
     linked = wrong = suggested = right = 0
     with db.read() as tx:
         for one in asked:
-            started = time.perf_counter()
+            started, begun = time.perf_counter(), time.thread_time()
             looked = likeness.look_up(tx, ACCOUNT, one.respondent)
             choice = choose_similar(ACCOUNT, looked.suggestions, POLICY, is_whole=True)
             times.append(1000 * (time.perf_counter() - started))
+            worked.append(1000 * (time.thread_time() - begun))
             if choice is None:
                 continue
             if choice.link.state is LinkState.LINKED:
@@ -121,18 +128,21 @@ def measure(db: Database, asked: Sequence[Asked]) -> Figures:
         suggested_right=right,
         median=statistics.median(times),
         p99=statistics.quantiles(times, n=100)[-1],
+        processor=statistics.median(worked),
     )
 
 
 def compare_all(names: Sequence[str], ids: Sequence[str], asked: Sequence[Asked], score: float) -> Figures:
     """What one would run instead: the most similar of all names, taken when it is similar enough."""
     times: list[float] = []
+    worked: list[float] = []
     linked = wrong = 0
     for one in asked:
-        started = time.perf_counter()
+        started, begun = time.perf_counter(), time.thread_time()
         wanted = utils.default_process(one.respondent.name or "")
         best = process.extractOne(wanted, names, scorer=fuzz.token_sort_ratio, score_cutoff=score) if wanted else None
         times.append(1000 * (time.perf_counter() - started))
+        worked.append(1000 * (time.thread_time() - begun))
         if best is not None:
             linked += 1
             wrong += ids[best[2]] != one.contact_id
@@ -145,6 +155,7 @@ def compare_all(names: Sequence[str], ids: Sequence[str], asked: Sequence[Asked]
         suggested_right=0,
         median=statistics.median(times),
         p99=max(times),
+        processor=statistics.median(worked),
     )
 
 
@@ -167,7 +178,7 @@ def run(number: int, answers: int, folder: Path) -> None:
     named = [(utils.default_process(one.name or ""), one.id) for one in people.contacts()]
     theirs = compare_all([name for name, _ in named], [one for _, one in named], asked[:BASELINE], POLICY.score)
     print(theirs.line("every name with rapidfuzz"))
-    print(f"ratio: {theirs.median / ours.median:.0f} times faster")
+    print(f"ratio: {theirs.processor / ours.processor:.0f} times faster")
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
 
-MOST: Final = 40
+MOST: Final = 20
 """Contacts that are opened and compared in one look-up: those that share the most telling keys."""
 TURN: Final = 0.3
 """Seconds of a lane's turn that go into filing what was mirrored before there was an index."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from rapidfuzz import fuzz
@@ -24,6 +25,7 @@ _PROVIDERS: Final = (
     "mailbox.org mail.de gmx.ch rocketmail.com qq.com "
 )
 _FREE: Final = frozenset(_PROVIDERS.split())
+_LONG_NAMES: Final = tuple(sorted(name for name in _FREE if len(name) >= 7))
 _OFFICES: Final = (
     "info mail email contact kontakt contacto office admin sales service support hello hallo hola post team buero"
 )
@@ -48,10 +50,15 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """An address taken apart. `box` is the local part without tag, and without dots where the provider ignores them."""
+    """An address taken apart.
+
+    `box` is the local part without tag, and without dots where the provider ignores them. `firm` is the word of the
+    domain that names the company; empty at providers for everybody.
+    """
 
     box: str
     domain: str
+    firm: str
 
     @property
     def is_free(self) -> bool:
@@ -63,14 +70,6 @@ class Mail:
         """Whether the mailbox belongs to an office and not to a person."""
         return self.box in _ROLES
 
-    @property
-    def firm(self) -> str:
-        """The word of the domain that names the company; empty at providers for everybody."""
-        labels = self.domain.split(".")[:-1]
-        if len(labels) > 1 and labels[-1] in _SECOND_LEVEL:
-            labels.pop()
-        return "" if self.is_free or _mistyped(self.domain) or not labels else fold(labels[-1].replace("-", ""))
-
 
 def mail_of(address: str | None) -> Mail | None:
     """An address taken apart, None when there is none."""
@@ -81,7 +80,15 @@ def mail_of(address: str | None) -> Mail | None:
     box = local.partition("+")[0] or local
     if domain in {"gmail.com", "googlemail.com"} or _mistyped(domain) == "gmail.com":
         box = box.replace(".", "") or box
-    return Mail(box=box, domain=domain)
+    return Mail(box=box, domain=domain, firm=_firm(domain))
+
+
+@lru_cache(maxsize=16_384)
+def _firm(domain: str) -> str:
+    labels = domain.split(".")[:-1]
+    if len(labels) > 1 and labels[-1] in _SECOND_LEVEL:
+        labels.pop()
+    return "" if domain in _FREE or _mistyped(domain) or not labels else fold(labels[-1].replace("-", ""))
 
 
 def digits_of(phone: str | None) -> str:
@@ -124,11 +131,12 @@ def _is_slip(one: str, other: str) -> bool:
     return re.sub(r"\D", "", one) == re.sub(r"\D", "", other)
 
 
+@lru_cache(maxsize=16_384)
 def _mistyped(domain: str) -> str | None:
     """The provider that was meant, where `domain` is one slip away from it."""
     if domain in _FREE or len(domain) < 5:
         return None
-    near = (known for known in sorted(_FREE) if len(known) >= 7 and OSA.distance(domain, known, score_cutoff=1) == 1)
+    near = (known for known in _LONG_NAMES if OSA.distance(domain, known, score_cutoff=1) == 1)
     return next(near, None)
 
 
