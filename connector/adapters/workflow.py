@@ -51,9 +51,7 @@ class Options(BaseModel):
 
     url: Secret = Field(description="Where events are posted; whoever knows it may post, too, so it is kept secret.")
     secret: Secret = Field(description="The signing secret, as text or in the form `whsec_` and base64.")
-    headers: dict[str, Secret] = Field(
-        default={}, description="Further headers it wants, such as an API key."
-    )
+    headers: dict[str, Secret] = Field(default={}, description="Further headers it wants, such as an API key.")
     timeout: float = Field(default=20, gt=0, le=120, description="Seconds to wait for an answer.")
 
     @field_validator("url")
