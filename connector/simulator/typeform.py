@@ -99,7 +99,7 @@ def payload(
     """
     questions = {question.ref: question for question in form.questions}
     shown = [
-        {"id": field_id(form, question.ref), "ref": question.ref, "type": question.type, "title": question.title}
+        {"id": field_id(form.id, question.ref), "ref": question.ref, "type": question.type, "title": question.title}
         for question in form.questions
     ]
     given = [_answer(form, questions[ref], value) for ref, value in answers.items() if value is not None]
@@ -129,7 +129,7 @@ def sign(secret: str, body: bytes) -> str:
 
 def _answer(form: Form, question: Question, value: Any) -> Fields:
     key = _VALUE_KEYS.get(question.type)
-    place = {"id": field_id(form, question.ref), "ref": question.ref, "type": question.type}
+    place = {"id": field_id(form.id, question.ref), "ref": question.ref, "type": question.type}
     if question.type in {"multiple_choice", "dropdown"}:
         several = isinstance(value, Sequence) and not isinstance(value, str)
         chosen = {"labels": list(value)} if several else {"label": value}

@@ -84,7 +84,8 @@ def _people(simulators: Simulators) -> list[str]:
     people = [f"{_word(dice)} {_word(dice)}" for _ in range(ANSWERS)]
     for number, name in enumerate(people):
         if number % 2:
-            crm_of(simulators).add(*name.split(), _email(name))
+            first, last = name.split()
+            crm_of(simulators).add(first, last, _email(name))
     return people
 
 
