@@ -31,7 +31,7 @@ from connector.sync.tables import Table
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters
-from connector.wiring.lanes import make_reading
+from connector.wiring.lanes import make_reading, notifying
 from tests.unit.deciding import clock_of, example, example_settings, known_contact, planned
 from tests.unit.samples import NOON, empty_store
 
@@ -65,7 +65,9 @@ class House:
         chosen = settings or example_settings()
         reading = make_reading(example(), Adapters(made={"typeform": self.source}))
         drains = {
-            understand.LANE: understand.UnderstandLane(db=self.db, reading=lambda: reading).drain,
+            understand.LANE: understand.UnderstandLane(
+                db=self.db, reading=lambda: reading, notify=notifying(chosen)
+            ).drain,
             decide.LANE: decide.DecideLane(db=self.db, settings=lambda: chosen).drain,
             timers.LANE: timers.TimersLane(db=self.db, settings=lambda: chosen).drain,
         }
