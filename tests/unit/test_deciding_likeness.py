@@ -441,3 +441,20 @@ def test_only_keyed_digests_are_kept_beside_the_sealed_contact(db: Database, tmp
     kept = b"".join(path.read_bytes() for path in tmp_path.glob("store.db*")).lower()
     for canary in (b"canari", b"vogels", b"98765", b"1234567"):
         assert canary not in kept
+
+
+def test_a_contact_that_changes_while_nobody_files_leaves_the_index(db: Database) -> None:
+    seen, settings = mirrored(db), replace(suggesting(), fuzzy=Fuzzy(do=Do.NO))
+    with db.write() as tx:
+        renamed = replace(seen, name="Bert Other", modified_at=NOON)
+        take_contact(tx, renamed, settings.targets["salesforce"], settings, NOON)
+        assert tx.execute(select(func.count()).select_from(match_block)).scalar_one() == 0
+
+
+def test_ignoring_contacts_that_share_an_address_makes_no_third_one(db: Database) -> None:
+    for one in ("003A", "003B"):
+        mirrored(db, one, email="shared@work.example")
+    unhappy(db, suggesting(), respondent=Respondent(email="shared@work.example"))
+    with db.write() as tx:
+        assert not ignore(tx, 1, CRM, suggesting())
+    assert planned(db, WriteKind.CONTACT) == []
