@@ -7,19 +7,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from connector.domain.model.intent import Item, Json, WriteKind
+from connector.domain.model.intent import Item, Json, WriteKind, references, resolve
 from connector.ports import Ticket, Tickets, Writer
 from connector.ports.taking_back import Attended, Retractable
-from connector.store import confirmed, intents
-from connector.store.confirmed import Confirmed
+from connector.store import confirmed, intents, priors, receipts
 from connector.store.database import Database
+from connector.store.intents import IntentRow
 from connector.store.priors import UNDO
+from connector.store.transaction import Transaction
 from connector.sync.outlet import Prepare, Replan
 from connector.sync.undoing import CLOSE
 
 CHANGED: Final = "a person changed it since"
 _DONE: Final = frozenset({"solved", "closed", "deleted"})
 _WHOLE: Final = frozenset({WriteKind.TASK, WriteKind.ACTIVITY})
+Ours = Mapping[str, Sequence[Json]]
+"""What each field of an object may hold without anybody else having set it; what is not named is not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +58,38 @@ class UndoLook:
             return [_record(item, there.get(item.target or ""), known[item.intent], whole=whole) for item in items]
         return items
 
-    def _known(self, items: Sequence[Item]) -> dict[str, dict[str, Confirmed]]:
-        """What we know of the object of each item, by the item's intent."""
-        found = {}
+    def _known(self, items: Sequence[Item]) -> dict[str, Ours]:
+        """What we wrote to the object of each item, by the item's intent."""
+        found: dict[str, Ours] = {}
         with self.db.read() as tx:
             for item in items:
                 row = intents.by_key(tx, item.intent)
-                found[item.intent] = {} if row is None else confirmed.of(tx, row.account, row.about)
+                found[item.intent] = {} if row is None else _ours(tx, row)
         return found
+
+
+def _ours(tx: Transaction, row: IntentRow) -> Ours:
+    known = confirmed.of(tx, row.account, row.about)
+    ours: dict[str, Sequence[Json]] = {name: [held.value] for name, held in known.items()}
+    unknown = {name for name, held in known.items() if not held.known}
+    if unknown:
+        # A restored store, or a write that got no answer: what we ever wanted there is ours, all else is somebody's.
+        forward = [one for one in intents.touching(tx, row.account, row.about) if not one.key.startswith(UNDO)]
+        wanted = [(name, one.fields[name]) for one in forward for name in sorted(unknown & one.fields.keys())]
+        there = receipts.of_objects(tx, frozenset().union(*(references(value) for _, value in wanted)))
+        for name, value in wanted:
+            if references(value) <= there.keys():
+                ours[name] = [*ours[name], resolve(value, there)]
+    run_id = int(row.key.split("/")[1])
+    again = priors.touched(tx, run_id, row.account, row.about).again  # while this waited, a later run may have written
+    return {**ours, **dict.fromkeys(again, ())}
 
 
 def _closes(item: Item) -> bool:
     return item.intent.split("/")[2] == CLOSE
 
 
-def _ticket(item: Item, ticket: Ticket | None, known: Mapping[str, Confirmed], worked: frozenset[str]) -> Item | Replan:
+def _ticket(item: Item, ticket: Ticket | None, known: Ours, worked: frozenset[str]) -> Item | Replan:
     if ticket is None or ticket.status in {"closed", "deleted"}:
         return Replan(reason=f"the ticket is {ticket.status if ticket else 'gone'}")
     if _closes(item):
@@ -79,9 +99,7 @@ def _ticket(item: Item, ticket: Ticket | None, known: Mapping[str, Confirmed], w
     return item if "text" in item.fields else _rest(item, ticket.values, known)
 
 
-def _record(
-    item: Item, there: Mapping[str, Json] | None, known: Mapping[str, Confirmed], *, whole: bool
-) -> Item | Replan:
+def _record(item: Item, there: Mapping[str, Json] | None, known: Ours, *, whole: bool) -> Item | Replan:
     if there is None:
         return Replan(reason="it is gone")
     if whole:
@@ -89,17 +107,15 @@ def _record(
     return _rest(item, there, known)
 
 
-def _rest(item: Item, there: Mapping[str, Json], known: Mapping[str, Confirmed]) -> Item | Replan:
+def _rest(item: Item, there: Mapping[str, Json], known: Ours) -> Item | Replan:
     """The item with the fields that still hold what we wrote."""
     fields = {name: want for name, want in item.fields.items() if _holds({name: there.get(name)}, known)}
     return replace(item, fields=fields) if fields else Replan(reason=CHANGED)
 
 
-def _holds(there: Mapping[str, Json], known: Mapping[str, Confirmed]) -> bool:
-    """Whether nobody set any of these fields to something else than what we last wrote."""
-    return all(
-        not (name in known and known[name].known) or same(known[name].value, value) for name, value in there.items()
-    )
+def _holds(there: Mapping[str, Json], known: Ours) -> bool:
+    """Whether nobody set any of these fields to something else than what we wrote."""
+    return all(name not in known or any(same(ours, value) for ours in known[name]) for name, value in there.items())
 
 
 def same(ours: Json, theirs: Json) -> bool:

@@ -21,8 +21,10 @@ from connector.ports.taking_back import Attended, Retractable
 from connector.secret import Secret
 from connector.simulator import salesforce as crm_simulator
 from connector.simulator import zendesk as desk_simulator
-from connector.store import confirmed, outbox
+from connector.store import confirmed, outbox, priors
+from connector.store.backup import distrust
 from connector.store.database import Database
+from connector.store.priors import Prior
 from connector.sync.outlet import Replan
 from connector.sync.unchanged import CHANGED, UndoLook
 from connector.transport.grants import MemoryTokens
@@ -66,6 +68,30 @@ class Looked:
         passed, answer = look(kind, [other, item])
         assert passed is other
         return answer
+
+    def again(self, kind: WriteKind, item: Item) -> Item | Replan:
+        """What the look makes of it now."""
+        [answer] = UndoLook(db=self.db, writer=self.writer, otherwise=self._otherwise)(kind, [item])
+        return answer
+
+    def doubted(self, fields: Mapping[str, Json], run_id: int | None = None) -> None:
+        """A run wrote to the contact, and nobody knows whether it arrived."""
+        intent = Intent(
+            key=f"doubted/{run_id}",
+            account=self.writer.account,
+            kind=WriteKind.CONTACT_FIELDS,
+            object="thing",
+            target="thing",
+            fields=fields,
+            cause_at=NOON,
+            not_before=NOON,
+            give_up_at=NOON + timedelta(days=1),
+            run_id=run_id,
+        )
+        with self.db.write() as tx:
+            [number] = outbox.plan(tx, [intent])
+            priors.remember(tx, number, {name: Prior(known=False) for name in fields})
+            confirmed.lose(tx, self.writer.account, "thing", fields)
 
     def _otherwise(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Item | Replan]:
         self.others += items
@@ -172,6 +198,50 @@ def test_a_task_somebody_touched_is_theirs(crm: Looked, org: crm_simulator.Sales
     assert isinstance(crm.about(WriteKind.TASK, task, change, fields), Item), "what we never wrote is not looked at"
     org.human_update(task, Status="In Progress")
     assert crm.about(WriteKind.TASK, task, change, fields) == Replan(reason=CHANGED)
+
+
+def test_what_a_person_changed_is_theirs_also_when_the_store_forgot_what_it_wrote(
+    crm: Looked, org: crm_simulator.Salesforce
+) -> None:
+    contact = org.add_contact(LastName="Lovelace")
+    send(crm, WriteKind.CONTACT_FIELDS, contact, SCORE)
+    whole = crm.about(WriteKind.CONTACT_FIELDS, contact, BACK, SCORE)
+    assert isinstance(whole, Item)
+    with crm.db.write() as tx:
+        distrust(tx)  # what a restored backup believes
+    assert crm.again(WriteKind.CONTACT_FIELDS, whole) == whole, "nobody changed anything"
+    org.human_update(contact, CSAT_Band__c="healthy")
+    rest = crm.again(WriteKind.CONTACT_FIELDS, whole)
+    assert isinstance(rest, Item)
+    assert set(rest.fields) == {"CSAT_Health__c", "CSAT_As_Of__c"}
+
+
+def test_a_write_that_got_no_answer_is_ours_and_anything_else_is_not(
+    crm: Looked, org: crm_simulator.Salesforce
+) -> None:
+    contact = org.add_contact(LastName="Lovelace", CSAT_Band__c="healthy")
+    whole = crm.about(WriteKind.CONTACT_FIELDS, contact, {"CSAT_Band__c": "healthy"}, {"CSAT_Band__c": "healthy"})
+    assert isinstance(whole, Item)
+    crm.doubted({"CSAT_Band__c": "critical", "CSAT_Health__c": 20})
+    org.human_update(contact, CSAT_Band__c="at_risk")
+    assert crm.again(WriteKind.CONTACT_FIELDS, whole) == Replan(reason=CHANGED)
+    org.human_update(contact, CSAT_Band__c="critical")
+    assert crm.again(WriteKind.CONTACT_FIELDS, whole) == whole
+
+
+def test_what_a_later_run_wrote_while_the_undoing_waited_stays(crm: Looked, org: crm_simulator.Salesforce) -> None:
+    contact = org.add_contact(LastName="Lovelace")
+    crm.doubted({"CSAT_Band__c": "critical", "CSAT_Health__c": 20}, run_id=1)
+    send(crm, WriteKind.CONTACT_FIELDS, contact, {"CSAT_Band__c": "healthy", "CSAT_Health__c": 20})
+    crm.doubted({"CSAT_Band__c": "healthy"}, run_id=2)
+    rest = crm.about(
+        WriteKind.CONTACT_FIELDS,
+        contact,
+        {"CSAT_Band__c": None, "CSAT_Health__c": None},
+        {"CSAT_Band__c": "healthy", "CSAT_Health__c": 20},
+    )
+    assert isinstance(rest, Item)
+    assert rest.fields == {"CSAT_Health__c": None}
 
 
 CLOSE: Mapping[str, Json] = {"text": "A mistake", "status": "solved", "add_tags": ["csat-no-survey"]}
