@@ -22,7 +22,7 @@ from connector.simulator.demo_input import DemoInput, make_demo_input
 from connector.simulator.demo_world import SAFETY, calls, crm_of, furnish, held_figures, scores_held
 from connector.simulator.oracle import foretell
 from connector.simulator.suite import Simulators, start_all
-from connector.store import links, responses
+from connector.store import links, people
 from connector.testing.rehearsal import Rehearsal
 
 PORT = 8080
@@ -101,7 +101,7 @@ def found_figures(stage: Rehearsal, simulators: Simulators) -> dict[str, int]:
     """The figures as the store and the simulators have them, by the oracle's names."""
     now = stage.status()
     with stage.db.read() as tx:
-        anonymous, held = responses.anonymous(tx), links.held(tx)
+        anonymous, held = people.anonymous(tx), links.held(tx)
     return {
         "accepted": now.accepted,
         "forged": now.refused.get("forged", 0),

@@ -112,7 +112,10 @@ class InboxCounts:
 
 
 def add(tx: Transaction, arrivals: Sequence[Arrival]) -> Added:
-    """Store what is new and count what is not; wakes the understand lane."""
+    """Store what is new and count what is not; wakes the understand lane.
+
+    New is also what an import that only records brought, when it comes again to be acted on.
+    """
     digests = [digest(tx, arrival.kind, arrival.payload) for arrival in arrivals]
     erased = tombstones.among(tx, digests)
     new = sum(
@@ -275,7 +278,17 @@ def _store(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:
             inbox.c.duplicates
         )
     )
-    return bool(stored.scalar_one() == 0)
+    return bool(stored.scalar_one() == 0) or (arrival.record_only is not True and _read_again(tx, arrival, dedupe))
+
+
+def _read_again(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:
+    """Have a delivery that was only to be recorded read once more, as this one; False when it was no such delivery."""
+    read = (DeliveryState.RECEIVED.value, DeliveryState.MAPPED.value, DeliveryState.DUPLICATE.value)
+    again = update(inbox).where(
+        inbox.c.dedupe == dedupe, inbox.c.record_only.is_(True), inbox.c.payload.is_not(None), inbox.c.state.in_(read)
+    )
+    as_now = {"record_only": arrival.record_only, "run_id": arrival.run_id, "priority": arrival.priority}
+    return bool(tx.execute(again.values(state=DeliveryState.RECEIVED.value, **as_now)).rowcount)
 
 
 def _settle(

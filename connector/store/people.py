@@ -11,12 +11,14 @@ from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Respondent
 from connector.store import links, recoveries, responses, scores
 from connector.store.canonical import respondent_from_json, respondent_to_json
-from connector.store.schema import person, person_key
+from connector.store.schema import person, person_key, response, response_version
 from connector.store.transaction import Transaction
 
 SEALED = "person.sealed"
-_FIND = select(person_key.c.person_id).where(
-    person_key.c.kind == bindparam("wanted"), person_key.c.blind == bindparam("digest")
+_FIND = (
+    select(person.c.id, person.c.merged_into)
+    .join(person_key, person_key.c.person_id == person.c.id)
+    .where(person_key.c.kind == bindparam("wanted"), person_key.c.blind == bindparam("digest"))
 )
 _KEYS = (
     select(person_key.c.kind, person_key.c.blind)
@@ -35,8 +37,10 @@ def blind(tx: Transaction, kind: KeyKind, value: str) -> str:
 
 def find(tx: Transaction, kind: KeyKind, value: str) -> int | None:
     """The person seen with this key, after merges; None when nobody was."""
-    found = tx.execute(_FIND, {"wanted": kind.value, "digest": blind(tx, kind, value)}).scalar()
-    return None if found is None else survivor(tx, int(found))
+    found = tx.execute(_FIND, {"wanted": kind.value, "digest": blind(tx, kind, value)}).first()
+    if found is None:
+        return None
+    return int(found.id) if found.merged_into is None else survivor(tx, int(found.merged_into))
 
 
 def keys_of(tx: Transaction, person_id: int) -> dict[KeyKind, list[str]]:
@@ -160,3 +164,13 @@ def unscored(tx: Transaction) -> int:
 def rescore_all(tx: Transaction) -> None:
     """Make every person due: the scoring configuration changed."""
     tx.execute(update(person).values(scored_at=None))
+
+
+def anonymous(tx: Transaction) -> int:
+    """How many decided versions of answers are from nobody in particular."""
+    query = (
+        select(func.count())
+        .select_from(response_version.join(response, response.c.id == response_version.c.response_id))
+        .where(response_version.c.state == responses.VersionState.DECIDED.value, response.c.person_id.is_(None))
+    )
+    return int(tx.execute(query).scalar_one())

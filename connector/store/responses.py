@@ -57,13 +57,14 @@ _OPENED = (
     .join(response, response.c.id == response_version.c.response_id)
     .where(response_version.c.sealed.is_not(None))
 )
-_LAST_DECIDED = (
+_NEWEST_DECIDED = (
     _OPENED.where(
         response_version.c.response_id == bindparam("wanted"), response_version.c.state == VersionState.DECIDED.value
     )
     .order_by(response_version.c.version.desc())
     .limit(1)
 )
+_NEWEST_ACTED_ON = _NEWEST_DECIDED.where(response_version.c.record_only.is_not(True))
 _RECENT = (
     _OPENED.where(
         response.c.person_id == bindparam("person"),
@@ -87,6 +88,8 @@ _VERSIONS = select(
     response_version.c.submitted_at,
     response_version.c.content,
     response_version.c.state,
+    response_version.c.run_id,
+    response_version.c.record_only,
 ).where(response_version.c.response_id == bindparam("wanted"))
 _ID = select(response.c.id).where(response.c.key == bindparam("wanted"))
 _INSERT = response_version.insert()
@@ -151,6 +154,7 @@ def record(
     blinds: Sequence[str] = (),
     run_id: int | None = None,
     record_only: bool | None = None,
+    acts: bool = False,
 ) -> Recorded:
     """Record one mapped answer.
 
@@ -165,7 +169,7 @@ def record(
     digest = tx.blind("content", content(answer))
     known = tx.execute(_VERSIONS, {"wanted": response_id}).all()
     counting = [row for row in known if row.state != VersionState.UNDONE.value]
-    same = _known_as(counting, digest, answer.submitted_at)
+    same = _known_as(counting, digest, answer.submitted_at, acts=acts)
     if same is not None:
         return Recorded(outcome=Outcome.DUPLICATE, response_id=response_id, version=same)
     number = 1 + max((row.version for row in known), default=0)
@@ -173,6 +177,10 @@ def record(
     if not stale:
         if known:
             _overtake(tx, response_id)
+        undecided = [row for row in counting if row.state == VersionState.PENDING.value and not row.record_only]
+        if record_only and undecided:
+            # Whatever an import says of an answer that is about to be acted on, it is acted on.
+            run_id, record_only = undecided[-1].run_id, undecided[-1].record_only
         tx.execute(update(response).where(response.c.id == response_id).values(latest_version=number))
     tx.execute(
         _INSERT,
@@ -194,7 +202,7 @@ def record(
     return Recorded(outcome=Outcome.STALE if stale else Outcome.RECORDED, response_id=response_id, version=number)
 
 
-def _known_as(known: Sequence[Row[Any]], digest: str, submitted_at: datetime) -> int | None:
+def _known_as(known: Sequence[Row[Any]], digest: str, submitted_at: datetime, *, acts: bool) -> int | None:
     """The version an answer with this content repeats; None when it is a new one.
 
     A survey tool may keep the time of submission through edits. An answer changed and changed back then says what an
@@ -204,7 +212,8 @@ def _known_as(known: Sequence[Row[Any]], digest: str, submitted_at: datetime) ->
     latest = max(known, key=lambda row: (row.event_at, row.version), default=None)
     for row in known:
         is_replaced = any(other.submitted_at > submitted_at for other in known)
-        if row.content == digest and (row is latest or is_replaced):
+        is_told = row is latest and not (acts and row.record_only)
+        if row.content == digest and (is_told or is_replaced):
             return int(row.version)
     return None
 
@@ -276,9 +285,10 @@ def keys_like(tx: Transaction, text: str, limit: int = 10) -> list[str]:
     return list(found.scalars().fetchmany(limit))
 
 
-def last_decided(tx: Transaction, response_id: int) -> Version | None:
-    """The newest version of an answer that was decided."""
-    row = tx.execute(_LAST_DECIDED, {"wanted": response_id}).first()
+def last_decided(tx: Transaction, response_id: int, *, acted_on: bool = False) -> Version | None:
+    """The newest version of an answer that was decided; with `acted_on`, of those that were not only recorded."""
+    query = _NEWEST_ACTED_ON if acted_on else _NEWEST_DECIDED
+    row = tx.execute(query, {"wanted": response_id}).first()
     return None if row is None else from_row(tx, row)
 
 
@@ -364,16 +374,6 @@ def counts(tx: Transaction) -> dict[str, int]:
     """How many versions are in each state; every version is in exactly one."""
     rows = tx.execute(select(response_version.c.state, func.count()).group_by(response_version.c.state)).all()
     return {str(state): int(number) for state, number in rows}
-
-
-def anonymous(tx: Transaction) -> int:
-    """How many decided versions are from nobody in particular."""
-    query = (
-        select(func.count())
-        .select_from(response_version.join(response, response.c.id == response_version.c.response_id))
-        .where(response_version.c.state == VersionState.DECIDED.value, response.c.person_id.is_(None))
-    )
-    return int(tx.execute(query).scalar_one())
 
 
 def from_row(tx: Transaction, row: Row[Any]) -> Version:

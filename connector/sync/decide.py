@@ -81,12 +81,18 @@ class DecideLane:
         """Decide at least one of them, and no more than `HOLD` allows."""
         clock = self.db.clock
         ends_at = clock.monotonic() + HOLD
+        blinds = {version.id: _blinds(tx, version) for version in batch}
+        erased = tombstones.among(tx, {blind for some in blinds.values() for blind in some})
         reached: list[tuple[Version, VersionState]] = []
         for version in batch:
             if reached and clock.monotonic() > ends_at:
                 break
             with correlate(response=version.response.key):
-                reached.append((version, decide_alone(tx, version, settings)))
+                if erased.isdisjoint(blinds[version.id]) and not tx.buried:
+                    state = _decide_alone(tx, version, settings)
+                else:
+                    state = decide_alone(tx, version, settings)
+                reached.append((version, state))
         return reached
 
 
@@ -95,10 +101,18 @@ def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) ->
 
     Returns the state it reached.
     """
-    blinds = [tombstones.of_response(tx, version.response.key), *blinds_of(tx, version.response)]
-    if responses.is_erased(tx, blinds):
+    if responses.is_erased(tx, _blinds(tx, version)):
         erasures.forget_answer(tx, version.response_id, version.response.key)
         return VersionState.ERASED
+    return _decide_alone(tx, version, settings)
+
+
+def _blinds(tx: Transaction, version: Version) -> list[str]:
+    """The digests by which an erased answer, or one of an erased person, is recognised."""
+    return [tombstones.of_response(tx, version.response.key), *blinds_of(tx, version.response)]
+
+
+def _decide_alone(tx: Transaction, version: Version, settings: DecideSettings) -> VersionState:
     try:
         with tx.savepoint(), tx.under(version.run_id):
             decide(tx, version, settings)
@@ -121,18 +135,19 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if version.record_only:
         _record_only(tx, version, settings)
         return
-    previous = responses.last_decided(tx, version.response_id)
+    acts, previous = _may_act(tx, version, settings), responses.last_decided(tx, version.response_id)
+    # What an import only recorded led to nothing: a fresh answer that says the same is news.
+    told = responses.last_decided(tx, version.response_id, acted_on=True) if acts else previous
     verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
     identity = identify(tx, version.response, settings)
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
     score = _score(tx, version, identity.person_id, settings)
     matter = gather(tx, version, verdict, identity, previous, score)
-    acts = _may_act(tx, version, settings)
     pace = planning.pace_of(matter, acts=acts)
     context = build(tx, matter, settings, winning_back.running(tx, matter, settings))
     rulings = rules.apply(settings.rules, context)
-    if previous is not None and substance(previous.response) == substance(version.response):
+    if told is not None and substance(told.response) == substance(version.response):
         planned: list[Intent] = []
         why: str | None = "the answer says the same as before"
     else:
@@ -154,7 +169,7 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     all of them and write it to the contacts there are; none is made.
     """
     verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
-    identity = identify(tx, version.response, settings)
+    identity = identify(tx, version.response, settings, asks=False)
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
     if settings.score is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from connector.domain.mapping.survey import SurveyMapping
 from connector.domain.model.response import Response, Understanding
+from connector.domain.recovery.act_on import may_act
 from connector.errors import ConnectorError, LeaseLost, MappingError, StoreError
 from connector.observe import correlate
 from connector.ports import Record, Source
@@ -50,6 +51,7 @@ class Reading:
     sources: Mapping[str, Source]
     forms: Mapping[tuple[str, str], Form]
     analyse: Callable[[str | None, str | None], Understanding]
+    answered_within: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ class UnderstandLane:
             found = [(delivery, interpret(delivery, reading)) for delivery in batch]
             with self.db.write() as tx:
                 hold.confirm(tx)
-                settled = [_settle(tx, delivery, what, self.notify) for delivery, what in found]
+                settled = [_settle(tx, delivery, what, reading, self.notify) for delivery, what in found]
             for understood in settled:
                 self.on_understood(understood)
             if len(batch) < min(most, BATCH):
@@ -194,7 +196,7 @@ def tell_quarantined(
     notify(tx, connection, f"quarantined/{form or ''}/{field}", text)
 
 
-def _settle(tx: Transaction, delivery: Delivery, what: What, notify: Notify) -> Understood:
+def _settle(tx: Transaction, delivery: Delivery, what: What, reading: Reading, notify: Notify) -> Understood:
     """Bring the delivery to its final state, and the answer to the decide lane."""
     if isinstance(what, Several):
         inbox.add(tx, [_part(delivery, payload) for payload in what.payloads])
@@ -208,10 +210,11 @@ def _settle(tx: Transaction, delivery: Delivery, what: What, notify: Notify) -> 
         if delivery.run_id is None:  # whoever imports a file is told by the command itself
             tell_quarantined(tx, notify, delivery.connection, form=what.form, field=what.field, reason=what.reason)
         return _understood(delivery, DeliveryState.QUARANTINED, form=what.form, field=what.field)
-    return _understood(delivery, _record(tx, delivery, what), key=what.response.key)
+    return _understood(delivery, _record(tx, delivery, what, reading), key=what.response.key)
 
 
-def _record(tx: Transaction, delivery: Delivery, what: Mapped) -> DeliveryState:
+def _record(tx: Transaction, delivery: Delivery, what: Mapped, reading: Reading) -> DeliveryState:
+    is_young = may_act(what.response.event_at, tx.now, reading.answered_within)
     done = responses.record(
         tx,
         what.response,
@@ -219,6 +222,7 @@ def _record(tx: Transaction, delivery: Delivery, what: Mapped) -> DeliveryState:
         blinds=blinds_of(tx, what.response),
         run_id=delivery.run_id,
         record_only=delivery.record_only,
+        acts=is_young if delivery.record_only is None else not delivery.record_only,
     )
     if done.response_id is None:
         inbox.mark_erased(tx, delivery.id)

@@ -159,6 +159,7 @@ def make_reading(loaded: Loaded, adapters: Adapters) -> understand.Reading:
             for form in survey.forms
         },
         analyse=analysis,
+        answered_within=config.act_on.answered_within,
     )
 
 
