@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 
-from connector.domain.model.intent import IntentState
+from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.recovery import Recovery
 from connector.domain.model.transitions import OPEN, UNSENT
 from connector.store import intents, recoveries, responses
@@ -16,6 +16,7 @@ from connector.store.inbox import LANE as UNDERSTANDING
 from connector.store.inbox import DeliveryState
 from connector.store.intents import IntentRow
 from connector.store.priors import UNDO
+from connector.store.receipts import lane_of
 from connector.store.responses import Version, VersionState
 from connector.store.schema import inbox, intent, recovery, response, response_version, run, undoing
 from connector.store.transaction import Transaction
@@ -24,6 +25,11 @@ LANE = "undo"
 """The lane that carries out what is asked for here."""
 _FORWARD = ~intent.c.key.startswith(UNDO)
 _WITHDRAWN = "its run was undone"
+_ADDS = intent.c.target.is_(None) | (intent.c.kind == WriteKind.NOTE.value)
+_MAY_EXIST = (
+    (intent.c.state == IntentState.PLANNED.value) & _ADDS & ((intent.c.revision > 0) | intent.c.ask_first.is_(True))
+)
+"""Planned again after a request without an answer, or by a store that was put back: to call it off would hide it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +61,30 @@ def planned(tx: Transaction, run_id: int) -> None:
 
 
 def unsent(tx: Transaction, run_id: int, limit: int | None = None) -> list[IntentRow]:
-    """Intents of a run that no request carries now."""
+    """Intents of a run that no request carries now, nor carried before without anybody knowing what came of it."""
     states = [state.value for state in UNSENT]
-    return intents.where(tx, (intent.c.run_id == run_id) & intent.c.state.in_(states) & _FORWARD, limit)
+    return intents.where(tx, (intent.c.run_id == run_id) & intent.c.state.in_(states) & ~_MAY_EXIST & _FORWARD, limit)
 
 
 def under_way(tx: Transaction, run_id: int) -> int:
     """How many intents of a run were sent and are not settled: what became of them has to be known first."""
     states = [state.value for state in OPEN]
-    query = select(func.count()).where(intent.c.run_id == run_id, intent.c.state.in_(states), _FORWARD)
+    query = select(func.count()).where(intent.c.run_id == run_id, intent.c.state.in_(states) | _MAY_EXIST, _FORWARD)
     return int(tx.execute(query).scalar_one())
+
+
+def ask_first(tx: Transaction, run_id: int) -> None:
+    """Have what may exist looked for, once more: nothing of it is sent before that, and what is not found never is."""
+    waiting = (intent.c.run_id == run_id) & _MAY_EXIST & ~intent.c.ask_first.is_(True) & _FORWARD
+    for row in intents.where(tx, waiting):
+        intents.set_aside(tx, row, ask_first=True)
+        tx.wake(lane_of(row.account))
+
+
+def is_under_way(tx: Transaction, run_id: int | None) -> bool:
+    """Whether a run is being undone, and not everything that undoes it is planned yet."""
+    query = select(undoing.c.run_id).where(undoing.c.run_id == run_id, undoing.c.planned_at.is_(None))
+    return tx.execute(query).first() is not None
 
 
 def confirmed_after(tx: Transaction, run_id: int, intent_id: int, limit: int) -> list[IntentRow]:

@@ -9,7 +9,9 @@ from connector.domain.model.intent import Found, IntentState, Promise, Receipt
 from connector.domain.model.transitions import Event
 from connector.errors import Gone, RemoteError
 from connector.ports import Job
-from connector.store import intents, quotas, receipts, writes
+from connector.store import intents, outbox, quotas, receipts, undoings, writes
+from connector.store.intents import IntentRow
+from connector.store.priors import UNDO
 from connector.store.transaction import Transaction
 from connector.store.writes import WriteRow, WriteState
 from connector.sync import freezing, settling
@@ -217,9 +219,7 @@ def _is_planned(tx: Transaction, record: Folded) -> bool:
 def _looked(tx: Transaction, outlet: Outlet, record: Folded, answer: Found) -> frozenset[int]:
     rows = record.members
     if not answer.receipts:
-        for row in rows:
-            intents.move(tx, row, Event.NOTHING_THERE, row.reason, ask_first=False)
-        return frozenset(row.id for row in rows)
+        return frozenset(row.id for row in rows if _still_wanted(tx, row))
     about = record.first.about
     held = {name: value for name, value in answer.receipts[0].values.items() if name in record.fields}
     at = {name: record.fields[name].event_at for name in held}
@@ -232,6 +232,15 @@ def _looked(tx: Transaction, outlet: Outlet, record: Folded, answer: Found) -> f
         reason = "it existed already"
         settling.confirm(tx, outlet, rows, receipt, Event.FOUND_FIRST, about=about, sent=held, at=at, reason=reason)
     return frozenset()
+
+
+def _still_wanted(tx: Transaction, row: IntentRow) -> bool:
+    """Take note that nothing is there; False when the run is being undone, which only waited to know that."""
+    intents.move(tx, row, Event.NOTHING_THERE, row.reason, ask_first=False)
+    if not undoings.is_under_way(tx, row.run_id) or row.key.startswith(UNDO):
+        return True
+    outbox.drop(tx, row.id, f"run {row.run_id} was undone")
+    return False
 
 
 def _write_on(tx: Transaction, outlet: Outlet, record: Folded, receipt: Receipt) -> None:

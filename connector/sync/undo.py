@@ -80,6 +80,7 @@ class UndoLane:
             withdraw(tx, version, run, self.settings())
         if unsent or answers:
             return True
+        undoings.ask_first(tx, run.id)
         if undoings.under_way(tx, run.id):
             return False
         return self._plan(tx, run, progress)
