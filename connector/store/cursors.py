@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from connector.store.schema import cursor
 from connector.store.transaction import Transaction
 
+_GET = select(cursor.c.value).where(cursor.c.name == bindparam("wanted"))
+
 
 def get(tx: Transaction, name: str) -> str | None:
     """The cursor of a feed, for example `zendesk:acme/tickets`; None before the first page."""
-    value: str | None = tx.execute(select(cursor.c.value).where(cursor.c.name == name)).scalar_one_or_none()
+    value: str | None = tx.execute(_GET, {"wanted": name}).scalar_one_or_none()
     return value
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from connector.domain.model.intent import Json
 from connector.domain.model.person import KeyKind
@@ -15,6 +15,13 @@ from connector.store.schema import person_key, ticket
 from connector.store.transaction import Transaction
 
 SEALED = "ticket.sealed"
+_REQUESTED = (
+    select(ticket.c.remote_id, ticket.c.first_at)
+    .join(person_key, person_key.c.blind == ticket.c.requester)
+    .where(ticket.c.account == bindparam("wanted"), ticket.c.key.is_(None), ticket.c.status != "deleted")
+    .where(person_key.c.person_id == bindparam("person"), person_key.c.kind == KeyKind.EMAIL.value)
+    .order_by(ticket.c.first_at, ticket.c.remote_id)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +89,7 @@ def get(tx: Transaction, account: str, remote_id: str) -> Known | None:
 
 def requested_by(tx: Transaction, account: str, person_id: int) -> list[tuple[str, datetime]]:
     """The tickets a person asked for, with the time of their first report; those we opened ourselves are not theirs."""
-    rows = tx.execute(
-        select(ticket.c.remote_id, ticket.c.first_at)
-        .join(person_key, person_key.c.blind == ticket.c.requester)
-        .where(ticket.c.account == account, ticket.c.key.is_(None), ticket.c.status != "deleted")
-        .where(person_key.c.person_id == person_id, person_key.c.kind == KeyKind.EMAIL.value)
-        .order_by(ticket.c.first_at, ticket.c.remote_id)
-    ).all()
+    rows = tx.execute(_REQUESTED, {"wanted": account, "person": person_id}).all()
     return [(str(row.remote_id), row.first_at) for row in rows]
 
 

@@ -67,27 +67,33 @@ def blinds_of(tx: Transaction, response: Response) -> list[str]:
     return [people.blind(tx, kind, value) for kind, value in keys_offered(response).items()]
 
 
-def identify(tx: Transaction, response: Response, settings: DecideSettings) -> Identity:
-    """Find or make the person behind an answer, and link them to their contacts."""
+def identify(tx: Transaction, response: Response, settings: DecideSettings, *, asks: bool = True) -> Identity:
+    """Find or make the person behind an answer, and link them to their contacts.
+
+    Not `asks`: nobody is to be asked about them, see `link`.
+    """
     keys = keys_offered(response)
-    sightings = [Sighting(kind=kind, person_ids=_seen(tx, kind, value, settings)) for kind, value in keys.items()]
+    known = {kind: people.find(tx, kind, value) for kind, value in keys.items()}
+    sightings = [Sighting(kind=kind, person_ids=_seen(tx, kind, keys[kind], known[kind], settings)) for kind in keys]
     choice = choose_person(settings.match_keys, keys, sightings)
     if choice.anonymous:
         return Identity(person_id=None, choice=choice, links={})
     person_id = choice.person_id if choice.person_id is not None else people.create(tx)
-    people.learn(tx, person_id, keys, response.respondent)
-    chosen = {target.account: link(tx, person_id, target, keys, settings) for target in settings.crms()}
+    # A key that somebody was seen with is theirs, and stays so.
+    new = {kind: value for kind, value in keys.items() if known[kind] is None}
+    people.learn(tx, person_id, new, response.respondent)
+    chosen = {target.account: link(tx, person_id, target, keys, settings, asks=asks) for target in settings.crms()}
+    may_be_joined = any(made.link.state is LinkState.LINKED for made in chosen.values())
     return Identity(
-        person_id=people.survivor(tx, person_id),
+        person_id=people.survivor(tx, person_id) if may_be_joined else person_id,
         choice=choice,
         links=chosen,
         names_contact=KeyKind.CRM_ID in keys and settings.missing is not Missing.IGNORE,
     )
 
 
-def _seen(tx: Transaction, kind: KeyKind, value: str, settings: DecideSettings) -> tuple[int, ...]:
+def _seen(tx: Transaction, kind: KeyKind, value: str, known: int | None, settings: DecideSettings) -> tuple[int, ...]:
     """Persons known by a key: seen with it, else linked to the one contact that has it."""
-    known = people.find(tx, kind, value)
     if known is not None:
         return (known,)
     found: dict[int, None] = {}
@@ -99,9 +105,18 @@ def _seen(tx: Transaction, kind: KeyKind, value: str, settings: DecideSettings) 
 
 
 def link(
-    tx: Transaction, person_id: int, target: Target, keys: Mapping[KeyKind, str], settings: DecideSettings
+    tx: Transaction,
+    person_id: int,
+    target: Target,
+    keys: Mapping[KeyKind, str],
+    settings: DecideSettings,
+    *,
+    asks: bool = True,
 ) -> LinkChoice:
-    """Decide and remember which contact of a CRM a person is. A link made before is kept."""
+    """Decide and remember which contact of a CRM a person is. A link made before is kept.
+
+    Not `asks`: likeness is left until they answer anew, and the operators do not hear that somebody has to choose.
+    """
     account = target.account
     remembered = links.get(tx, person_id, account)
     sightings = [
@@ -115,14 +130,15 @@ def link(
     if remembered is not None and _is_refused(remembered, choice):
         return LinkChoice(link=remembered, create=choice.create)
     # Who brings a contact's id will be found by it once the mirror has caught up.
-    if choice.link.evidence.decided_by == NOTHING_FOUND and KeyKind.CRM_ID not in keys:
+    if asks and choice.link.evidence.decided_by == NOTHING_FOUND and KeyKind.CRM_ID not in keys:
         choice = _alike(tx, person_id, choice, remembered, settings) or choice
     if remembered is not None and choice.link.state is LinkState.UNLINKED:
         # What is known of an open question is not lost because nothing is found now.
         return LinkChoice(link=remembered, create=choice.create and remembered.state is LinkState.UNLINKED)
     if choice.link != remembered:
         links.save(tx, person_id, choice.link)
-        if choice.link.state is LinkState.HELD and (remembered is None or remembered.state is not LinkState.HELD):
+        is_held = choice.link.state is LinkState.HELD
+        if asks and is_held and (remembered is None or remembered.state is not LinkState.HELD):
             tell_operators(tx, settings, account, HELD, held_text(account))
     if choice.link.remote_id is not None and choice.link.state is LinkState.LINKED:
         settle_link(tx, person_id, account, choice.link.remote_id)

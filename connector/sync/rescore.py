@@ -125,13 +125,12 @@ def write_score(
     policy = settings.score
     if policy is None:
         return []
-    details = people.details(tx, person_id)
-    context = {"score": score_values(computed, policy.config), "respondent": details}
     planned: list[Intent] = []
     for name in policy.write_to:
         target = settings.targets[name]
         if not _is_there(tx, person_id, target) or not _moved(tx, person_id, target, computed, policy):
             continue
+        context = {"score": score_values(computed, policy.config), "respondent": people.details(tx, person_id)}
         wanted = score_fields(
             tx,
             person_id=person_id,
