@@ -64,6 +64,9 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
     budgets = quotas.of(tx, outlet.account)
     closed = _closed(outlet, budgets, now)
     waits = [at for kind, at in closed.items() if at is not None and _has_due(tx, outlet, kind)]
+    if not intents.due(tx, outlet.account, now, 1, but=closed):
+        # Every new intent wakes the lane: reading all that waits for company each time would keep others waiting.
+        return Chosen(looks=(), batches=(), waits=tuple(waits))
     rows = intents.due(tx, outlet.account, now + outlet.limits.linger, outlet.limits.look, but=closed)
     busy = intents.open_objects(tx, outlet.account)
     names = busy.union(*(row.touches for row in rows))
