@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_pairs, print_table
 from connector.clock import SystemClock
 from connector.config import Loaded
+from connector.domain.anonymity import counts_of_many
 from connector.domain.matching.ladder import LABELS
 from connector.domain.model.person import Link
 from connector.errors import ConnectorError
@@ -96,8 +97,9 @@ def report(
     with db.read() as tx:
         found = hit_rates.report(tx, settings, limit=limit)
     sources = {name: survey.source for name, survey in loaded.config.surveys.items()}
+    minimum_n = loaded.config.privacy.minimum_n
     if as_json:
-        print_json(_document(found, sources))
+        print_json(_document(found, sources, minimum_n))
         return
     for where, number in sorted(found.contacts.items()):
         rest = "" if found.whole[where] else "; they are still being read, so figures will rise"
@@ -106,7 +108,7 @@ def report(
         console().print("No answer was recorded yet." if settings.crms() else "No CRM is configured.")
         return
     for (where, survey), rates in sorted(found.rates.items()):
-        _print_rates(f"{_survey(survey, sources)} in {where}", rates)
+        _print_rates(f"{_survey(survey, sources)} in {where}", rates, minimum_n)
     if settings.fuzzy.do.value != "link":
         console().print(
             "“Certainly like one” would be linked by `match: {fuzzy: {do: link}}`; now somebody is asked.", markup=False
@@ -187,15 +189,24 @@ def _print(one: Mapping[str, object]) -> None:
         console().print(f"\n{title}: no candidates, `match.missing` is hold", markup=False)
 
 
-def _print_rates(title: str, rates: Rates) -> None:
-    total = rates.answers.total()
-    shares = {words: _share(rates.answers[each], total) if rates.answers[each] else 0 for each, words in _WORDS.items()}
+def _print_rates(title: str, rates: Rates, minimum_n: int) -> None:
+    answers = counts_of_many(rates.answers, minimum_n)
+    if answers is None:
+        console().print(f"\n{title}: fewer than {minimum_n} answers, `privacy.minimum_n` hides them", markup=False)
+        return
+    total = sum(answers.values())
+    shares = {words: _share(answers[each], total) for each, words in _WORDS.items() if answers.get(each)}
     print_pairs(f"{title}: {total} answers", shares)
-    rows = [
-        (LABELS[kind], counts.total(), *(_share(counts[each], counts.total()) for each in _KEYED))
-        for kind, counts in sorted(rates.keys.items())
-    ]
+    rows = [(LABELS[kind], *_row(counts, minimum_n)) for kind, counts in sorted(rates.keys.items())]
     print_table("", ["key", "offered", "one contact", "none", "several"], rows)
+
+
+def _row(counts: Mapping[Outcome, int], minimum_n: int) -> Sequence[object]:
+    shown = counts_of_many(counts, minimum_n)
+    if shown is None:
+        return (f"fewer than {minimum_n}", *[""] * len(_KEYED))
+    total = sum(shown.values())
+    return (total, *(_share(shown.get(each, 0), total) for each in _KEYED))
 
 
 def _survey(name: str, sources: Mapping[str, str]) -> str:
@@ -206,17 +217,24 @@ def _share(number: int, total: int) -> str:
     return f"{number} ({100 * number / total:.0f} %)" if number else "0"
 
 
-def _document(found: hit_rates.Report, sources: Mapping[str, str]) -> dict[str, object]:
+def _document(found: hit_rates.Report, sources: Mapping[str, str], minimum_n: int) -> dict[str, object]:
+    """Counts as they are printed; null stands for a group smaller than `minimum_n`."""
+
+    def counts_of(counts: Mapping[Outcome, int], outcomes: Iterable[Outcome]) -> dict[str, int] | None:
+        shown = counts_of_many(counts, minimum_n)
+        return None if shown is None else {each.value: shown.get(each, 0) for each in outcomes}
+
     def rates_of(rates: Rates) -> dict[str, object]:
+        answers = counts_of(rates.answers, Outcome)
+        keys = {} if answers is None else rates.keys
         return {
-            "answers": {each.value: rates.answers[each] for each in Outcome},
-            "keys": {
-                kind.value: {each.value: counts[each] for each in _KEYED} for kind, counts in sorted(rates.keys.items())
-            },
+            "answers": answers,
+            "keys": {kind.value: counts_of(counts, _KEYED) for kind, counts in sorted(keys.items())},
         }
 
     return {
         "looked_at": found.looked_at,
+        "minimum_n": minimum_n,
         "contacts": dict(found.contacts),
         "whole": dict(found.whole),
         "rates": [

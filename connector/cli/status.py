@@ -51,7 +51,7 @@ def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> No
 
 def _print(now: Status, owners: Mapping[str, str]) -> None:
     print_pairs(f"Deliveries: {now.accepted} accepted", {"again, identical": now.duplicates, **now.deliveries})
-    print_pairs("Refused, nothing kept", now.refused)
+    print_pairs("Refused at the door", now.refused)
     print_pairs("Responses, by version", now.responses)
     print_pairs("Recoveries", now.recoveries)
     print_pairs("Intents", now.intents)
@@ -59,15 +59,18 @@ def _print(now: Status, owners: Mapping[str, str]) -> None:
         print_pairs("Gone by retention", now.retention)
     if now.erasures:
         print_pairs("Erasures", now.erasures)
+    out = console()
     if now.paused:
         rows = [(one.name, one.reason, one.since, owners.get(one.name, "-")) for one in now.paused]
+        out.print()
         print_table("Paused, needs a person", ["account", "reason", "since", "who to call"], rows)
     if now.pauses:
+        out.print()
         print_table(
             "Paused by an operator", ["connection", "since"], [(one.connection, one.since) for one in now.pauses]
         )
-    out = console()
-    out.print()
+    if not now.paused and not now.pauses:
+        out.print()
     for storm in now.storms:
         out.print(
             f"{storm.survey}: too many unhappy answers, what they lead to is held. Are they right? `connector resume "
@@ -86,3 +89,5 @@ def _print(now: Status, owners: Mapping[str, str]) -> None:
         out.print(f"{', '.join(stuck)}: `connector outbox causes` says why.")
     run = "" if now.run is None else f", run {now.run.id}"
     out.print(f"Mode {now.mode}{run}; {now.waiting} under way.")
+    if now.mode == "observe":
+        out.print("Nothing is written elsewhere: `connector plan` shows what would be.")

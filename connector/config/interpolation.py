@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.config.document import Document, Path_
+from connector.config.environment import PREFIX
 from connector.domain.model.nearest import nearest
 
 _REFERENCE: Final = re.compile(r"\$(\$\{)|\$\{([^{}]*)\}")
@@ -63,8 +64,9 @@ class Interpolation:
             return found
         if dash:
             return default
-        # What the file reads elsewhere has its own meaning: the identity of a client is not its secret.
-        free = self._environ.keys() - variables(self._document.tree)
+        # What the file reads elsewhere has its own meaning: the identity of a client is not its secret. So has an override.
+        read = variables(self._document.tree)
+        free = [each for each in self._environ if each not in read and not each.startswith(PREFIX)]
         return self._unfilled(path, f"the environment variable {name} is not set", nearest(name, free))
 
     def _file(self, name: str, path: Path_) -> str:

@@ -181,6 +181,11 @@ class Privacy(Model):
             "Unset: beside a SQLite store, its name with `.erased`; for a server, none."
         ),
     )
+    minimum_n: int = Field(
+        default=5,
+        ge=1,
+        description="Of a group with fewer answers reports print no figure: it would be one about somebody. 1: of all.",
+    )
 
 
 class Settings(Model):

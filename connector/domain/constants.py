@@ -11,6 +11,7 @@ from jinja2 import nodes
 from jinja2.parser import Parser
 
 from connector.domain.expressions import path_of
+from connector.errors import ExpressionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,10 @@ class Comparison:
 
 
 def comparisons(text: str, *, template: bool = False) -> list[Comparison]:
-    """Every constant `text` compares a name with, in the order written. `text` was compiled before without error."""
+    """Every constant `text` compares a name with, in the order written.
+
+    Raises ExpressionError when the text cannot be read.
+    """
     return [found for node in _parsed(text, template=template).find_all(nodes.Compare) for found in _compared(node)]
 
 
@@ -38,10 +42,13 @@ def _environment() -> jinja2.Environment:
 
 
 def _parsed(text: str, *, template: bool) -> nodes.Node:
-    if template:
-        return _environment().parse(text)
-    # A node finds what is below it, not itself.
-    return nodes.Output([Parser(_environment(), text, state="variable").parse_expression()])
+    try:
+        if template:
+            return _environment().parse(text)
+        # A node finds what is below it, not itself.
+        return nodes.Output([Parser(_environment(), text, state="variable").parse_expression()])
+    except jinja2.TemplateSyntaxError as error:
+        raise ExpressionError(error.message or "cannot be read", line=error.lineno) from None
 
 
 def _compared(node: nodes.Compare) -> Iterator[Comparison]:

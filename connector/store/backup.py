@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 
 from connector.clock import Clock
 from connector.domain.model.transitions import UNSENT
-from connector.errors import StoreError
+from connector.errors import ConnectorError, StoreError
 from connector.store import engine, history, lanes
 from connector.store.copying import copy_file
 from connector.store.database import Database
@@ -39,11 +39,12 @@ def back_up(url: str, path: Path) -> None:
     """Write a copy of the store at `url` to the new file `path`, readable by its owner only. Writers go on meanwhile.
 
     Raises:
-        StoreError: the store is a server, is not there or cannot be read; or `path` exists.
+        StoreError: the store is a server, is not there or cannot be read.
+        ConnectorError: `path` exists.
     """
     source = _file(url, "back it up with `pg_dump`")
     if path.exists():
-        raise StoreError(f"{path} exists already: a backup never replaces a file")
+        raise ConnectorError(f"{path} exists already: a backup never replaces a file")
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

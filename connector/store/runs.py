@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from connector.errors import StoreError
+from connector.errors import ConnectorError
 from connector.store.schema import run
 from connector.store.transaction import Transaction
 
@@ -54,10 +54,10 @@ def mark_undone(tx: Transaction, run_id: int) -> None:
 
 
 def get(tx: Transaction, run_id: int) -> Run:
-    """One run. Raises StoreError when there is none of that number."""
+    """One run. Raises ConnectorError when there is none of that number."""
     row = tx.execute(select(run).where(run.c.id == run_id)).one_or_none()
     if row is None:
-        raise StoreError(f"there is no run {run_id}: `connector undo --list` shows them")
+        raise ConnectorError(f"there is no run {run_id}: `connector undo --list` shows them")
     return _read(row)
 
 

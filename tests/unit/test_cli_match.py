@@ -130,14 +130,27 @@ def test_the_report_counts_what_every_key_and_answer_finds(type_: Keyboard, db: 
     [rates] = found["rates"]
     assert (rates["account"], rates["survey"], rates["connection"]) == (CRM, "service", "typeform")
     assert rates["keys"]["email"] == {"one": 1, "none": 3, "several": 1}
-    assert rates["keys"]["phone"] == {"one": 0, "none": 1, "several": 0}
+    assert rates["keys"]["phone"] is None  # one answer has a number
     assert rates["answers"] == {"one": 1, "several": 1, "none": 1, "alike": 0, "suggested": 2, "anonymous": 1}
     assert sum(rates["answers"].values()) == found["looked_at"] == 6
     shown = type_("match", "report")
     shown.says(0, "3 contacts; they are still being read", "service (typeform) in salesforce:acme: 6 answers")
     shown.says(0, "several by a key 1 (17 %)", "like some 2 (33 %)", "e-mail 5 1 (20 %) 3 (60 %) 1 (20 %)")
+    shown.says(0, "phone fewer than 5")
     assert "Ada" not in shown.out
-    assert type_("match", "report", "--limit", "1", "--json").json["looked_at"] == 1
+
+
+def test_a_group_smaller_than_the_minimum_is_not_counted(type_: Keyboard, db: Database) -> None:
+    answers(db, type_, *[Respondent(email=f"c{number}@work.example") for number in range(4)])
+    shown = type_("match", "report")
+    shown.says(0, "service (typeform) in salesforce:acme: fewer than 5 answers", "privacy.minimum_n")
+    assert "%" not in shown.out
+    assert "one contact" not in shown.out
+    [rates] = type_("match", "report", "--json").json["rates"]
+    assert (rates["answers"], rates["keys"]) == (None, {})
+    config = type_.folder / "connector.yaml"
+    config.write_text(config.read_text("utf-8").replace("\nprivacy:", "\nprivacy:\n  minimum_n: 4"), "utf-8")
+    type_("match", "report").says(0, "4 answers", "one contact by a key 2 (50 %)", "e-mail 4 2 (50 %) 2 (50 %) 0")
 
 
 def test_a_report_without_answers_says_so(type_: Keyboard, db: Database) -> None:

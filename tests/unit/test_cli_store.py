@@ -104,6 +104,7 @@ def test_status_counts_everything_that_came_in(type_: Keyboard, db: Database) ->
     assert told["refused"] == {"forged": 4}
     done = type_("status")
     done.says(0, "4 accepted", "forged 4", "1 quarantined: `connector replay --list` says why", "Mode observe")
+    done.says(0, "connector plan")
     assert all(len(line) <= WIDTH for line in done.out.splitlines())
 
 

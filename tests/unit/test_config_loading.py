@@ -161,6 +161,18 @@ def test_a_mistake_in_a_mapping_file_points_into_that_file(
     assert suggestion is None or any(each.suggestion == suggestion for each in right), found
 
 
+def test_an_override_is_not_what_a_missing_variable_was_meant_to_be(folder: Path) -> None:
+    environ = {name: text for name, text in ENVIRON.items() if name != "CONNECTOR_KEY"}
+    (problem,) = problems(folder, {**environ, "CONNECTOR__LISTEN": "127.0.0.1:1"})
+    assert ("CONNECTOR_KEY is not set" in problem.message, problem.suggestion) == (True, None)
+
+
+def test_a_template_that_cannot_be_read_is_one_problem_on_its_line(folder: Path) -> None:
+    line = edit(folder / "config.yaml", "{{ rating }}", "{{ rating")
+    (problem,) = problems(folder)
+    assert (problem.line, problem.message) == (line, "cannot be read: expected token ':', got '}'")
+
+
 def test_a_section_that_is_used_but_not_written_is_missed(folder: Path) -> None:
     path = folder / "mappings" / "helpdesk" / "zendesk.yaml"
     text = path.read_text(encoding="utf-8")

@@ -16,7 +16,8 @@ from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState
 from connector.domain.model.response import Interaction, Respondent, Sentiment, Understanding
 from connector.domain.model.transitions import Event
-from connector.store import intents, outbox, runs
+from connector.store import accounts, inbox, intents, outbox, runs
+from connector.store.inbox import Arrival
 from connector.store.runs import RunKind
 from tests.unit.deciding import ENVIRON, feed, known_contact
 from tests.unit.samples import NOON, answer, empty_store
@@ -62,10 +63,32 @@ def observed() -> Iterator[Desk]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _came(desk: Desk) -> None:
+    """The deliveries the two answers came in, and one that could not be read."""
+    with desk.db.write() as tx:
+        reasons = {b"1": None, b"2": None, b"3": "is not on the scale 1-5"}
+        here = {"connection": "typeform", "kind": "typeform", "received_at": tx.now}
+        rows = [
+            Arrival(**here, payload=payload, field=reason and "ratings[0]", reason=reason)
+            for payload, reason in reasons.items()
+        ]
+        inbox.add(tx, rows)
+        for number, delivery in enumerate(inbox.due(tx, limit=2), start=1):
+            inbox.mark_mapped(tx, delivery.id, number)
+
+
 def screens() -> Mapping[str, str]:
     """Every screen of the page."""
     with observed() as desk, pytest.MonkeyPatch.context() as patch:
-        shown = {"plan": typed("plan", "--config", "config.yaml", "--limit", "1")}
+        shown = {
+            "plan": typed("plan", "--config", "config.yaml", "--limit", "1"),
+            "explain": typed("explain", "1", "--config", "config.yaml"),
+        }
+        _came(desk)
+        with desk.db.write() as tx:
+            accounts.pause(tx, "salesforce:acme", "the credentials were refused")
+        patch.setenv("CONNECTOR__CONNECTIONS__SALESFORCE__OWNER", "Sam Rivera, CRM team, +1 555 0100")
+        shown["status"] = typed("status", "--config", "config.yaml")
         patch.setenv("CONNECTOR__CONNECTIONS__ZENDESK__QUOTA__SHARE", "20%")
         told = typed("config", "show", "--config", "config.yaml").splitlines()
         lines = [line for line in told if line.startswith("connections.zendesk.")]

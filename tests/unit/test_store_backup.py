@@ -15,7 +15,7 @@ from alembic import command
 from sqlalchemy import create_engine
 
 from connector.clock import VirtualClock
-from connector.errors import StoreError
+from connector.errors import ConnectorError, StoreError
 from connector.secret import Secret
 from connector.store import confirmed, counts, lanes, migrations, outbox
 from connector.store.backup import back_up, restore
@@ -76,7 +76,7 @@ def test_a_backup_is_a_moment_of_a_store_that_others_write_to(tmp_path: Path, db
 def test_a_backup_never_replaces_a_file(tmp_path: Path, db: Database) -> None:
     taken = tmp_path / "taken"
     taken.write_text("precious")
-    with pytest.raises(StoreError, match="never replaces"):
+    with pytest.raises(ConnectorError, match="never replaces"):
         back_up(url_of(tmp_path), taken)
     assert taken.read_text() == "precious"
 
