@@ -17,7 +17,7 @@ from connector.domain.model.intent import Json
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Response
 from connector.ports.erasing import Erased, Fate
-from connector.store import forgetting, inbox, people, responses, subjects, tombstones
+from connector.store import candidates, forgetting, inbox, people, responses, subjects, tombstones
 from connector.store.canonical import response_from_json
 from connector.store.erased import erased, erasure
 from connector.store.schema import inbox as inbox_table
@@ -25,6 +25,7 @@ from connector.store.schema import person_key, response, response_version, tombs
 from connector.store.subjects import Known
 from connector.store.transaction import Transaction
 
+NAMED_THERE: Final = "it is about somebody else and names them in a line `Candidate: …`: remove that line there"
 LANE: Final = "erasure"
 """The lane that carries erasures out."""
 KNOWN: Final = "erasure.known"
@@ -106,21 +107,32 @@ def begin(tx: Transaction, known: Known, *, keep_contacts: bool = False, cause: 
     tx.wake(LANE)
     key = made.inserted_primary_key
     assert key is not None
+    unname(tx, int(key[0]), known)
     return int(key[0])
 
 
+def unname(tx: Transaction, erasure_id: int, known: Known) -> None:
+    """Forget them as candidates for others, and note which of the others' tickets and messages still name them."""
+    for account, name in candidates.forget(tx, known):
+        told = Erased(object=name, fate=Fate.KEPT, why=NAMED_THERE)
+        note(tx, erasure_id, account, [told])
+
+
 def _name_of(known: Known) -> str:
-    """A salted digest: who holds the certificate and the address can show that they belong together, nobody else."""
+    """Salted digests: who holds the certificate and an address can show that they belong together, nobody else."""
     salt = os.urandom(16)
-    text = "\n".join(sorted(known.emails or known.phones or known.keys))
-    return f"{salt.hex()}:{hashlib.scrypt(text.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()}"
+    told = sorted(known.emails or known.phones) or ["\n".join(sorted(known.keys))]
+    return ":".join([salt.hex(), *(_digest(salt, one) for one in told)])
+
+
+def _digest(salt: bytes, text: str) -> str:
+    return hashlib.scrypt(text.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
 
 
 def names(subject: str, text: str) -> bool:
-    """Whether a certificate's `subject` was made of this canonical address."""
-    salt, _, digest = subject.partition(":")
-    made = hashlib.scrypt(text.encode(), salt=bytes.fromhex(salt), n=2**14, r=8, p=1, dklen=32)
-    return made.hex() == digest
+    """Whether a certificate's `subject` was made of this canonical address, among others."""
+    salt, *digests = subject.split(":")
+    return _digest(bytes.fromhex(salt), text) in digests
 
 
 def get(tx: Transaction, erasure_id: int) -> Erasure:
@@ -163,13 +175,13 @@ def told(tx: Transaction, one: Erasure, account: str) -> Erasure:
     return moved
 
 
-def note(tx: Transaction, one: Erasure, account: str, results: Iterable[Erased]) -> None:
+def note(tx: Transaction, erasure_id: int, account: str, results: Iterable[Erased]) -> None:
     """What became of objects in an account; a later word about the same object replaces an earlier one."""
     for each in results:
         tx.upsert(
             erased,
             {
-                "erasure_id": one.id,
+                "erasure_id": erasure_id,
                 "account": account,
                 "object": each.object,
                 "fate": each.fate.value,

@@ -150,7 +150,7 @@ class ErasureLane:
                 return self.db.clock.now()
             with self.db.write() as tx:
                 hold.confirm(tx)
-                erasures.note(tx, one, account, results)
+                erasures.note(tx, one.id, account, results)
             trouble.append((account, Transient(f"{running} objects are being deleted there")))
         with self.db.write() as tx:
             hold.confirm(tx)
@@ -181,7 +181,7 @@ class ErasureLane:
     def _note(self, hold: LaneHold, one: Erasure, account: str, results: Sequence[Erased]) -> None:
         with self.db.write() as tx:
             hold.confirm(tx)
-            erasures.note(tx, one, account, results)
+            erasures.note(tx, one.id, account, results)
             erasures.told(tx, one, account)
 
     def _later(self, tx: Transaction, one: Erasure, trouble: Sequence[tuple[str, RemoteError]]) -> datetime:
@@ -196,6 +196,7 @@ class ErasureLane:
     def _delete(self, hold: LaneHold, one: Erasure) -> datetime:
         with self.db.write() as tx:
             hold.confirm(tx)
+            erasures.unname(tx, one.id, one.known)
             here = forgetting.delete_here(tx, one.known)
             erasures.move(tx, one, State.EMPTYING, here=here)
             return tx.now
