@@ -45,7 +45,7 @@ def resume(
         goes_on = pauses.end(tx, name)
         tx.wake(inbox.LANE)
         is_right = storms.release(tx, name)
-        released = release(tx, name) if is_right else 0
+        released = release(tx, name, loaded.config.act_on.answered_within) if is_right else 0
     if not (goes_on or is_right):
         raise ConnectorError(f"{name} is neither a paused connection nor a survey whose work is held")
     if goes_on:

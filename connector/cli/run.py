@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,18 +51,25 @@ def run(
         signal.signal(name, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: again.set())
     clock = SystemClock()
-    daemon = Daemon(load_config(config), clock)
+    loaded = load_config(config)
+    watch = Watch(loaded.files)  # before the start, which may take a while: a change meanwhile is noticed
+    daemon = Daemon(loaded, clock)
     daemon.start()
-    keep_current(daemon, lambda: load_config(config), clock, stop=stop, again=again)
+    keep_current(daemon, lambda: load_config(config), clock, watch, stop=stop, again=again)
     if not daemon.stop(DRAIN_SECONDS):
         raise ConnectorError("stopped with work under way; the next start continues it")
 
 
 def keep_current(
-    daemon: Daemon, load: Callable[[], Loaded], clock: Clock, *, stop: threading.Event, again: threading.Event
+    daemon: Daemon,
+    load: Callable[[], Loaded],
+    clock: Clock,
+    watch: Watch,
+    *,
+    stop: threading.Event,
+    again: threading.Event,
 ) -> None:
     """Until `stop`: load the configuration anew when `again` is set or one of its files changed."""
-    watch = Watch(daemon.loaded.files)
     pending = False
     while not clock.wait(stop, LOOK_SECONDS):
         # An editor writes a file in several steps: it is read once a look finds it at rest.
@@ -73,7 +81,9 @@ def keep_current(
         pending = False
         try:
             loaded = load()
-            watch = Watch(loaded.files)  # before it takes over, which may take a while: a change meanwhile is noticed
+            watch = Watch(loaded.files, watch.seen)
             daemon.reload(loaded)
         except ConfigError as error:
+            # What is wrong may be in a file that only the new configuration names: mending that is a change, too.
+            watch = Watch((*daemon.loaded.files, *(Path(each.file) for each in error.problems)), watch.seen)
             daemon.refuse(error)

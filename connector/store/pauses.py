@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from connector.store.schema import pause
 from connector.store.transaction import Transaction
@@ -28,6 +29,14 @@ def begin(tx: Transaction, connection: str, account: str | None) -> bool:
 def end(tx: Transaction, connection: str) -> bool:
     """Resume a connection; False when it was not paused."""
     return bool(tx.execute(delete(pause).where(pause.c.connection == connection)).rowcount)
+
+
+def follow(tx: Transaction, accounts: Mapping[str, str]) -> None:
+    """Connections have these accounts now: one that is paused stays so, whatever account it has since."""
+    for one in listed(tx):
+        account = accounts.get(one.connection, one.account)
+        if account != one.account:
+            tx.execute(update(pause).where(pause.c.connection == one.connection).values(account=account))
 
 
 def listed(tx: Transaction) -> list[Pause]:

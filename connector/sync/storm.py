@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 
-from connector.domain.model.intent import IntentState
+from connector.domain.model.intent import ALARMS, IntentState
 from connector.domain.model.transitions import Event
 from connector.store import history, intents, outbox, receipts, storms
 from connector.store.intents import IntentRow
@@ -45,13 +46,21 @@ def weather(tx: Transaction, version: Version, settings: DecideSettings, *, unha
     storms.save(tx, now)
 
 
-def release(tx: Transaction, survey: str) -> int:
-    """Let go everything that is held for a survey; returns how much."""
-    rows = intents.held_because(tx, reason(survey))
-    for row in rows:
-        intents.move(tx, row, Event.RELEASED, "an operator says that the answers are right")
+def release(tx: Transaction, survey: str, acts_within: timedelta | None = None) -> int:
+    """Let go everything that is held for a survey; returns how much.
+
+    What opens, tells or asks something because of an answer older than `acts_within` by now (None: at any age) is too
+    old: its lane gives it up and says so.
+    """
+    released = 0
+    for row in intents.held_because(tx, reason(survey)):
         tx.wake(lane_of(row.account))
-    return len(rows)
+        if row.kind in ALARMS and acts_within is not None and tx.now - row.cause_at > acts_within:
+            intents.set_aside(tx, row, give_up_at=tx.now)
+            continue
+        intents.move(tx, row, Event.RELEASED, "an operator says that the answers are right")
+        released += 1
+    return released
 
 
 def _rages(breaker: Breaker, answers: int, share: float) -> bool:

@@ -12,6 +12,7 @@ from connector.config.quantities import Rate
 from connector.domain.model.intent import WriteKind
 from connector.engines.embedded import Embedded
 from connector.ports import Tickets
+from connector.store import pauses
 from connector.store.database import Database
 from connector.store.receipts import lane_of
 from connector.store.tokens import Tokens
@@ -41,6 +42,7 @@ class Works:
 
     def __init__(self, loaded: Loaded, *, db: Database, clock: Clock, telemetry: Telemetry) -> None:
         self.loaded = loaded
+        self._db = db
         kit = Kit(
             clock=clock,
             token_store=Tokens(db),
@@ -91,6 +93,8 @@ class Works:
 
     def start(self) -> None:
         """Drain the lanes, and ask the accounts whether they are ready."""
+        with self._db.write() as tx:
+            pauses.follow(tx, self.adapters.accounts)
         self._engine.start()
         self._readiness.start()
 

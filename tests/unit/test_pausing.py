@@ -64,6 +64,24 @@ def test_a_pause_is_no_refusal_of_credentials(tmp_path: Path) -> None:
         assert not pauses.end(tx, "another")
 
 
+def test_a_paused_connection_stays_so_when_its_account_changes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    pause(bench.db, account="twin:before")
+    pause(bench.db, connection="gone", account="twin:gone")
+    bench.plan(intent())
+    with bench.db.write() as tx:
+        pauses.follow(tx, {"twin": ACCOUNT, "another": "twin:another"})
+        assert {(one.connection, one.account) for one in pauses.listed(tx)} == {
+            ("twin", ACCOUNT),
+            ("gone", "twin:gone"),
+        }
+    bench.drain()
+    assert bench.state() is IntentState.PLANNED
+    resume(bench.db)
+    bench.run()
+    assert bench.state() is IntentState.CONFIRMED
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
     shutil.copy(template(), tmp_path / "store.db")

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from connector.clock import VirtualClock
-from connector.domain.model.intent import IntentState
+from connector.domain.model.intent import ALARMS, IntentState
 from connector.domain.model.response import Interaction
-from connector.store import outbox, runs, storms
+from connector.store import intents, outbox, runs, storms
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.runs import RunKind
 from connector.store.storms import QUIET
 from connector.sync.settings import DecideSettings, StormPolicy
 from connector.sync.storm import reason, release
-from tests.unit.deciding import clock_of, decide_all, example_settings, feed, planned
+from tests.unit.deciding import CHAT, CRM, DESK, clock_of, decide_all, example_settings, feed, planned
 from tests.unit.samples import NOON, answer, empty_store
 
 HELD = reason("service")
@@ -112,6 +112,20 @@ def test_an_operator_lets_it_go_and_is_not_asked_again_for_a_day(db: Database) -
     ask(db, "sad25", 1)
     assert {row.state for row in of_answers(db) if row.state is not IntentState.PLANNED} >= {IntentState.HELD}
     assert len(alarms(db)) == 2
+
+
+def test_what_is_too_old_by_then_to_be_acted_on_is_not_let_go(db: Database) -> None:
+    for number in range(10):
+        ask(db, f"sad{number}", 1, days=number % 2)
+    clock_of(db).advance(timedelta(days=6, hours=12))
+    late = {row.id for row in of_answers(db) if row.kind in ALARMS and row.cause_at < NOON - timedelta(hours=23)}
+    assert late
+    held = len(of_answers(db))
+    with db.write() as tx:
+        assert storms.release(tx, "service")
+        assert release(tx, "service", timedelta(days=7)) == held - len(late)
+        assert {row.id for account in (CRM, DESK, CHAT) for row in intents.too_old(tx, account)} >= late
+    assert {row.state for row in of_answers(db) if row.id in late} == {IntentState.HELD}
 
 
 def test_switched_off_it_holds_nothing(db: Database) -> None:
