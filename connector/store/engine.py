@@ -20,6 +20,7 @@ BUSY_SECONDS = 30
 """How long a writer waits for a writer of another process before it gives up."""
 
 _READERS = 16
+_CACHE_KIB = 32 * 1024
 
 
 def parse(url: str) -> URL:
@@ -59,6 +60,7 @@ def open_writer(url: URL, *, durable: bool = True) -> Engine:
         return _server(url)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _settle)
+    event.listen(engine, "connect", _keep_pages)
     if not durable:
         event.listen(engine, "connect", _hurry)
     event.listen(engine, "begin", _begin_immediate)
@@ -87,6 +89,11 @@ def _settle(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _keep_pages(connection: Any, _record: object) -> None:
+    # New rows land all over the indexes of blind digests: with the 2 MB of the default each of them is read again.
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
 def _hurry(connection: Any, _record: object) -> None:

@@ -96,7 +96,7 @@ _INSERT = response_version.insert()
 _DECIDE = update(response_version).where(
     response_version.c.id == bindparam("wanted"), response_version.c.state == VersionState.PENDING.value
 )
-_ASCRIBE = update(response).where(response.c.id == bindparam("wanted"))
+_CHANGE = update(response).where(response.c.id == bindparam("wanted"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +165,9 @@ def record(
     """
     if is_erased(tx, [tx.blind("response", answer.key), *blinds]):
         return Recorded(outcome=Outcome.ERASED, response_id=None, version=None)
-    response_id = _row_of(tx, answer)
+    response_id, is_new = _row_of(tx, answer)
     digest = tx.blind("content", content(answer))
-    known = tx.execute(_VERSIONS, {"wanted": response_id}).all()
+    known = [] if is_new else tx.execute(_VERSIONS, {"wanted": response_id}).all()
     counting = [row for row in known if row.state != VersionState.UNDONE.value]
     same = _known_as(counting, digest, answer.submitted_at, acts=acts)
     if same is not None:
@@ -181,7 +181,8 @@ def record(
         if record_only and undecided:
             # Whatever an import says of an answer that is about to be acted on, it is acted on.
             run_id, record_only = undecided[-1].run_id, undecided[-1].record_only
-        tx.execute(update(response).where(response.c.id == response_id).values(latest_version=number))
+        if not is_new:
+            tx.execute(_CHANGE, {"wanted": response_id, "latest_version": number})
     tx.execute(
         _INSERT,
         {
@@ -218,10 +219,9 @@ def _known_as(known: Sequence[Row[Any]], digest: str, submitted_at: datetime, *,
     return None
 
 
-def _row_of(tx: Transaction, answer: Response) -> int:
-    tx.insert_ignore(response, {"key": answer.key, "survey": answer.survey, "latest_version": 0})
-    found = tx.execute(_ID, {"wanted": answer.key}).scalar_one()
-    return int(found)
+def _row_of(tx: Transaction, answer: Response) -> tuple[int, bool]:
+    made = tx.insert_new(response, {"key": answer.key, "survey": answer.survey, "latest_version": 1})
+    return (made, True) if made else (int(tx.execute(_ID, {"wanted": answer.key}).scalar_one()), False)
 
 
 def _overtake(tx: Transaction, response_id: int) -> None:
@@ -321,7 +321,7 @@ def mark_decided(
             "unhappy": unhappy,
         },
     )
-    tx.execute(_ASCRIBE, {"wanted": version.response_id, "person_id": person_id})
+    tx.execute(_CHANGE, {"wanted": version.response_id, "person_id": person_id})
     return bool(done.rowcount)
 
 

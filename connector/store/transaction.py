@@ -106,6 +106,11 @@ class Transaction:
         """Insert a row unless one with any of its unique keys exists; True when it was inserted."""
         return self.execute(_insert_ignore(self._connection.dialect.name, table), values).rowcount == 1
 
+    def insert_new(self, table: Table, values: Values) -> int | None:
+        """Insert a row unless one with any of its unique keys exists; its `id`, None when it was not inserted."""
+        made = self.execute(_insert_new(self._connection.dialect.name, table), values).scalar()
+        return None if made is None else int(made)
+
     def insert_for(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """This dialect's INSERT, which knows ON CONFLICT; for what `upsert` cannot say."""
         return _insert(self._connection.dialect.name, table)
@@ -127,6 +132,11 @@ def _upsert(
 @lru_cache
 def _insert_ignore(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     return _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+@lru_cache
+def _insert_new(dialect: str, table: Table) -> Executable:
+    return _insert(dialect, table).on_conflict_do_nothing().returning(table.c.id)
 
 
 def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -37,11 +37,11 @@ from connector.sync.settings import DecideSettings
 from connector.sync.slices import slices
 
 LANE: Final = responses.DECIDING
-BATCH, IMPORT_BATCH = 10, 50
+BATCH, IMPORT_BATCH = 10, 100
 """Answers looked at in one transaction; those that are only recorded are decided faster."""
 TURN: Final = 1.0
 # A delivery at the door waits for the one writer of a SQLite store: seconds of work it may be kept by one transaction.
-HOLD: Final = 0.05
+HOLD, IMPORT_HOLD = 0.05, 0.1
 # What deciding one odd answer can raise; anything else is a bug of the lane and stops it loudly.
 POISON: Final = (ConnectorError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -70,17 +70,18 @@ class DecideLane:
                 self.on_decided(version, state)
             if len(reached) == len(batch) < most:
                 return None
-            # Opening fifty to decide five of them is in vain: as many as `HOLD` had room for, and some more.
-            fast = all(version.record_only for version in batch)
-            most = min(IMPORT_BATCH, max(BATCH, 2 * len(reached))) if fast else BATCH
+            # Opening fifty to decide five of them is in vain: as many as there was room for, and some more.
+            done = len(reached)
+            room = 2 * done if done == len(batch) else done + done // 4
+            most = min(IMPORT_BATCH, max(BATCH, room)) if _fast(batch) else BATCH
         return clock.now()
 
     def _decide_some(
         self, tx: Transaction, batch: Sequence[Version], settings: DecideSettings
     ) -> list[tuple[Version, VersionState]]:
-        """Decide at least one of them, and no more than `HOLD` allows."""
+        """Decide at least one of them, and no more than there is time for."""
         clock = self.db.clock
-        ends_at = clock.monotonic() + HOLD
+        ends_at = clock.monotonic() + (IMPORT_HOLD if _fast(batch) else HOLD)
         blinds = {version.id: _blinds(tx, version) for version in batch}
         erased = tombstones.among(tx, {blind for some in blinds.values() for blind in some})
         reached: list[tuple[Version, VersionState]] = []
@@ -94,6 +95,10 @@ class DecideLane:
                     state = decide_alone(tx, version, settings)
                 reached.append((version, state))
         return reached
+
+
+def _fast(batch: Sequence[Version]) -> bool:
+    return all(version.record_only for version in batch)
 
 
 def decide_alone(tx: Transaction, version: Version, settings: DecideSettings) -> VersionState:
