@@ -19,7 +19,7 @@ from connector.domain.model.response import Interaction, Respondent
 from connector.domain.model.transitions import Event
 from connector.errors import ConnectorError
 from connector.ports import Ticket
-from connector.store import contacts, intents, links, people, receipts
+from connector.store import contacts, intents, links, people, receipts, responses
 from connector.store.database import Database
 from connector.store.schema import match_block
 from connector.sync import likeness
@@ -40,7 +40,7 @@ from tests.unit.deciding import (
     pretend_confirmed,
     take_lane,
 )
-from tests.unit.samples import NOON, answer, empty_store
+from tests.unit.samples import NOON, PLAIN, answer, empty_store
 
 NOWHERE = Interaction()
 ELSEWHERE = Respondent(email="ada77@home.example", name="Ada Example")
@@ -154,6 +154,13 @@ def test_the_ticket_comes_all_the_same_and_says_who_it_may_be_why_and_how_to_cho
 def test_nobody_like_them_makes_a_contact_as_before(db: Database) -> None:
     mirrored(db, name="Bert Other", phone=None)
     unhappy(db, suggesting())
+    assert link_of(db).state is LinkState.UNLINKED
+    assert len(planned(db, WriteKind.CONTACT)) == 1
+
+
+def test_who_shares_no_more_than_an_everyday_name_gets_a_contact_of_their_own(db: Database) -> None:
+    mirrored(db, name="Anna Müller")
+    unhappy(db, suggesting(), respondent=Respondent(email="am@home.example", name="Anna Müller"))
     assert link_of(db).state is LinkState.UNLINKED
     assert len(planned(db, WriteKind.CONTACT)) == 1
 
@@ -458,3 +465,29 @@ def test_ignoring_contacts_that_share_an_address_makes_no_third_one(db: Database
     with db.write() as tx:
         assert not ignore(tx, 1, CRM, suggesting())
     assert planned(db, WriteKind.CONTACT) == []
+
+
+def imported(db: Database, respondent: Respondent) -> None:
+    """An old answer is recorded and decided, and nothing is done about it."""
+    old = answer("9", respondent=respondent, interaction=NOWHERE, at=NOON - timedelta(days=400))
+    with db.write() as tx:
+        responses.record(tx, old, PLAIN, record_only=True)
+    decide_all(db, suggesting())
+
+
+def test_nobody_is_asked_about_an_imported_answer_until_they_answer_anew(db: Database) -> None:
+    mirrored(db)
+    imported(db, SURE)
+    assert link_of(db).state is LinkState.UNLINKED
+    assert planned(db) == []
+    unhappy(db, suggesting(), respondent=SURE)
+    assert (link_of(db).state, link_of(db).candidates) == (LinkState.HELD, ("003A",))
+    assert planned(db, WriteKind.ALERT)
+
+
+def test_an_imported_answer_of_somebody_with_several_contacts_waits_and_tells_nobody(db: Database) -> None:
+    for number in ("003A", "003B"):
+        mirrored(db, number, email=SURE.email)
+    imported(db, SURE)
+    assert (link_of(db).state, link_of(db).candidates) == (LinkState.HELD, ("003A", "003B"))
+    assert planned(db, WriteKind.ALERT) == []
