@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -256,3 +258,32 @@ def test_a_name_the_other_way_round_is_looked_up_too() -> None:
 def test_folding_twice_changes_nothing_for_latin_letters(text: str) -> None:
     plain = "".join(letter for letter in text if letter.isascii())
     assert fold(plain) == fold(plain.upper())
+
+
+ANNA = Contact(account="crm", id="1", name="Anna Müller", email="anna@one.example", phone="+49 30 1234567")
+
+
+@pytest.mark.parametrize(
+    "respondent",
+    [
+        said(name="Anna Müller", email="am@two.example"),
+        said(name="Mueller, Anna", email="am@two.example"),
+        said(name="Anna Müller", email="am@two.example", phone="+49 40 7654321"),
+    ],
+)
+def test_two_people_of_an_everyday_name_with_another_address_are_not_taken_for_one(respondent: Respondent) -> None:
+    assert certainty(respondent, ANNA) < WORTH_A_LOOK
+
+
+@pytest.mark.parametrize(
+    ("respondent", "contact"),
+    [
+        (said(name="Anna Müller", email="am@two.example", phone="030 1234567"), ANNA),
+        (said(name="Anna Müller", email="anna@onne.example", company="One"), replace(ANNA, company="One")),
+        (said(name="Anna Ziegenhorn", email="am@two.example"), replace(ANNA, name="Anna Ziegenhorn", phone=None)),
+    ],
+)
+def test_an_everyday_name_with_something_else_and_a_rare_one_are_worth_a_look(
+    respondent: Respondent, contact: Contact
+) -> None:
+    assert certainty(respondent, contact) >= WORTH_A_LOOK

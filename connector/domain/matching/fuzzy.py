@@ -30,7 +30,7 @@ from connector.domain.matching.fields import (
     plain_postcode,
 )
 from connector.domain.matching.ladder import LinkChoice
-from connector.domain.matching.names import Alike, company_words, name_words, pair_up
+from connector.domain.matching.names import Alike, company_words, is_everyday, name_words, pair_up
 from connector.domain.model.person import Contact, Evidence, Link, LinkState, Suggestion
 from connector.domain.model.response import Respondent
 
@@ -41,7 +41,9 @@ WORTH_A_LOOK: Final = 60
 UNSUPPORTED: Final = 85
 """As certain as anything gets whose name, or everything but its name, does not agree."""
 CONTRADICTED: Final = 50
-"""As certain as anything gets whose telephone, e-mail and company all differ."""
+"""As certain as anything gets whose telephone, e-mail and company all differ; or an everyday name with another address
+and nothing else in common.
+"""
 MOST_SHOWN: Final = 5
 SIMILARITY: Final = "similarity"
 """What `Evidence.decided_by` says of a link that is held because of likeness, and holds of one that was made by it."""
@@ -108,7 +110,8 @@ def compare(one: Profile, other: Profile, *, namesakes: int = 1) -> Likeness:
     certainty = floor(100 / (1 + 2.0**-bits))
     if not (name.agrees and any(each.agrees for each in others)):
         certainty = min(certainty, UNSUPPORTED)
-    if mail.differs and phone.differs and company.differs:
+    is_namesake = is_everyday(other.words) and not any(each.agrees for each in others)
+    if mail.differs and (is_namesake or (phone.differs and company.differs)):
         certainty = min(certainty, CONTRADICTED)
     return Likeness(certainty=certainty, why=", ".join(each.text for each in (name, *others)))
 

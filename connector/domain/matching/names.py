@@ -12,6 +12,7 @@ from typing import Final
 from rapidfuzz.distance import OSA
 
 from connector.domain.matching.given_names import COMMON, ROOTS
+from connector.domain.matching.surnames import EVERYDAY
 
 _WORDS: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ALPHANUMERIC: Final = re.compile(r"[^\W_]+")
@@ -91,6 +92,14 @@ def sound(word: str) -> str:
     for pattern, letter in _SOUNDS:
         word = pattern.sub(letter, word)
     return word
+
+
+def is_everyday(words: Sequence[str]) -> bool:
+    """Whether this is a name that many people have: a common given name and a common surname, in either order."""
+    if len(words) < 2:
+        return False
+    ends = ((words[0], words[-1]), (words[-1], words[0]))
+    return any((given in COMMON or root(given) in COMMON) and last in EVERYDAY for given, last in ends)
 
 
 def root(word: str) -> str:
