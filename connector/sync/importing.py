@@ -14,7 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from connector.domain.model.intent import Json
-from connector.errors import MappingError
+from connector.errors import ConnectorError, MappingError
 from connector.ports import Row
 from connector.store import inbox, runs
 from connector.store.database import Database
@@ -81,7 +81,10 @@ class Import:
             self.run_id = runs.begin(tx, RunKind.IMPORT, mode=mode, config=config)
 
     def take(self, lines: Iterable[Line]) -> Iterator[Tally]:
-        """Store the rows, a few hundred at a time; the tally after each. The run ends with the last row."""
+        """Store the rows, a few hundred at a time; the tally after each. The run ends with the last row.
+
+        Raises ConnectorError when the run is undone meanwhile.
+        """
         tally, rest = Tally(), iter(lines)
         while some := list(islice(rest, BATCH)):
             received_at = self._db.clock.now()
@@ -89,6 +92,8 @@ class Import:
             bad = [one for one in arrivals if one.reason is not None]
             good = [one for one in arrivals if one.reason is None]
             with self._db.write() as tx:
+                if runs.get(tx, self.run_id).undone_at is not None:
+                    raise ConnectorError(f"run {self.run_id} was undone meanwhile: the rest is not imported")
                 added, set_aside = inbox.add(tx, good), inbox.add(tx, bad)
             tally = Tally(
                 rows=tally.rows + len(some),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -49,7 +50,7 @@ class UndoLane:
         """Work for about a second; due again while something is left, or while a write of the run is not settled."""
         clock, started = self.db.clock, self.db.clock.monotonic()
         while clock.monotonic() - started < TURN:
-            with self.db.write() as tx:
+            with self._piece() as tx:
                 hold.confirm(tx)
                 wanted = undoings.open_ones(tx)
                 if not wanted:
@@ -58,6 +59,19 @@ class UndoLane:
             if not any(moved):
                 return clock.now() + _UNSETTLED
         return clock.now()
+
+    @contextmanager
+    def _piece(self) -> Iterator[Transaction]:
+        """A transaction; what was only remembered here of one that comes to nothing is forgotten with it."""
+        before = self.db.run_id
+        try:
+            with self.db.write() as tx:
+                before = tx.run_id
+                yield tx
+        except BaseException:
+            self.progress.clear()
+            self.db.run_id = before
+            raise
 
     def _move(self, tx: Transaction, run: Run) -> bool:
         """One piece of one run; False when what was sent has to be settled first."""

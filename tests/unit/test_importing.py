@@ -15,16 +15,16 @@ from connector.adapters.typeform import Options, Typeform
 from connector.clock import VirtualClock
 from connector.domain.model.intent import Json, Priority, WriteKind
 from connector.engines.foreground import LEASE, Foreground
-from connector.errors import LeaseLost
+from connector.errors import ConnectorError, LeaseLost
 from connector.ports import Row
 from connector.secret import Secret
 from connector.simulator.typeform import SERVICE, encode, payload
-from connector.store import history, inbox, lanes, recoveries, responses, runs, schema
+from connector.store import history, inbox, lanes, recoveries, responses, runs, schema, undoings
 from connector.store.database import Database
 from connector.store.inbox import Arrival, DeliveryState
 from connector.store.runs import RunKind
 from connector.sync import decide, timers, understand
-from connector.sync.importing import Columns, Import, Into, Tally
+from connector.sync.importing import BATCH, Columns, Import, Into, Tally
 from connector.sync.lane import LaneHold
 from connector.sync.settings import DecideSettings
 from connector.sync.tables import Table
@@ -230,6 +230,22 @@ def test_with_act_old_answers_are_acted_on_behind_everybody_and_messages_are_not
         WriteKind.ACTIVITY,
     }
     assert [i for i in planned(house.db) if i.kind is WriteKind.ALERT] == [], "a message about last year is none"
+
+
+def test_an_import_that_is_undone_stops(house: House) -> None:
+    file = house.folder / "old.csv"
+    file.write_text("\n".join([HEADER, *(row(f"t{number}") for number in range(BATCH + 1))]) + "\n")
+    into = Into(connection="typeform", kind="typeform", form=SERVICE.id, deliver=house.source.deliver)
+    known = Columns(id="token", time="at", zone=ZoneInfo("UTC"))
+    taken = Import(house.db, into, known, act=True, mode="live", config="digest")
+    with Table(file) as table:
+        batches = taken.take(table)
+        assert next(batches).accepted == BATCH
+        with house.db.write() as tx:
+            undoings.ask(tx, taken.run_id)
+        with pytest.raises(ConnectorError, match="undone meanwhile"):
+            next(batches)
+    assert house.states() == {"received": BATCH}
 
 
 def test_live_deliveries_go_before_an_import(house: House) -> None:

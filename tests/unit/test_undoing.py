@@ -13,6 +13,7 @@ from connector.clock import VirtualClock
 from connector.domain.model.intent import Intent, IntentState, Json, WriteKind
 from connector.domain.model.response import Interaction
 from connector.domain.model.transitions import Event
+from connector.errors import StoreError
 from connector.store import (
     confirmed,
     intents,
@@ -222,6 +223,50 @@ def test_what_others_wrote_or_nobody_knows_is_left(db: Database) -> None:
     [restored] = [step for step in steps if step.what is What.RESTORE]
     assert restored.intent is not None
     assert restored.intent.fields == {"D": "old"}
+
+
+class Breaking(Marking):
+    """A CRM that fails once, at the second record."""
+
+    calls = 0
+
+    def retract(self, kind: WriteKind, fields: Mapping[str, Json], why: str) -> Mapping[str, Json]:
+        self.calls += 1
+        if self.calls == 2:
+            raise StoreError("the disk is full")
+        return super().retract(kind, fields, why)
+
+
+def test_a_piece_that_comes_to_nothing_is_done_again(db: Database) -> None:
+    marks = []
+    for number in range(2):
+        marks.append(begin(db))
+        task = Intent(
+            key=f"task{number}",
+            account=CRM,
+            kind=WriteKind.TASK,
+            object=f"task{number}",
+            fields={"Subject": "Call back"},
+            cause_at=NOON,
+            not_before=NOON,
+            give_up_at=NOON + timedelta(days=3),
+        )
+        with db.write() as tx:
+            outbox.plan(tx, [task])
+    confirm_all(db)
+    with db.write() as tx:
+        for run_id in marks:
+            undoings.ask(tx, run_id)
+    lane = UndoLane(db=db, settings=example_settings, retractable={CRM: Breaking()})
+    hold = take_lane(db, LANE)
+    with pytest.raises(StoreError):
+        lane.drain(hold)
+    with db.read() as tx:
+        assert db.run_id in {run.id for run in runs.listed(tx)}, "nothing is planned under a run there never was"
+    lane.drain(hold)
+    with db.read() as tx:
+        assert undoings.open_ones(tx) == []
+    assert {row.target for row in planned(db) if row.key.startswith("undo/")} == {"task0", "task1"}
 
 
 def test_a_note_and_a_message_are_corrected_once(db: Database) -> None:
