@@ -40,7 +40,7 @@ def restore(
         raise ConnectorError("nothing was changed")
     found, aside = put_back(loaded.store, file, KeyRing(loaded.privacy.keys), SystemClock())
     out = console()
-    out.print(f"The store is {file} now.", markup=False)
+    out.print(f"The store is as {file} has it.", markup=False)
     if aside is not None:
         out.print(f"The store before it is {aside}.", markup=False)
     out.print(

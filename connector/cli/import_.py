@@ -69,7 +69,7 @@ def import_(
     except ConnectorError as error:
         raise typer.BadParameter(str(error)) from None
     with table:
-        _check(table, [time_column, *([id_column] if id_column else [])])
+        _check(table, {"--time-column": time_column, **({"--id-column": id_column} if id_column else {})})
         db.create()
         with _progress() as shown:
             taken = Import(db, into, columns, act=act, mode=loaded.config.mode, config=fingerprint(loaded.config))
@@ -98,13 +98,12 @@ def _names(given: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _check(table: Table, needed: Sequence[str]) -> None:
-    """A column that is named is there; of JSON every line says for itself."""
-    missing = [name for name in needed if table.columns and name not in table.columns]
-    if missing:
-        raise typer.BadParameter(
-            f"there is no column {missing[0]!r}; there are {', '.join(filter(None, table.columns))}"
-        )
+def _check(table: Table, needed: Mapping[str, str]) -> None:
+    """A column that an option names is there; of JSON every line says for itself."""
+    for option, name in needed.items():
+        if table.columns and name not in table.columns:
+            there = ", ".join(filter(None, table.columns))
+            raise typer.BadParameter(f"there is no column {name!r}; there are {there}", param_hint=option)
 
 
 def _progress() -> Progress:

@@ -10,6 +10,7 @@ import typer
 
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_pairs, print_table
 from connector.clock import SystemClock
+from connector.domain.model.intent import FINAL_STATES
 from connector.errors import ConnectorError
 from connector.store import intents, runs, undoings
 from connector.store.database import Transaction
@@ -61,6 +62,15 @@ class _Report:
     steps: Counter[tuple[What, str]]
     left: list[Step]
     done: Counter[tuple[str, str]]
+
+    @property
+    def over(self) -> bool:
+        """It was asked for before, and nothing of it is to be done or under way."""
+        waits = (
+            self.called_off or self.under_way or self.answers or any(what is not What.LEAVE for what, _ in self.steps)
+        )
+        final = {state.value for state in FINAL_STATES}
+        return self.run.undone_at is not None and not waits and all(state in final for state, _ in self.done)
 
 
 def _report(tx: Transaction, run: Run, undo: Undo) -> _Report:
@@ -119,11 +129,18 @@ def _show(report: _Report, *, dry_run: bool, as_json: bool) -> None:
         print_pairs("Undone so far, by state", done)
     if report.left:
         rows = [(one.object.removesuffix(f"@{one.account}"), ", ".join(one.fields), one.why) for one in report.left]
+        out.print()
         print_table("Left as it is", ["what", "fields", "why"], rows)
-    out.print()
+    else:
+        out.print()
+    if not any(counts.values()) and not done:
+        out.print("What is written belongs to the run that planned it, whichever sent it: `connector undo --list`.")
     if dry_run:
         out.print("Nothing was changed.")
         return
-    out.print("The daemon undoes it; say the same again to see how far it is.")
+    if report.over:
+        out.print("Everything that could be undone was.")
+    else:
+        out.print("The daemon undoes it; say the same again to see how far it is.")
     if report.run.ended_at is None:
         out.print("This run still goes on: correct the configuration first, or what comes in next is decided alike.")

@@ -67,9 +67,15 @@ def _came(desk: Desk) -> None:
     """The deliveries the two answers came in, and one that could not be read."""
     with desk.db.write() as tx:
         reasons = {b"1": None, b"2": None, b"3": "is not on the scale 1-5"}
-        here = {"connection": "typeform", "kind": "typeform", "received_at": tx.now}
         rows = [
-            Arrival(**here, payload=payload, field=reason and "ratings[0]", reason=reason)
+            Arrival(
+                connection="typeform",
+                kind="typeform",
+                payload=payload,
+                received_at=tx.now,
+                field=reason and "ratings[0]",
+                reason=reason,
+            )
             for payload, reason in reasons.items()
         ]
         inbox.add(tx, rows)
