@@ -321,6 +321,7 @@ def again(tx: Transaction, missing: Collection[str]) -> int:
     lost = [row.id for row in tx.execute(select(inbox_table.c.id, inbox_table.c.dedupe)) if row.dedupe in wanted]
     forgetting.deliveries(tx, lost)
     forgetting.by_blind(tx, missing)
+    forgetting.by_contact(tx, missing)
     return done
 
 

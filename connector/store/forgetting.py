@@ -8,9 +8,10 @@ from typing import Final
 from sqlalchemy import Column, ColumnElement, Table, Text, and_, cast, delete, literal, or_, select, update
 
 from connector.domain.model.intent import IntentState
+from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import RecoveryState
 from connector.domain.model.transitions import OPEN, Event
-from connector.store import blocks, intents, tombstones
+from connector.store import blocks, intents, people, tombstones
 from connector.store import receipts as remotes
 from connector.store.inbox import DeliveryState
 from connector.store.responses import VersionState
@@ -206,6 +207,14 @@ def by_blind(tx: Transaction, blinds: Collection[str]) -> None:
         some = wanted[start : start + AT_ONCE]
         _drop_contacts(tx, or_(contact.c.email.in_(some), contact.c.phone.in_(some)))
         tx.execute(delete(ticket).where(ticket.c.requester.in_(some)))
+
+
+def by_contact(tx: Transaction, blinds: Collection[str]) -> None:
+    """Delete mirrored contacts whose own id is one of the keys: those without an address are known by nothing else."""
+    wanted = frozenset(blinds)
+    rows = tx.execute(select(contact.c.account, contact.c.remote_id)).all()
+    for row in [one for one in rows if people.blind(tx, KeyKind.CRM_ID, one.remote_id) in wanted]:
+        _drop_contacts(tx, and_(contact.c.account == row.account, contact.c.remote_id == row.remote_id))
 
 
 def _drop_contacts(tx: Transaction, which: ColumnElement[bool]) -> None:

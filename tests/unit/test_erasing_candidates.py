@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.domain.model.intent import WriteKind
 from connector.domain.model.person import Contact, LinkState
 from connector.domain.model.response import Interaction, Respondent
-from connector.store import erasures, links, responses
+from connector.store import contacts, erasures, links, responses
 from connector.store.database import Database
 from connector.store.erasures import State
 from connector.store.responses import Outcome
@@ -75,3 +76,26 @@ def test_each_of_several_addresses_finds_the_certificate(db: Database) -> None:
     late = answer("k9", respondent=Respondent(email="second@leak.example"), interaction=Interaction())
     with db.write() as tx:
         assert responses.record(tx, late, PLAIN, blinds=blinds_of(tx, late)).outcome is Outcome.ERASED
+
+
+def test_an_older_store_brings_no_contact_back_that_had_no_address_then(db: Database, tmp_path: Path) -> None:
+    """The CRM's contact was mirrored by its name alone, and their answer, which named it, came after the copy."""
+    with db.write() as tx:
+        mirror(tx, Contact(account=CRM, id="003K", name=NAME))
+        mirror(tx, Contact(account=CRM, id="003A", name="Ada Example"))
+    db.empty_log()
+    db.close()
+    shutil.copy(tmp_path / "store.db", tmp_path / "copy.db")
+    feed(db, answer("k1", respondent=replace(WHO, crm_id="003K"), interaction=Interaction()))
+    decide_all(db, example_settings())
+    assert erase(db, Fake(CRM), Fake(DESK), Fake(CHAT)).state is State.DONE
+    db.close()
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    shutil.copy(tmp_path / "copy.db", tmp_path / "store.db")
+    place = f"sqlite:///{tmp_path}/store.db"
+    restored = Database(place, ring(), VirtualClock(NOON), graveyard=tmp_path / "store.db.erased")
+    assert named(restored) == []
+    with restored.read() as tx:
+        assert contacts.get(tx, CRM, "003A") is not None
+    restored.close()
