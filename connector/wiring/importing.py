@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from connector.clock import Clock
@@ -12,6 +13,7 @@ from connector.errors import ConnectorError
 from connector.ports import Importing
 from connector.store import inbox, people, responses, runs
 from connector.store.database import Database
+from connector.store.occupancy import occupied
 from connector.sync import decide, timers, understand
 from connector.sync.importing import Into
 from connector.transport.grants import MemoryTokens
@@ -37,10 +39,12 @@ class Left:
 
 
 class Importer:
-    """The parts of one configuration that an import needs; no vendor is called.
+    """The parts of one configuration that an import needs; no vendor is called. While it lives, nobody may replace
+    the store.
 
     Raises:
         ConfigError: an adapter cannot be made.
+        StoreError: the store is being replaced.
     """
 
     def __init__(self, loaded: Loaded, db: Database, clock: Clock) -> None:
@@ -49,6 +53,8 @@ class Importer:
         kit = Kit(clock=clock, token_store=MemoryTokens(clock), read_only=True)
         self._adapters: Adapters = make_adapters(loaded.config, kit)
         self._clock = clock
+        self._occupation = ExitStack()
+        self._occupation.enter_context(occupied(loaded.config.store))
 
     def into(self, survey: str, form: str | None) -> Into:
         """Where the rows belong. Raises ConnectorError when there is no such survey or form, or it takes no rows."""

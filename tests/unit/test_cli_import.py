@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from connector.clock import SystemClock
+from connector.errors import StoreError
 from connector.store import inbox, outbox, runs
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
+from connector.store.occupancy import alone
+from connector.wiring.importing import Importer
 from connector.wiring.opening import load_config, open_store
 from tests.unit.keyboard import Keyboard
 from tests.unit.test_config_mutations import ENVIRON, EXAMPLE, ROOT
@@ -118,3 +121,13 @@ def test_with_act_it_does_not_say_that_nothing_was_opened(type_: Keyboard, db: D
     assert done.json["acts"] is True
     with db.read() as tx:
         assert {row.kind.value for row in outbox.listed(tx)} >= {"ticket", "task"}
+
+
+def test_nobody_replaces_the_store_beneath_an_import(type_: Keyboard, db: Database) -> None:
+    loaded = load_config(str(type_.folder / "connector.yaml"))
+    importer = Importer(loaded, db, SystemClock())
+    with pytest.raises(StoreError, match="in use"), alone(loaded.config.store):
+        pass
+    del importer
+    with alone(loaded.config.store):
+        assert type_(*IMPORT, "--id-column", "response_id").code == 3
