@@ -133,12 +133,12 @@ def scored(tx: Transaction, person_id: int, at: datetime | None) -> None:
     tx.execute(_SCORED, {"person": person_id, "scored_at": at})
 
 
-def due_for_score(tx: Transaction, *, before: datetime, limit: int) -> Sequence[int]:
-    """Persons whose score was computed before `before`, or never, longest ago first."""
+def due_for_score(tx: Transaction, *, before: datetime, limit: int, known: bool = False) -> Sequence[int]:
+    """Persons whose score was computed before `before`, or never, longest ago first; `known`: only the former."""
     # Two walks along the index: sorting everybody for each few of them would take longer than scoring them.
     never, before_then = person.c.scored_at.is_(None), person.c.scored_at < before
     found: list[int] = []
-    for which in (never, before_then):
+    for which in (before_then,) if known else (never, before_then):
         query = select(person.c.id).where(which, person.c.merged_into.is_(None))
         rows = tx.execute(query.order_by(person.c.scored_at, person.c.id).limit(limit - len(found)))
         found += [int(row.id) for row in rows]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from connector.domain.model.intent import Priority
 from connector.domain.scoring.config import digest
-from connector.store import outbox, people, settings_seen
+from connector.store import outbox, people, recording, settings_seen
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
@@ -20,6 +20,7 @@ from connector.sync.settings import DecideSettings, ScorePolicy
 LANE: Final = "timers"
 BATCH: Final = 50
 TURN: Final = 1.0
+LOOK_AGAIN: Final = timedelta(seconds=2)
 _DIGEST: Final = "scoring"
 
 
@@ -31,7 +32,10 @@ class TimersLane:
     settings: Callable[[], DecideSettings]
 
     def drain(self, hold: LaneHold) -> datetime | None:
-        """Compute scores that are a day old anew, longest ago first; due again when the next one is."""
+        """Compute scores that are a day old anew, longest ago first; due again when the next one is.
+
+        Those about whom something new is known wait while an import goes on, and are computed once for all it brings.
+        """
         settings, clock = self.settings(), self.db.clock
         policy = settings.score
         if policy is None:
@@ -41,10 +45,12 @@ class TimersLane:
             with self.db.write() as tx:
                 hold.confirm(tx)
                 _rebase(tx, policy)
-                due = people.due_for_score(tx, before=tx.now - FRESH, limit=BATCH)
+                waits = recording.is_under_way(tx)
+                due = people.due_for_score(tx, before=tx.now - FRESH, limit=BATCH, known=waits)
                 for person_id in due:
                     refresh(tx, person_id, settings, policy)
-                next_due = due_since(tx)
+                look_again = tx.now + LOOK_AGAIN
+                next_due = min(due_since(tx) or look_again, look_again) if waits else due_since(tx)
             if len(due) < BATCH:
                 return next_due
         return clock.now()

@@ -11,12 +11,13 @@ import pytest
 
 from connector.clock import VirtualClock
 from connector.domain.model.intent import Priority, WriteKind
-from connector.store import lanes, scores
+from connector.store import inbox, lanes, people, responses, scores
 from connector.store.database import Database
+from connector.store.inbox import BACKFILL, Arrival
 from connector.sync.settings import DecideSettings
-from connector.sync.timers import TimersLane
+from connector.sync.timers import LOOK_AGAIN, TimersLane
 from tests.unit.deciding import clock_of, decide_all, example_settings, feed, known_contact, planned, take_lane
-from tests.unit.samples import NOON, answer, empty_store
+from tests.unit.samples import NOON, PLAIN, answer, empty_store
 
 
 @pytest.fixture
@@ -94,3 +95,53 @@ def test_the_same_configuration_rebases_nothing(db: Database) -> None:
 
 def test_without_a_health_score_there_is_nothing_to_wait_for(db: Database) -> None:
     assert drain(db, replace(example_settings(), score=None)) is None
+
+
+def newly_heard_of(db: Database) -> None:
+    """Something new is known of the one person there is."""
+    feed(db, answer(stars=1))
+    decide_all(db, example_settings())
+    with db.write() as tx:
+        people.scored(tx, 1, None)
+
+
+def unscored(db: Database) -> int:
+    with db.read() as tx:
+        return people.unscored(tx)
+
+
+def test_while_an_import_is_decided_new_scores_wait_for_all_of_it(db: Database) -> None:
+    newly_heard_of(db)
+    with db.write() as tx:
+        responses.record(tx, answer("2", at=NOON - timedelta(days=99)), PLAIN, record_only=True)
+    assert drain(db, example_settings()) == NOON + LOOK_AGAIN
+    assert unscored(db) == 1
+    decide_all(db, example_settings())
+    assert drain(db, example_settings()) == NOON + timedelta(days=1)
+    assert unscored(db) == 0
+
+
+@pytest.mark.parametrize(("priority", "record_only", "waiting"), [(BACKFILL, True, 1), (BACKFILL, None, 0)])
+def test_they_wait_for_what_is_still_to_be_read_too(
+    db: Database, priority: int, record_only: bool | None, waiting: int
+) -> None:
+    newly_heard_of(db)
+    row = Arrival(
+        connection="files", kind="file", payload=b"{}", received_at=NOON, priority=priority, record_only=record_only
+    )
+    with db.write() as tx:
+        inbox.add(tx, [row])
+    drain(db, example_settings())
+    assert unscored(db) == waiting
+
+
+def test_scores_that_only_faded_do_not_wait_for_an_import(db: Database) -> None:
+    feed(db, answer(stars=1))
+    decide_all(db, example_settings())
+    drain(db, example_settings())
+    first = points(db)
+    clock_of(db).advance(timedelta(days=2))
+    with db.write() as tx:
+        responses.record(tx, answer("2", at=NOON - timedelta(days=99)), PLAIN, record_only=True)
+    drain(db, example_settings())
+    assert points(db) != first
