@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from connector import observe
 from connector.domain.model.intent import Receipt
@@ -25,6 +26,10 @@ from connector.sync.settled import settled
 from connector.sync.understand import Understood
 from connector.transport.client import CallNote, QuotaReading
 
+_ALWAYS: Mapping[str, Callable[[Transaction], datetime | None]] = MappingProxyType(
+    {understand.LANE: inbox.oldest_due, decide.LANE: responses.oldest_pending}
+)
+
 
 class Telemetry:
     """Listens to lanes, adapters and the engine of one process."""
@@ -36,13 +41,12 @@ class Telemetry:
         self._accounts: Mapping[str, str] = {}
         self._connections: frozenset[str] = frozenset()
         self._storms: frozenset[str] = frozenset()
-        self._due_since: dict[str, Callable[[Transaction], datetime | None]] = {
-            understand.LANE: inbox.oldest_due,
-            decide.LANE: responses.oldest_pending,
-        }
+        self._due_since = dict(_ALWAYS)
+        self._measured: frozenset[str] = frozenset()
 
     def know(self, adapters: Mapping[str, object]) -> None:
-        """Learn which connections there are and which account each of them writes to."""
+        """Learn which connections there are now and which account each writes to; nothing else is followed yet."""
+        self._due_since = dict(_ALWAYS)
         self._connections = frozenset(adapters)
         self._accounts = {name: one.account for name, one in adapters.items() if isinstance(one, Writer)}
 
@@ -106,8 +110,10 @@ class Telemetry:
     def measure_lag(self, db: Database) -> None:
         """How long the oldest due work of each lane has waited, and what is paused or held: nothing waits there."""
         with db.read() as tx:
-            oldest = {lane: due_since(tx) for lane, due_since in self._due_since.items()}
+            oldest = {lane: due_since(tx) for lane, due_since in dict(self._due_since).items()}
             oldest |= {lane_of(account): outbox.oldest_due(tx, account) for account in self._accounts.values()}
+            oldest |= dict.fromkeys(self._measured - oldest.keys())  # of a configuration before this one
+            self._measured |= oldest.keys()
             paused = {one.connection: one.account for one in pauses.listed(tx)}
             storming = frozenset(one.survey for one in storms.held(tx))
             for lane, since in oldest.items():

@@ -133,6 +133,17 @@ def test_operators_hear_of_a_request_that_could_not_be_told_apart(db: Database) 
     assert text.startswith("typeform: a delivery could not be read at body: does not end.")
 
 
+def test_a_lane_of_a_configuration_before_this_one_does_not_lag(db: Database, clock: VirtualClock) -> None:
+    telemetry, lane = Telemetry(), poll.tickets_lane("zendesk:acme")
+    telemetry.follow(lane, partial(poll.due_since, feed=FEED, begun=clock.now()))
+    clock.advance(timedelta(seconds=3600))
+    assert lag(telemetry, db, lane) > 0
+    telemetry.know({})
+    assert lag(telemetry, db, lane) == 0
+    telemetry.follow(lane, partial(poll.due_since, feed=FEED, begun=clock.now() - timedelta(seconds=90)))
+    assert lag(telemetry, db, lane) == 30
+
+
 def test_a_feed_lags_from_when_it_should_have_been_read_again(db: Database, clock: VirtualClock) -> None:
     telemetry, lane = Telemetry(), poll.tickets_lane("zendesk:acme")
     telemetry.follow(lane, partial(poll.due_since, feed=FEED, begun=clock.now()))
