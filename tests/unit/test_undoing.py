@@ -337,6 +337,7 @@ def test_an_undone_answer_read_again_is_another_version_and_is_acted_on(db: Data
         ("2026-03-02T12:00:00Z", "2026-03-02T12:00:00.000+0000", True),
         ("2026-03-02T12:00:00Z", "2026-03-02T12:00:01.000+0000", False),
         ("Call back\n", "Call back\n\ncsat-connector zendesk:acme/1", True),
+        ("Call back\n", "Call back\n\ncsat-connector zendesk:acme/1\nThey were right.", False),
         ("Call back", "Call back tomorrow", False),
         ("Not Started", "Completed", False),
         (40, None, False),

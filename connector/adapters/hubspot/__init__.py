@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from connector.adapters.hubspot import bodies, contacts, erasing, fitness, questions, readiness, setup, writes
+from connector.adapters.hubspot import (
+    bodies,
+    contacts,
+    erasing,
+    fitness,
+    questions,
+    readiness,
+    retracting,
+    setup,
+    writes,
+)
 from connector.adapters.hubspot.names import (
     ASSOCIATIONS,
     BATCH,
@@ -35,7 +45,7 @@ from connector.adapters.hubspot.options import Options
 from connector.adapters.hubspot.questions import Row
 from connector.adapters.hubspot.replies import reply_table, usage
 from connector.domain.model.account import Change, Demand
-from connector.domain.model.intent import Found, Item, Promise, Request, WriteKind
+from connector.domain.model.intent import Found, Item, Json, Promise, Request, WriteKind
 from connector.domain.model.person import Contact
 from connector.errors import Gone, RemoteError, Transient, Unauthorized
 from connector.ports import Failed, Finding, Job, Outcome, Page
@@ -52,7 +62,10 @@ ROLES = frozenset({"crm"})
 
 
 class HubSpot:
-    """One account: a Writer of contacts, notes and tasks, Contacts, Describable, Inspectable, Setup and Preparing."""
+    """One account: a Writer of contacts, notes and tasks that can be taken back, and Contacts.
+
+    Also Describable, Inspectable, Setup and Preparing.
+    """
 
     kind = "hubspot"
     read_class = SEARCH
@@ -67,7 +80,7 @@ class HubSpot:
             name, options.url, _auth(options), options.timeout, reply_table(kit.clock), usage(kit.clock)
         )
         self._keyed: dict[str, bool] = {}  # do tasks and notes have our key? absent: not asked yet
-        self._types: Mapping[str, str] = {}  # of contact properties, by name; empty: not asked yet
+        self._types: dict[str, Mapping[str, str]] = {}  # of properties, by object and name; absent: not asked yet
 
     def prepare(self) -> None:
         """Learn, once, whether tasks and notes can be created under our key here; the promises follow."""
@@ -110,11 +123,22 @@ class HubSpot:
                 return self._ask_engagements(OBJECT[kind], items)
         return [Found(receipts=()) for _ in items]
 
+    def retract(self, kind: WriteKind, fields: Mapping[str, Json], why: str) -> Mapping[str, Json]:
+        """A task is completed and says why; a note on the timeline says why, and stays where it is."""
+        return retracting.retraction(kind, fields, why)
+
+    def read_records(
+        self, kind: WriteKind, ids: Sequence[str], fields: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Json]]:
+        """What contacts, notes or tasks hold now; archived ones are absent, and a survivor answers for its losers."""
+        with expecting("what the records hold"):
+            return retracting.held(self._ask, OBJECT[kind], ids, fields, self._types_of(OBJECT[kind]))
+
     def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
         """A page of all contacts, later of those that changed; merged and archived contacts among them."""
         with expecting("which contacts changed"):
             at = contacts.Cursor.read(cursor, self._clock.now())
-            types = self._contact_types()
+            types = self._types_of(CONTACTS)
             if at.sweep == "changed":
                 reply = self._ask(f"{OBJECTS}/{CONTACTS}/search", contacts.searching(at, fields), endpoint_class=SEARCH)
             else:
@@ -158,7 +182,7 @@ class HubSpot:
                 list(dict.fromkeys(known)),
                 live=lambda name, ids: [str(row["id"]) for row in self._batch_read(name, list(ids), None)],
                 hanging=self._associated,
-                ours=list(self._contact_types()),
+                ours=list(self._types_of(CONTACTS)),
             )
 
     def _look(self, *, strict: bool = False) -> tuple[Mapping[str, readiness.Properties], Sequence[Finding]]:
@@ -240,14 +264,14 @@ class HubSpot:
                 error.moved_from, error.moved_to = contact, standing[contact]
         return outcomes
 
-    def _contact_types(self) -> Mapping[str, str]:
-        if not self._types:
-            self._learn(CONTACTS, self._properties(CONTACTS))
-        return self._types
+    def _types_of(self, name: str) -> Mapping[str, str]:
+        if name not in self._types:
+            self._learn(name, self._properties(name))
+        return self._types[name]
 
     def _learn(self, name: str, properties: readiness.Properties) -> None:
+        self._types[name] = {field: str(one["type"]) for field, one in properties.items()}
         if name == CONTACTS:
-            self._types = {name: str(one["type"]) for name, one in properties.items()}
             return
         self._keyed[name] = readiness.is_key(properties.get(KEY))
         promise = KEYED if self._keyed[name] else MARKED
