@@ -10,11 +10,13 @@ import typer
 
 from connector.adapters.registry import kinds
 from connector.cli.config import SCHEMA
+from connector.cli.demo import Crm
 from connector.cli.example_files import example_root
 from connector.cli.output import console
 from connector.config.schema import schema_text
 from connector.errors import ConnectorError
 from connector.store.keyring import KeyRing
+from connector.testing.example import for_crm
 
 NEXT = """
 Next:
@@ -35,6 +37,7 @@ connector.db*
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to put the files; made when missing.")] = Path(),
+    crm: Annotated[Crm, typer.Option(help="The CRM the configuration names.")] = Crm.SALESFORCE,
 ) -> None:
     """Write connector.yaml, its schema for editors, mappings/, a key and a .gitignore; what exists stays untouched."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +46,7 @@ def init(
     if present:
         raise ConnectorError(f"{', '.join(present)} exist already in {folder.resolve()}; nothing was written")
     root = example_root()
-    example = (root / "config.example.yaml").read_text(encoding="utf-8")
+    example = for_crm((root / "config.example.yaml").read_text(encoding="utf-8"), crm)
     config.write_text(f"# yaml-language-server: $schema={SCHEMA}\n{example}", encoding="utf-8")
     schema = folder / SCHEMA
     if not schema.exists():

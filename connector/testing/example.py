@@ -1,4 +1,4 @@
-"""The shipped configuration with another CRM in it, to see that everything holds there as well."""
+"""The shipped configuration with another CRM in it, to begin with, and to see that everything holds there as well."""
 
 from __future__ import annotations
 

@@ -40,6 +40,14 @@ def test_init_writes_what_check_finds_right(type_: Keyboard) -> None:
     type_("check", "--config", "acme/connector.yaml").says(0, "5 connections", "mode observe")
 
 
+def test_init_begins_with_the_other_crm_as_well(type_: Keyboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBSPOT_TOKEN", "pat")
+    type_("init", "acme", "--crm", "hubspot").says(0, "acme/connector.key")
+    type_("check", "--config", "acme/connector.yaml").says(0, "5 connections", "mode observe")
+    assert "salesforce" not in (type_.folder / "acme" / "connector.yaml").read_text().lower()
+    type_("init", "other", "--crm", "zoho").says(2, "hubspot")
+
+
 @pytest.mark.parametrize("present", ["connector.yaml", "mappings", "connector.key"])
 def test_init_never_touches_what_is_there(type_: Keyboard, present: str) -> None:
     (type_.folder / present).write_text("mine")
