@@ -125,7 +125,12 @@ class Database:
             self.bell(name).set()
 
     def _finish(self, tx: Transaction) -> None:
-        """What is done just before a commit."""
+        """What is done just before a commit. Raises StoreError."""
+        if tx.has_sealed and self.keyring.key_ids[0] not in keys.used(tx):
+            raise StoreError(
+                "the key this process seals with was replaced, and `connector keys reseal` said that it may go: "
+                "restart the daemon with the privacy.keys there are now"
+            )
         lanes.wake(tx, tx.wakes)
         if tx.buried and self._graveyard is not None:
             self._graveyard.add(tx.buried, tx.now)

@@ -24,6 +24,7 @@ class Transaction:
 
     `now` is one instant for the whole transaction, so that rows written together agree on the time. `run_id` is what
     everything planned in it can be undone by. `buried` are the tombstones it set, which outlive the store.
+    `has_sealed`: something was sealed, with the first key of the ring.
     """
 
     def __init__(self, connection: Connection, keyring: KeyRing, now: datetime, run_id: int | None = None) -> None:
@@ -31,6 +32,7 @@ class Transaction:
         self.run_id = run_id
         self.wakes: dict[str, datetime | None] = {}
         self.buried: list[str] = []
+        self.has_sealed = False
         self._connection = connection
         self._keyring = keyring
 
@@ -58,7 +60,7 @@ class Transaction:
 
     def seal(self, label: str, data: Json) -> bytes:
         """Encrypt a JSON value for the column `label` (`table.column`)."""
-        return self._keyring.seal(label, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+        return self.seal_bytes(label, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
 
     def unseal(self, label: str, sealed: bytes) -> Json:
         """Decrypt what `seal` made for the same label. Raises StoreError."""
@@ -67,6 +69,7 @@ class Transaction:
 
     def seal_bytes(self, label: str, payload: bytes) -> bytes:
         """Encrypt raw bytes for the column `label`."""
+        self.has_sealed = True
         return self._keyring.seal(label, payload)
 
     def unseal_bytes(self, label: str, sealed: bytes) -> bytes:

@@ -69,6 +69,19 @@ def test_after_resealing_the_old_key_is_dropped_and_everything_is_found_and_read
         pass
 
 
+def test_a_daemon_that_does_not_know_the_new_key_seals_nothing_once_its_own_may_go(path: Path) -> None:
+    daemon, db = opened(path, OLD), opened(path, NEW, OLD)
+    with daemon.write() as tx:
+        history.append(tx, "mapped", person_id=1, detail={"n": 6})
+    resealed(db)
+    with db.write() as tx:
+        assert resealing.finish(tx, db.keyring) == KeyRing([OLD]).key_ids
+    with pytest.raises(StoreError, match="restart the daemon"), daemon.write() as tx:
+        history.append(tx, "mapped", person_id=1, detail={"n": 7})
+    with db.read() as tx:
+        assert set(resealing.under_keys(tx)) == {KeyRing([NEW]).key_ids[0]}
+
+
 def test_a_key_that_still_seals_something_stays_needed(path: Path) -> None:
     db = opened(path, NEW, OLD)
     assert resealed(db, slices=1) == 4, "interrupted: two people, two entries"
