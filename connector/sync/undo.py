@@ -63,15 +63,16 @@ class UndoLane:
     @contextmanager
     def _piece(self) -> Iterator[Transaction]:
         """A transaction; what was only remembered here of one that comes to nothing is forgotten with it."""
-        before = self.db.run_id
+        before, is_kept = self.db.run_id, False
         try:
             with self.db.write() as tx:
                 before = tx.run_id
                 yield tx
-        except BaseException:
-            self.progress.clear()
-            self.db.run_id = before
-            raise
+            is_kept = True
+        finally:
+            if not is_kept:
+                self.progress.clear()
+                self.db.run_id = before
 
     def _move(self, tx: Transaction, run: Run) -> bool:
         """One piece of one run; False when what was sent has to be settled first."""
