@@ -64,7 +64,7 @@ class Interpolation:
             return found
         if dash:
             return default
-        # What the file reads elsewhere has its own meaning: the identity of a client is not its secret. So has an override.
+        # What the file reads elsewhere has its own meaning: a client's identity is not its secret. So has an override.
         read = variables(self._document.tree)
         free = [each for each in self._environ if each not in read and not each.startswith(PREFIX)]
         return self._unfilled(path, f"the environment variable {name} is not set", nearest(name, free))
