@@ -8,6 +8,8 @@ before it writes, and forget what it believed other systems to hold.
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +78,7 @@ def restore(url: str, path: Path, keyring: KeyRing, clock: Clock) -> tuple[Distr
             with made.write() as tx:
                 found = distrust(tx)
             made.close()  # the last connection takes the write-ahead log into the file
-            aside = _set_aside(target, f"before-restore-{clock.now():%Y%m%dT%H%M%SZ}") if target.exists() else None
+            aside = _set_aside(target, f"before-restore-{clock.now():%Y%m%dT%H%M%S.%fZ}") if target.exists() else None
             fresh.replace(target)
         finally:
             _remove(fresh)
@@ -110,11 +112,20 @@ def _file(url: str, instead: str) -> Path:
 
 
 def _set_aside(target: Path, suffix: str) -> Path:
+    """Give the store a second name, so that whoever dies before the new one takes its place leaves it where it is."""
     aside = target.with_name(f"{target.name}.{suffix}")
-    for end in _BESIDE:
-        part = target.with_name(target.name + end)
-        if part.exists():
-            part.replace(aside.with_name(aside.name + end))
+    try:
+        with closing(sqlite3.connect(target)) as store:
+            store.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a log left behind would be taken for the new store's
+    except sqlite3.Error:  # too damaged to be opened: as it lies there
+        for end in _BESIDE:
+            part = target.with_name(target.name + end)
+            if part.exists():
+                part.replace(aside.with_name(aside.name + end))
+        return aside
+    os.link(target, aside)
+    for end in _BESIDE[1:]:
+        target.with_name(target.name + end).unlink(missing_ok=True)
     return aside
 
 

@@ -109,6 +109,34 @@ def test_what_is_put_back_asks_first_and_believes_no_value(tmp_path: Path, db: D
     now.close()
 
 
+def test_whoever_dies_while_restoring_leaves_the_store_where_it_is(
+    tmp_path: Path, db: Database, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.write() as tx:
+        outbox.plan(tx, [wanted("mine")])
+    back_up(url_of(tmp_path), tmp_path / "copy.db")
+    db.close()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            restore(url_of(tmp_path), tmp_path / "copy.db", ring(), clock)
+    assert keys_in(tmp_path / "store.db") == {"mine"}
+
+
+def test_a_damaged_store_is_set_aside_as_it_is(tmp_path: Path, db: Database, clock: VirtualClock) -> None:
+    back_up(url_of(tmp_path), tmp_path / "copy.db")
+    db.close()
+    (tmp_path / "store.db").write_bytes(b"torn" * 1000)
+    _, aside = restore(url_of(tmp_path), tmp_path / "copy.db", ring(), clock)
+    assert aside is not None
+    assert aside.read_bytes() == b"torn" * 1000
+    assert keys_in(tmp_path / "store.db") == set()
+
+
 def test_a_store_in_use_is_not_replaced(tmp_path: Path, db: Database, clock: VirtualClock) -> None:
     back_up(url_of(tmp_path), tmp_path / "copy.db")
     with occupied(url_of(tmp_path)), pytest.raises(StoreError, match="in use"):
