@@ -117,7 +117,7 @@ class Telemetry:
             paused = {one.connection: one.account for one in pauses.listed(tx)}
             storming = frozenset(one.survey for one in storms.held(tx))
             for lane, since in oldest.items():
-                is_left_alone = any(account is not None and account in lane for account in paused.values())
+                is_left_alone = any(one is not None and f"/{one}/" in f"{lane}/" for one in paused.values())
                 waited = 0.0 if since is None or is_left_alone else (tx.now - since).total_seconds()
                 self.metrics.gauge("lane_lag_seconds", max(waited, 0.0), lane=lane)
         for connection in self._connections | paused.keys():
