@@ -14,11 +14,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """A page of changes. `cursor` is stored with the records in one transaction; `more` asks for the next at once."""
+    """A page of changes. `cursor` is stored with the records in one transaction; `more` asks for the next at once.
+
+    `as_of`: from an index that lags, the latest moment up to which it surely shows everything; None: it lags nothing.
+    """
 
     records: Sequence[T]
     cursor: str
     more: bool
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

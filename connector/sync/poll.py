@@ -187,7 +187,7 @@ def drain_feed(
             page = feed.since(cursor)
         except RemoteError as error:
             return _later(db, hold, feed, error, settings)
-        _store(db, hold, feed, page, read_at)
+        _store(db, hold, feed, page, read_at if page.as_of is None else min(read_at, page.as_of))
         # A feed that repeats its cursor and promises more would be read for ever, at the cost of everybody's quota.
         if not page.more or page.cursor == cursor:
             return db.clock.now() + every

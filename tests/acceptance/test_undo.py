@@ -13,6 +13,7 @@ import pytest
 from connector.cli.replay import replay
 from connector.cli.undo import undo
 from connector.clock import SystemClock
+from connector.simulator.demo_world import crm_of
 from connector.testing.rehearsal import Rehearsal
 from connector.wiring.status import Status
 from tests.acceptance.answers import desk_delivery
@@ -21,20 +22,20 @@ from tests.acceptance.stages import Stage, staged
 pytestmark = pytest.mark.slow
 
 PEOPLE = 8
-SCORE = ("CSAT_Health__c", "CSAT_Band__c", "CSAT_Reason__c", "CSAT_Trend__c", "CSAT_As_Of__c", "CSAT_Answers__c")
 Row = Mapping[str, Any]
 
 
+@pytest.mark.parametrize("crm", ["salesforce", "hubspot"])
 def test_undo_of_a_flipped_scale_leaves_nothing_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], crm: str
 ) -> None:
-    with staged(tmp_path, dated=False) as stage:
+    with staged(tmp_path, dated=False, crm=crm) as stage:
         for name, value in stage.rehearsal.environ.items():
             monkeypatch.setenv(name, value)
         config = str(stage.rehearsal.config)
         rehearsal, mapping = stage.rehearsal, stage.folder / "mappings/surveys/typeform-desk.yaml"
         for number in range(PEOPLE):
-            stage.simulators.salesforce.add_contact(LastName=f"Person {number}", Email=_email(number))
+            crm_of(stage.simulators).add("", f"Person {number}", _email(number))
         right = mapping.read_text()
         assert "best: low" in right
 
@@ -71,16 +72,18 @@ def test_undo_of_a_flipped_scale_leaves_nothing_of_it(
 
         after = _scores(stage)
         for number in range(PEOPLE):
-            for name in SCORE:
-                edited = (_email(number), name) == human["field"]
-                expected = "Ask Robin" if edited else before[_email(number)][name]
-                assert after[_email(number)][name] == expected, (number, name)
+            assert before[_email(number)]
+            edited = {human["field"]: "Ask Robin"} if _email(number) == human["email"] else {}
+            assert after[_email(number)] == {**before[_email(number)], **edited}, number
         tickets = _tickets(stage)
         assert {key for key in flood if tickets[key]["status"] not in {"solved", "closed"}} == {human["ticket"]}
         assert tickets[human["ticket"]]["assignee_id"] == 1002
-        task = stage.simulators.salesforce.truth["objects"]["Task"][human["task"]]
-        assert (task["Status"], task["Subject"]) == ("Completed", human["subject"])
-        assert all(row["Status"] == "Completed" for row in _tasks(stage, flood).values())
+        tasks = _tasks(stage, flood)
+        assert tasks.pop(human["task"]) == human["left"]
+        assert tasks
+        assert all(row["status"].upper() == "COMPLETED" for row in tasks.values())
+        assert all(row["subject"].startswith("Undone with run 2: Call back") for row in tasks.values())
+        assert _withdrawn(stage) == PEOPLE
         assert rehearsal.status().responses["undone"] == PEOPLE
 
         replay(run=2, config=config)
@@ -90,8 +93,8 @@ def test_undo_of_a_flipped_scale_leaves_nothing_of_it(
         assert rehearsal.status().responses["decided"] == 2 * PEOPLE
         assert set(_tickets(stage)) == {*tickets_before, *flood}, "read the right way round nobody is unhappy"
         again = _scores(stage)
-        assert again[_email(0)]["CSAT_Answers__c"] == 2
-        assert again[_email(0)]["CSAT_Health__c"] >= before[_email(0)]["CSAT_Health__c"]
+        assert float(again[_email(0)]["answers"]) == 2
+        assert float(again[_email(0)]["health"]) >= float(before[_email(0)]["health"])
 
 
 def _email(number: int) -> str:
@@ -105,24 +108,39 @@ def _answer(stage: Stage, token: str, number: int, rating: int) -> None:
 
 def _meddle(stage: Stage, flood: list[str]) -> dict[str, Any]:
     """What people do before anybody notices: edit a field, work on a ticket, complete a task."""
-    crm, desk = stage.simulators.salesforce, stage.simulators.zendesk
-    contacts = {row["Email"]: key for key, row in crm.truth["objects"]["Contact"].items()}
-    crm.human_update(contacts[_email(3)], CSAT_Reason__c="Ask Robin")
+    desk = stage.simulators.zendesk
+    contacts = {row.get("email"): key for key, row in _contacts(stage).items()}
     desk.human_update(int(flood[0]), assignee_id=1002, comment={"body": "I called them.", "public": True})
-    tasks = _tasks(stage, flood)
-    task = next(key for key, row in tasks.items() if row["WhoId"] == contacts[_email(5)])
-    crm.human_update(task, Status="Completed")
-    return {
-        "field": (_email(3), "CSAT_Reason__c"),
-        "ticket": flood[0],
-        "task": task,
-        "subject": tasks[task]["Subject"],
-    }
+    task = next(key for key, row in _tasks(stage, flood).items() if row["contact"] == contacts[_email(5)])
+    if stage.simulators.crm == "hubspot":
+        stage.simulators.hubspot.human_update(contacts[_email(3)], csat_reason="Ask Robin")
+        stage.simulators.hubspot.human_update(task, "tasks", hs_task_status="COMPLETED")
+    else:
+        stage.simulators.salesforce.human_update(contacts[_email(3)], CSAT_Reason__c="Ask Robin")
+        stage.simulators.salesforce.human_update(task, Status="Completed")
+    left = _tasks(stage, flood)[task]
+    return {"email": _email(3), "field": "reason", "ticket": flood[0], "task": task, "left": left}
+
+
+def _contacts(stage: Stage) -> dict[str, Row]:
+    """The e-mail address and the score of each contact, by its id, in words the CRMs share."""
+    if stage.simulators.crm == "hubspot":
+        rows = stage.simulators.hubspot.truth["objects"]["contacts"].items()
+        held = {key: row["properties"] for key, row in rows}
+    else:
+        held = stage.simulators.salesforce.truth["objects"]["Contact"]
+    return {key: _plain(row) for key, row in held.items()}
+
+
+def _plain(row: Row) -> Row:
+    """What is set of an address and a score."""
+    names = {name: name.lower().removeprefix("csat_").removesuffix("__c") for name in row}
+    kept = ("email", "health", "band", "reason", "trend", "as_of", "answers")
+    return {short: row[name] for name, short in names.items() if short in kept and row[name] is not None}
 
 
 def _scores(stage: Stage) -> dict[str, Row]:
-    rows = stage.simulators.salesforce.truth["objects"]["Contact"].values()
-    return {row["Email"]: {name: row.get(name) for name in SCORE} for row in rows}
+    return {row["email"]: row for row in _contacts(stage).values() if "email" in row}
 
 
 def _tickets(stage: Stage) -> dict[str, Row]:
@@ -131,20 +149,42 @@ def _tickets(stage: Stage) -> dict[str, Row]:
 
 
 def _tasks(stage: Stage, tickets: list[str]) -> dict[str, Row]:
-    """The tasks that go with some tickets: their descriptions name them."""
-    rows = stage.simulators.salesforce.truth["objects"].get("Task", {})
+    """The tasks that go with some tickets: the last line of their texts names them."""
+    if stage.simulators.crm == "hubspot":
+        rows = stage.simulators.hubspot.truth["objects"].get("tasks", {}).items()
+        tasks = {
+            key: {
+                **{name: row["properties"][f"hs_task_{name}"] for name in ("subject", "status")},
+                "contact": row["associations"]["contacts"][0],
+                "text": row["properties"]["hs_task_body"].replace("<br>", "\n"),
+            }
+            for key, row in rows
+        }
+    else:
+        words = {"subject": "Subject", "status": "Status", "contact": "WhoId", "text": "Description"}
+        found = stage.simulators.salesforce.truth["objects"].get("Task", {}).items()
+        tasks = {key: {word: row[name] for word, name in words.items()} for key, row in found}
     return {
         key: row
-        for key, row in rows.items()
-        if any(str(row["Description"]).splitlines()[-1].endswith(f"/{ticket}") for ticket in tickets)
+        for key, row in tasks.items()
+        if any(str(row["text"]).splitlines()[-1].endswith(f"/{ticket}") for ticket in tickets)
     }
+
+
+def _withdrawn(stage: Stage) -> int:
+    """How many answers on timelines say that they were withdrawn."""
+    if stage.simulators.crm == "hubspot":
+        notes = stage.simulators.hubspot.truth["objects"]["notes"].values()
+        return sum(row["properties"]["hs_note_body"].startswith("Undone with run 2.<br><br>Survey") for row in notes)
+    tasks = stage.simulators.salesforce.truth["objects"]["Task"].values()
+    return sum(row["Subject"].startswith("Undone with run 2: Survey answer") for row in tasks)
 
 
 def _writes(stage: Stage) -> list[str]:
     return [
         entry.path
-        for simulator in (stage.simulators.salesforce, stage.simulators.zendesk, stage.simulators.slack)
-        for entry in simulator.site.requests.writes()
+        for site in (crm_of(stage.simulators).site, stage.simulators.zendesk.site, stage.simulators.slack.site)
+        for entry in site.requests.writes()
     ]
 
 

@@ -72,8 +72,11 @@ def test_the_first_read_lists_everybody_and_the_next_only_what_changed(
     clock.advance(MINUTE)
     nothing, cursor = sweep(crm, cursor)
     assert nothing == []
+    assert crm.contacts_since(None, ()).as_of is None, "a list shows the records themselves"
     account.human_update(ids[7], phone="+49 30 5550100")
     clock.advance(MINUTE)
+    page = crm.contacts_since(cursor, ())
+    assert page.as_of == clock.now() - 2 * MINUTE, "what was written since may not show in the index"
     changed, cursor = sweep(crm, cursor)
     assert [(contact.id, contact.phone) for contact in changed] == [(ids[7], "+49 30 5550100")]
     clock.advance(10 * MINUTE)

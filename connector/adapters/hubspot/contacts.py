@@ -126,7 +126,10 @@ def page(
     onward = cursor.done() if after is None else cursor.next(after)
     records = [one for row in rows for one in _contacts(row, read, types, account, place)]
     # The hourly list of archived contacts follows at once, a new look for changes does not.
-    return Page(records=records, cursor=onward.text, more=after is not None or onward.sweep == "gone")
+    more = after is not None or onward.sweep == "gone"
+    # A search may show a contact as it was before our last write: that is no person's edit of what we wrote.
+    as_of = datetime.fromtimestamp(cursor.begun, UTC) - OVERLAP if cursor.sweep == "changed" else None
+    return Page(records=records, cursor=onward.text, more=more, as_of=as_of)
 
 
 def typed(value: object, kind: str) -> Json:
