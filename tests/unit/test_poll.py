@@ -68,6 +68,15 @@ class ContactPages:
         return Page(records=records, cursor=str(min(at + 1, len(self.pages))), more=at + 1 < len(self.pages))
 
 
+class Lagging(ContactPages):
+    """A feed from an index that may be two minutes late."""
+
+    read_at = NOON
+
+    def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
+        return replace(super().contacts_since(cursor, fields), as_of=self.read_at - timedelta(minutes=2))
+
+
 class Stuck(ContactPages):
     """A feed that promises more and never moves."""
 
@@ -364,6 +373,25 @@ def test_a_late_report_of_what_was_before_is_nobodys_edit(db: Database) -> None:
     poll_again(db, report(values={"CSAT_Health__c": 12.0}, modified_at=NOON - timedelta(minutes=1)))
     with db.read() as tx:
         assert not confirmed.of(tx, CRM, name)["CSAT_Health__c"].theirs
+
+
+@pytest.mark.parametrize(("minutes", "is_theirs"), [(1, False), (3, True)])
+def test_a_lagging_feed_says_nothing_of_what_was_written_since(db: Database, minutes: int, *, is_theirs: bool) -> None:
+    known_contact(db)
+    feed(db, answer(stars=5))
+    decide_all(db, example_settings())
+    name = f"person/1/contact@{CRM}"
+    seen = report(values={"CSAT_Health__c": 12.0}, modified_at=NOON)
+    poll_again(db, seen)
+    with db.write() as tx:
+        confirmed.confirm(tx, CRM, name, {"CSAT_Health__c": 80.0}, {"CSAT_Health__c": NOON})
+        cursors.forget(tx, FEED)
+    clock_of(db).advance(timedelta(minutes=minutes))
+    source = Lagging(pages=[[seen]])
+    source.read_at = db.clock.now()
+    poll(db, source)
+    with db.read() as tx:
+        assert confirmed.of(tx, CRM, name)["CSAT_Health__c"].theirs is is_theirs
 
 
 def test_a_recovery_ends_when_its_ticket_is_solved_by_a_person(db: Database) -> None:
