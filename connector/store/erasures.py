@@ -149,6 +149,11 @@ def under_way(tx: Transaction) -> list[Erasure]:
     return [_erasure(tx, row) for row in rows]
 
 
+def due_since(tx: Transaction) -> datetime | None:
+    """Since when the oldest that is under way could go on; in the future where all of them wait."""
+    return min((one.again_at or one.requested_at for one in under_way(tx)), default=None)
+
+
 def listed(tx: Transaction) -> list[Erasure]:
     """All of them, the newest first."""
     return [_erasure(tx, row) for row in tx.execute(select(erasure).order_by(erasure.c.id.desc())).all()]

@@ -55,6 +55,11 @@ def open_ones(tx: Transaction) -> list[Undoing]:
     return [Undoing(run_id=row.run_id, asked_at=row.asked_at, planned_at=None) for row in rows]
 
 
+def asked_since(tx: Transaction) -> datetime | None:
+    """When the oldest of them was asked for."""
+    return next((one.asked_at for one in open_ones(tx)), None)
+
+
 def planned(tx: Transaction, run_id: int) -> None:
     """Everything there is to restore and close for a run is in the outbox."""
     tx.execute(update(undoing).where(undoing.c.run_id == run_id).values(planned_at=tx.now))

@@ -16,6 +16,7 @@ from connector.domain.model.response import Understanding
 from connector.ports import Contacts, Polling, Tickets, Writer
 from connector.ports.erasing import Erasing
 from connector.ports.taking_back import Retractable
+from connector.store import erasures, lanes, undoings
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync import decide, erasing, fetch, poll, retention, timers, understand, undo
@@ -53,6 +54,9 @@ def make_lanes(
         retention.LANE: retention.RetentionLane(db=db, spans=spans_of(loaded)).drain,
         undo.LANE: undo.UndoLane(db=db, settings=lambda: settings, retractable=retractable(adapters)).drain,
     }
+    telemetry.follow(erasing.LANE, erasures.due_since)
+    telemetry.follow(retention.LANE, partial(lanes.due_at, name=retention.LANE))
+    telemetry.follow(undo.LANE, undoings.asked_since)
     if settings.score is not None:
         telemetry.follow(timers.LANE, timers.due_since)
     for name, adapter in adapters.made.items():

@@ -147,10 +147,10 @@ def test_the_stand_ins_alone_print_the_way_to_them_and_end_when_told(tmp_path: P
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
-        lines.append(line.strip())
-        if line.startswith("Running"):
+        if "Running" in line:
             break
-    environ: Mapping[str, str] = dict(line.removeprefix("export ").split("=", 1) for line in lines[:-1])
+        lines.append(line.strip())
+    environ: Mapping[str, str] = dict(line.removeprefix("export ").split("=", 1) for line in lines)
     checked = subprocess.run(
         [sys.executable, "-m", "connector", "check", "--config", str(ROOT / "config.example.yaml")],
         env={**os.environ, **environ, "CONNECTOR_KEY": "k" * 44},
