@@ -66,6 +66,7 @@ VERSIONS: Final[Mapping[VersionState, str]] = {
     VersionState.STALE: "overtaken by a newer version",
     VersionState.QUARANTINED: "could not be decided",
     VersionState.ERASED: "erased",
+    VersionState.UNDONE: "decided, and taken back since",
 }
 
 
