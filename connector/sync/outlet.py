@@ -46,7 +46,7 @@ class Limits:
     share: float = 1.0
     ceilings: Mapping[WriteKind, Ceiling] = field(default_factory=dict)
     turn: timedelta = timedelta(seconds=1)
-    look: int = 500
+    look: int = 1500
     acts_within: timedelta | None = None
 
 
