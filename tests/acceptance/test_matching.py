@@ -13,7 +13,7 @@ import pytest
 from benchmarks.matching import fill, measure, open_store
 from benchmarks.people import People
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 CONTACTS, ANSWERS = 20_000, 1_000
 
 
@@ -29,4 +29,4 @@ def test_somebody_among_twenty_thousand_is_found_at_once(tmp_path: Path) -> None
     assert figures.precision >= 0.99
     assert figures.recall >= 0.5
     assert figures.found >= 0.7
-    assert figures.median <= 5
+    assert figures.processor <= 5
