@@ -23,10 +23,9 @@ from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
 from connector.store.transaction import Transaction
 from connector.store.writes import WriteRow
-from connector.sync import asking, digest, freezing, pausing, settling
+from connector.sync import asking, ceilings, digest, freezing, pausing, settling
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import (
-    CEILING,
     OBSERVE_MODE,
     Frozen,
     Limits,
@@ -219,12 +218,18 @@ class WriteLane:
             outlet.tell(tx, row, "held", reason=OBSERVE_MODE)
 
     def _give_up_old(self, tx: Transaction) -> None:
-        """Past its age an action is not wanted any more. What is in doubt is asked about at least once before."""
+        """Past its age an action is not wanted any more, unless a ceiling keeps it back.
+
+        What is in doubt is asked about at least once before.
+        """
         outlet = self._outlet
         loud: Counter[WriteKind] = Counter()
         for row in intents.too_old(tx, outlet.account):
             is_open = row.state in {IntentState.IN_DOUBT, IntentState.SUBMITTED}
             if is_open and row.write_id is not None and not writes.get(tx, row.write_id).asks:
+                continue
+            if ceilings.keeps_back(tx, row):
+                intents.set_aside(tx, row, give_up_at=tx.now + ceilings.ANOTHER_AGE)
                 continue
             was_wanted = not self._was_observed(tx, row)
             given_up = self._give_up(tx, row, f"too old; {row.reason}" if row.reason else "too old")
@@ -274,11 +279,7 @@ class WriteLane:
                 self._give_up(tx, row, f"the answer is older than act_on.answered_within by now; {OBSERVE_MODE}")
             else:
                 intents.move(tx, row, Event.RELEASED)
-        if not intents.held_for(tx, outlet.account, CEILING, limit=1):
-            return
-        for kind in WriteKind:
-            for row in intents.held_for(tx, outlet.account, CEILING, freezing.room_for(tx, outlet, kind), kind=kind):
-                intents.move(tx, row, Event.RELEASED)
+        ceilings.release(tx, outlet)
 
     def _settle_due(self, hold: LaneHold, most: int) -> int:
         due = asking.due(self._outlet, hold, most=most)
@@ -361,22 +362,9 @@ class WriteLane:
                 instants = [*waits, ends]
             else:
                 due = intents.next_due(tx, outlet.account, after=seen or began)
-                instants = [*waits, ends, due, writes.next_settling(tx, outlet.account), *self._ceilings_end(tx)]
+                instants = [*waits, ends, due, writes.next_settling(tx, outlet.account), *ceilings.ends(tx, outlet)]
                 instants += [tx.now] if digest.is_due(tx, outlet.account) else []
         return min((at for at in instants if at is not None), default=None)
-
-    def _ceilings_end(self, tx: Transaction) -> list[datetime]:
-        outlet = self._outlet
-        ends = []
-        for kind, ceiling in outlet.limits.ceilings.items():
-            if not intents.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
-                continue
-            if freezing.room_for(tx, outlet, kind):  # what was sent came to nothing; the next turn releases as many
-                ends.append(tx.now)
-                continue
-            oldest = writes.oldest_since(tx, outlet.account, kind, tx.now - ceiling.per)
-            ends.append((oldest or tx.now) + ceiling.per + timedelta(microseconds=1))
-        return ends
 
 
 def _is_news(row: IntentRow) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -181,6 +182,26 @@ def test_a_ceiling_that_is_taken_away_lets_go_of_what_it_held(bench: Bench) -> N
     bench.restart()
     bench.run(MINUTE)
     assert {bench.state(f"t{number}") for number in range(3)} == {S.CONFIRMED}
+
+
+def test_what_a_ceiling_keeps_back_is_sent_in_the_end_with_what_waits_for_it(bench: Bench) -> None:
+    bench.limits = Limits(parallel=1, timeout=10 * SECOND, ceilings={WriteKind.TICKET: Ceiling(count=1, per=DAY)})
+    bench.start()
+    for number in range(6):
+        ticket, note = intent(f"t{number}", object=f"o{number}"), f"response/{number}/answer/1"
+        add = {"kind": WriteKind.NOTE, "target": f"o{number}", "after": (f"o{number}",), "fields": {"text": "more"}}
+        bench.plan(ticket, intent(f"n{number}", object=note, **add))
+    bench.run(10 * DAY)
+    assert {bench.state(f"{what}{number}") for what in "tn" for number in range(6)} == {S.CONFIRMED}
+    assert not [cause for cause, _ in bench.told if cause.startswith("given_up")]
+
+
+def test_news_grow_old_under_a_ceiling(bench: Bench) -> None:
+    bench.limits = Limits(parallel=1, timeout=10 * SECOND, ceilings={WriteKind.ALERT: Ceiling(count=1, per=DAY)})
+    bench.start()
+    bench.plan(*(intent(f"a{number}", kind=WriteKind.ALERT, object=f"m{number}") for number in range(6)))
+    bench.run(10 * DAY)
+    assert Counter(bench.state(f"a{number}") for number in range(6))[S.GIVEN_UP] >= 2
 
 
 @pytest.mark.parametrize("look", [500, 3])

@@ -510,16 +510,17 @@ def test_open_to_given_up_when_too_old(bench: Bench, stands: IntentState) -> Non
         fail_next(bench, *[Trouble.REFUSED] * 50)
     elif stands is S.BLOCKED:
         wanted = replace(wanted, after=(CONTACT,))
-    elif stands is S.HELD:
-        bench.limits = Limits(parallel=1, ceilings={WriteKind.TICKET: Ceiling(count=0, per=timedelta(hours=1))})
-        bench.start()
     elif stands is S.SUBMITTED:
         with_outcome(bench, "job")
         bench.twin.job_takes = timedelta(days=1)
-    else:
+    elif stands is S.IN_DOUBT:
         bench.promises = bench.twin.promises = {**PROMISES, WriteKind.TICKET: KEYED_ONLY}
         fail_next(bench, *[Trouble.LOST_BEFORE] * 500)
     bench.plan(wanted)
+    if stands is S.HELD:
+        held = bench.row("k1")
+        with bench.db.write() as tx:
+            intents.move(tx, held, Event.STORM, "too many unhappy answers")
     bench.drain()
     assert bench.state() is stands
     bench.run()
