@@ -196,6 +196,19 @@ def test_what_a_ceiling_keeps_back_is_sent_in_the_end_with_what_waits_for_it(ben
     assert not [cause for cause, _ in bench.told if cause.startswith("given_up")]
 
 
+def test_what_a_ceiling_let_go_has_time_to_be_sent(bench: Bench) -> None:
+    bench.limits = Limits(parallel=1, timeout=10 * SECOND, ceilings={WriteKind.TICKET: Ceiling(count=1, per=DAY)})
+    bench.start()
+    soon = {"give_up_at": NOON + DAY + 5 * MINUTE}
+    add = {"kind": WriteKind.NOTE, "target": "o1", "after": ("o1",), "fields": {"text": "more"}}
+    bench.plan(intent("t0", object="o0"), intent("t1", object="o1", **soon), intent("n1", object="note", **add, **soon))
+    bench.run(DAY - MINUTE)
+    assert bench.state("t0") is S.CONFIRMED
+    bench.twin.faults = [Fault(trouble=Trouble.REFUSED)] * 12
+    bench.run(2 * DAY)
+    assert (bench.state("t1"), bench.state("n1")) == (S.CONFIRMED, S.CONFIRMED)
+
+
 def test_news_grow_old_under_a_ceiling(bench: Bench) -> None:
     bench.limits = Limits(parallel=1, timeout=10 * SECOND, ceilings={WriteKind.ALERT: Ceiling(count=1, per=DAY)})
     bench.start()
