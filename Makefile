@@ -33,7 +33,7 @@ docs: $(STAMP)
 	$(BIN)/python -m tests.pages
 
 import-100k: $(STAMP)
-	IMPORT_ROWS=100000 $(BIN)/python -m pytest -s tests/acceptance/test_import.py -k open_nothing
+	IMPORT_ROWS=$(or $(ROWS),100000) $(BIN)/python -m pytest -s tests/acceptance/test_import.py -k 'open_nothing or with_act'
 
 bench-matching: $(STAMP)
 	$(BIN)/python -m benchmarks.matching $(if $(CONTACTS),--contacts $(CONTACTS)) $(if $(FOLDER),--folder $(FOLDER))
