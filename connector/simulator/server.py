@@ -196,6 +196,11 @@ class Site:
         with self.lock:
             heapq.heappush(self._later, (self.clock.now() + delay, next(self._numbers), act))
 
+    @property
+    def next_due(self) -> datetime | None:
+        """When `settle` has something to do next; None when nothing waits."""
+        return self._later[0][0] if self._later else None
+
     def settle(self) -> None:
         """Do what has become due. The caller holds the lock."""
         now = self.clock.now()
@@ -299,11 +304,12 @@ class Site:
             return _send(replace(answer, headers={**answer.headers, **wait}))
         if fault.kind is FaultKind.COMMIT_LATE:
             self.later(timedelta(seconds=fault.seconds), lambda: self._act(call, _Told()))
-        return RESET
+            return RESET
+        return self._fall_silent(fault)
 
     def _misbehave_late(self, fault: Fault, answer: Answer) -> Sent:
         if fault.kind is FaultKind.RESET_AFTER_COMMIT:
-            return RESET
+            return self._fall_silent(fault)
         if fault.kind is FaultKind.ERROR_AFTER_COMMIT:
             return _send(self._complain(fault, 500))
         if fault.kind is FaultKind.SLOW_ANSWER:
@@ -314,6 +320,12 @@ class Site:
         if fault.kind is FaultKind.TORN:
             return replace(sent, body=half)
         return replace(sent, body=half, announced=len(sent.body), reset=True)
+
+    def _fall_silent(self, fault: Fault) -> Sent:
+        """Break the connection, after `seconds` of the simulator's clock: a time-out for a client on the same clock."""
+        if fault.seconds:
+            self.clock.wait(threading.Event(), fault.seconds)
+        return RESET
 
     def _complain(self, fault: Fault, status: int) -> Answer:
         row = Refusal(fault.status or status, fault.code or "FAULT", fault.message or "Refused on request")

@@ -35,13 +35,16 @@ class Limits:
     """How fast and how much.
 
     `timeout` is the most a call may take, connecting included; no write starts with less than that left of the lease.
-    `share` is the part of the vendor's quota that is ours, 0 to 1. `turn` is how long one drain lasts at most, calls
-    that have begun aside. `look` is how many due intents are looked at together. `acts_within`: what was held in
-    observe mode and opens, tells or asks something is not sent once the answer behind it is older; None: at any age.
+    `parallel` is how many are under way together; `in_turn`: they are sent one after another all the same, for a
+    rehearsal that is to be the same each time. `share` is the part of the vendor's quota that is ours, 0 to 1. `turn`
+    is how long one drain lasts at most, calls that have begun aside. `look` is how many due intents are looked at
+    together. `acts_within`: what was held in observe mode and opens, tells or asks something is not sent once the
+    answer behind it is older; None: at any age.
     """
 
     timeout: timedelta = timedelta(seconds=15)
     parallel: int = 4
+    in_turn: bool = False
     linger: timedelta = timedelta(0)
     share: float = 1.0
     ceilings: Mapping[WriteKind, Ceiling] = field(default_factory=dict)

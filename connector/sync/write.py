@@ -312,10 +312,9 @@ class WriteLane:
 
     def _send(self, hold: LaneHold, frozen: Sequence[WriteRow]) -> None:
         """Send what is frozen, several at once; each answer is committed as it arrives."""
-        if len(frozen) == 1:
-            self._answered(hold, frozen[0], self._call(hold, frozen[0]))
-            return
-        if not frozen:
+        if len(frozen) <= 1 or self._outlet.limits.in_turn:
+            for write in frozen:
+                self._answered(hold, write, self._call(hold, write))
             return
         with ThreadPoolExecutor(max_workers=len(frozen), thread_name_prefix=self.name) as pool:
             calls: dict[Future[Answer], WriteRow] = {}

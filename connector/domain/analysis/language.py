@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 UNKNOWN_LANGUAGE = "und"
@@ -68,7 +69,9 @@ class Languages:
             return self._identifier
 
 
+@lru_cache(maxsize=4)
 def _read_model(codes: tuple[str, ...]) -> _Identifier:
+    """Read once a process: a reload need not read it again."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # numpy, see Languages
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
