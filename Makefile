@@ -14,8 +14,7 @@ demo: $(STAMP)
 	$(BIN)/connector demo $(if $(KEEP),--keep) $(if $(SEED),--seed $(SEED))
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not alone'
-	$(BIN)/python -m pytest -s -m alone
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m 'not slow' --ignore=tests/durability

@@ -93,7 +93,7 @@ def measure(crm: str, folder: Path, *, answers: int = ANSWERS, linger: str = LIN
     """Feed a daemon in `folder` and count. Raises ConnectorError when it does not come to rest."""
     clock = SystemClock()
     with start_all(clock, crm=crm) as simulators:
-        people = _people(simulators, answers)
+        people = people_in(simulators, answers)
         overrides = {"CONNECTOR__HEALTH_SCORE__WRITE__LINGER": linger}
         with Rehearsal(folder, ROOT, simulators, clock, overrides=overrides) as rehearsal:
             sent = _feed(rehearsal, people)
@@ -102,14 +102,14 @@ def measure(crm: str, folder: Path, *, answers: int = ANSWERS, linger: str = LIN
             assert now.responses == {"decided": answers}
             assert {state for state, number in now.intents.items() if number} <= {"confirmed", "superseded"}
         unhappy = sum(one.unhappy for one in sent)
-        waits = _waits(simulators, sent)
+        waits = seconds_to_tickets(simulators, {one.token: one.due for one in sent if one.unhappy})
         assert len(waits) == unhappy
         return Figures(
-            crm=crm_of(simulators).name, answers=answers, unhappy=unhappy, calls=_calls(simulators), waits=waits
+            crm=crm_of(simulators).name, answers=answers, unhappy=unhappy, calls=calls_of(simulators), waits=waits
         )
 
 
-def _people(simulators: Simulators, answers: int) -> list[str]:
+def people_in(simulators: Simulators, answers: int) -> list[str]:
     """One name an answer, like no other: who looks like a contact would be held. Every second is a contact already."""
     dice = random.Random(7)
     people = [f"{_word(dice)} {_word(dice)}" for _ in range(answers)]
@@ -136,7 +136,7 @@ def _feed(rehearsal: Rehearsal, people: list[str]) -> list[Sent]:
 
     def post(number: int) -> Sent:
         due = began + timedelta(seconds=number / PER_SECOND)
-        body = _delivery(f"tok{number:05d}", people[number], due, dice, unhappy=number in unhappy)
+        body = delivery(f"tok{number:05d}", people[number], due, dice, unhappy=number in unhappy)
         status = rehearsal.deliver("typeform", body.encode())
         return Sent(token=f"tok{number:05d}", unhappy=number in unhappy, due=due, status=status)
 
@@ -150,7 +150,8 @@ def _feed(rehearsal: Rehearsal, people: list[str]) -> list[Sent]:
     return [future.result() for future in futures]
 
 
-def _delivery(token: str, name: str, at: datetime, dice: random.Random, *, unhappy: bool) -> str:
+def delivery(token: str, name: str, at: datetime, dice: random.Random, *, unhappy: bool) -> str:
+    """An answer as Typeform's webhook says it."""
     answers: list[dict[str, object]] = [
         _number("csat", "opinion_scale", dice.choice([1, 2]) if unhappy else 5),
         _number("recommend", "nps", dice.choice([0, 3]) if unhappy else 9),
@@ -182,8 +183,8 @@ def _field(ref: str, kind: str) -> dict[str, object]:
     return {"id": f"fld-{ref}", "ref": ref, "type": kind}
 
 
-def _waits(simulators: Simulators, sent: list[Sent]) -> list[float]:
-    """Seconds from when an unhappy answer was posted until its ticket was there."""
+def seconds_to_tickets(simulators: Simulators, due: Mapping[str, datetime]) -> list[float]:
+    """Seconds until each ticket was there, from when the answer with its token was due."""
     site = simulators.zendesk.site
     tickets = site.truth.kind("ticket")
     made = {
@@ -191,10 +192,11 @@ def _waits(simulators: Simulators, sent: list[Sent]) -> list[float]:
         for entry in site.truth.writes
         if entry["kind"] == "ticket" and entry["action"] == "create"
     }
-    return [(made[one.token] - one.due).total_seconds() for one in sent if one.unhappy]
+    return [(made[token] - at).total_seconds() for token, at in due.items()]
 
 
-def _calls(simulators: Simulators) -> dict[str, Counter[str]]:
+def calls_of(simulators: Simulators) -> dict[str, Counter[str]]:
+    """Every call so far, by vendor and endpoint."""
     crm = crm_of(simulators)
     sites = {crm.name: crm.site, "Zendesk": simulators.zendesk.site, "Slack": simulators.slack.site}
     return {name: Counter(site.requests.counts()) for name, site in sites.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
@@ -25,3 +25,23 @@ def logging_as_before() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(False)
+
+
+@pytest.fixture
+def show(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says a figure that people want to see of a run that passed, after it, also when several workers ran it."""
+
+    def say(text: str) -> None:
+        record_property("shown", text)
+
+    return say
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests wanted to show."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    shown = [str(text) for report in reports for name, text in report.user_properties if name == "shown"]
+    if shown:
+        terminalreporter.section("figures")
+        for text in shown:
+            terminalreporter.write_line(text)

@@ -12,7 +12,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -121,9 +121,7 @@ def peak(process: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
-def test_old_answers_open_nothing_message_nobody_and_move_scores(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_old_answers_open_nothing_message_nobody_and_move_scores(tmp_path: Path, show: Callable[[str], None]) -> None:
     clock = SystemClock()
     people = max(KNOWN * 2, ROWS // 3)
     with start_all(clock) as simulators:
@@ -153,11 +151,8 @@ def test_old_answers_open_nothing_message_nobody_and_move_scores(
     made = {name: held[name] - before[name] for name in held}
     assert made == {"tickets": 1, "tasks": 1, "timeline": 1, "contacts": 1, "messages": 0, "scores": KNOWN + 1}
     assert ran.memory <= MOST_MEMORY
-    with capsys.disabled():
-        print(  # noqa: T201  # the figures `make import-100k` is for
-            f"\n{ROWS:,} rows in {ran.seconds:.0f} s ({ROWS / ran.seconds:.0f} a second, everything included), "
-            f"{ran.memory / 2**20:.0f} MB"
-        )
+    speed = f"{ROWS / ran.seconds:.0f} a second, everything included"
+    show(f"{ROWS:,} rows in {ran.seconds:.0f} s ({speed}), {ran.memory / 2**20:.0f} MB")
 
 
 @dataclass

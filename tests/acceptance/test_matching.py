@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 CONTACTS, ANSWERS = 20_000, 1_000
 
 
-def test_somebody_among_twenty_thousand_is_found_at_once(tmp_path: Path) -> None:
+def test_somebody_among_twenty_thousand_is_found_at_once(tmp_path: Path, show: Callable[[str], None]) -> None:
     people = People(CONTACTS)
     db = open_store(tmp_path)
     fill(db, people)
@@ -25,7 +25,7 @@ def test_somebody_among_twenty_thousand_is_found_at_once(tmp_path: Path) -> None
     measure(db, asked[:50])  # the first look-ups compile their statements
     figures = measure(db, asked)
     db.close()
-    sys.stdout.write(f"\n{CONTACTS} contacts, {ANSWERS} answers no key finds: {figures.line('by likeness')}\n")
+    show(f"{CONTACTS} contacts, {ANSWERS} answers no key finds: {figures.line('by likeness')}")
     assert figures.precision >= 0.99
     assert figures.recall >= 0.5
     assert figures.found >= 0.7

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -17,16 +17,13 @@ def _words(*, number: bool, is_half: bool) -> str:
 
 @pytest.mark.parametrize(("number", "recall"), [(False, 0.54), (True, 0.64)])
 @pytest.mark.parametrize("is_half", [False, True])
-def test_links_on_febrl_are_right(
-    number: bool, recall: float, is_half: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_links_on_febrl_are_right(number: bool, recall: float, is_half: bool, show: Callable[[str], None]) -> None:
     originals, copies = people("dataset4a", number=number), people("dataset4b", number=number)
     assert (len(originals), len(copies)) == (5000, 5000)
     if is_half:
         originals = {one: profile for one, profile in originals.items() if int(one) % 2}
     outcome = link(originals, copies, Fuzzy(do=Do.LINK))
-    with capsys.disabled():
-        sys.stdout.write(f"\nFebrl 4, {outcome.line(_words(number=number, is_half=is_half))}\n")
+    show(f"Febrl 4, {outcome.line(_words(number=number, is_half=is_half))}")
     assert min(outcome.certainties) >= 92
     assert outcome.precision >= 0.99
     assert outcome.recall >= recall

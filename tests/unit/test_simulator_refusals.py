@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from connector.simulator import hubspot, salesforce, slack, zendesk
@@ -16,9 +18,8 @@ TABLES = {
 }
 
 
-def test_the_number_of_refusals_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_number_of_refusals_is_printed(show: Callable[[str], None]) -> None:
     counts = {vendor: len(table) for vendor, table in TABLES.items()}
-    with capsys.disabled():
-        parts = ", ".join(f"{vendor} {count}" for vendor, count in counts.items())
-        print(f"\nsimulators refuse {sum(counts.values())} things: {parts}")  # noqa: T201  # asked for
+    parts = ", ".join(f"{vendor} {count}" for vendor, count in counts.items())
+    show(f"simulators refuse {sum(counts.values())} things: {parts}")
     assert all("throttled" in table and "unknown-route" in table for table in TABLES.values())
