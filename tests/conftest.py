@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests import stores
+
 # A change is judged by what it changes, not by the dice of the day: with CI set, property tests draw the same examples
 # every time. At the keyboard they keep looking for new ones.
 settings.register_profile("steady", derandomize=True)
@@ -25,3 +27,18 @@ def logging_as_before() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(False)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked `both_stores` runs on SQLite and on PostgreSQL; `only_sqlite` takes a test of such a file out."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "both_stores" in marks and "only_sqlite" not in marks:
+        metafunc.fixturenames.append("store_kind")
+        metafunc.parametrize("store_kind", stores.KINDS, indirect=True)
+
+
+@pytest.fixture
+def store_kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the store of the test is."""
+    with stores.on(request.param):
+        yield request.param

@@ -241,7 +241,7 @@ class Commits:
 class FullDisk:
     """Stands where the database's writing transaction was."""
 
-    def __call__(self) -> AbstractContextManager[Transaction]:
+    def __call__(self, *, beside: bool = False) -> AbstractContextManager[Transaction]:
         raise StoreError("the store cannot be used: its disk is full")
 
 
