@@ -53,6 +53,17 @@ def prepared_url(folder: Path, prepare: Callable[[str], None]) -> str:
     return store_url(folder)
 
 
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """The URL of an empty database, whatever the kind of this test's store; dropped when the block ends."""
+    name = server().database()
+    try:
+        yield server().url(name)
+    finally:
+        _hang_up()
+        server().drop(name)
+
+
 def database_of(url: str) -> str:
     """The name of the database in the URL of a store at the server."""
     return url.partition("?")[0].rpartition("/")[2]
@@ -90,18 +101,22 @@ def on(kind: str) -> Iterator[None]:
 def _drop() -> None:
     if not _databases:
         return
-    gc.collect(1)
-    for connection in _connections:
-        connection.close()
-    _connections.clear()
+    _hang_up()
     for name in _databases.values():
         server().drop(name)
     _databases.clear()
 
 
+def _hang_up() -> None:
+    gc.collect(1)
+    for connection in _connections:
+        connection.close()
+    _connections.clear()
+
+
 @event.listens_for(Pool, "connect")
 def _remember(connection: object, _record: object) -> None:
-    if is_server() and isinstance(connection, psycopg.Connection):
+    if isinstance(connection, psycopg.Connection):
         _connections.append(connection)  # whoever ends a test rarely closes its store
 
 

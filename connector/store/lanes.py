@@ -100,6 +100,11 @@ def holds(tx: Transaction, hold: Hold) -> bool:
     return tx.execute(query).one_or_none() is not None
 
 
+def is_leased(at: datetime) -> ColumnElement[bool]:
+    """Whether somebody holds a lane at that instant."""
+    return and_(lane.c.owner.is_not(None), lane.c.lease_until > at)
+
+
 def _is_held(hold: Hold) -> ColumnElement[bool]:
     return and_(lane.c.name == hold.name, lane.c.owner == hold.owner, lane.c.epoch == hold.epoch)
 
