@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What is marked `both_stores` runs on SQLite and on PostgreSQL; `only_sqlite` takes a test of such a file out."""
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     if "both_stores" in marks and "only_sqlite" not in marks:
-        metafunc.fixturenames.append("store_kind")
+        metafunc.fixturenames.insert(0, "store_kind")  # before whatever makes the store
         metafunc.parametrize("store_kind", stores.KINDS, indirect=True)
 
 

@@ -54,7 +54,7 @@ def restore(url: str, path: Path, keyring: KeyRing, clock: Clock) -> tuple[Distr
     Raises:
         StoreError: the store is a server or in use, the backup is none, or it was sealed with other keys.
     """
-    target = _file(url, "restore it with `pg_restore`")
+    target = _file(url, "restore it with `pg_restore`, then run `connector restore --done`")
     fresh = target.with_name(target.name + ".restoring")
     with alone(url):
         _remove(fresh)
@@ -70,6 +70,16 @@ def restore(url: str, path: Path, keyring: KeyRing, clock: Clock) -> tuple[Distr
         finally:
             _remove(fresh)
     return found, aside
+
+
+def put_back_otherwise(url: str, db: Database) -> Distrusted:
+    """The store at `url` was put back by other means than `restore`; `db` is what it is opened with.
+
+    Raises:
+        StoreError: it is in use or cannot be used.
+    """
+    with alone(url), db.write() as tx:
+        return distrust(tx)
 
 
 def _file(url: str, instead: str) -> Path:

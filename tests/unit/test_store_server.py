@@ -16,8 +16,10 @@ from sqlalchemy import create_engine, select, text, update
 from connector.clock import Clock, SystemClock, VirtualClock
 from connector.domain.model.intent import Intent, Priority, WriteKind
 from connector.errors import StoreError
-from connector.store import confirmed, counts, intents, lanes, outbox, quotas
+from connector.store import confirmed, counts, intents, lanes, outbox, people, quotas
 from connector.store.advice import Undone
+from connector.store.backup import back_up, put_back_otherwise, restore
+from connector.store.copying import throw_away
 from connector.store.database import Database
 from connector.store.occupancy import alone, occupied
 from connector.store.schema import count, history, metadata
@@ -389,3 +391,33 @@ def test_a_store_that_is_used_cannot_be_had_alone(db: Database) -> None:
         pass
     with alone(db.url):
         pass
+
+
+def test_a_throw_away_copy_holds_what_the_server_does(db: Database) -> None:
+    with db.write() as tx:
+        older, younger = people.create(tx), people.create(tx)
+        people.merge(tx, older, younger)  # refers to a row that comes after it
+        counts.add(tx, "n", 3)
+    with throw_away(db.url, ring(), VirtualClock(NOON)) as copy, copy.write() as tx:
+        assert counts.all_counts(tx) == {"n": 3}
+        assert people.survivor(tx, older) == younger
+        counts.add(tx, "n")
+    with db.read() as tx:
+        assert counts.all_counts(tx) == {"n": 3}
+
+
+def test_a_server_is_backed_up_by_its_own_means(db: Database, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="pg_dump"):
+        back_up(db.url, tmp_path / "copy.db")
+    with pytest.raises(StoreError, match="connector restore --done"):
+        restore(db.url, tmp_path / "copy.db", ring(), db.clock)
+
+
+def test_who_put_the_store_back_unseen_says_so(db: Database) -> None:
+    planned(db)
+    with occupied(db.url), pytest.raises(StoreError, match="stop every connector"):
+        put_back_otherwise(db.url, db)
+    assert not is_distrusted(db)
+    found = put_back_otherwise(db.url, again(db))
+    assert (found.intents, found.fields) == (1, 1)
+    assert is_distrusted(db)

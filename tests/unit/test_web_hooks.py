@@ -228,8 +228,8 @@ class Commits:
         write = db.write
 
         @contextmanager
-        def counted() -> Iterator[Transaction]:
-            with write() as tx:
+        def counted(*, beside: bool = False) -> Iterator[Transaction]:
+            with write(beside=beside) as tx:
                 yield tx
                 self.begun.set()
                 assert self.gate.wait(20)
