@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
+from tests import stores
+
 # A change is judged by what it changes, not by the dice of the day: with CI set, property tests draw the same examples
 # every time. At the keyboard they keep looking for new ones.
 settings.register_profile("steady", derandomize=True)
@@ -45,3 +47,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("figures")
         for text in shown:
             terminalreporter.write_line(text)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked `both_stores` runs on SQLite and on PostgreSQL; `only_sqlite` takes a test of such a file out."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "both_stores" in marks and "only_sqlite" not in marks:
+        metafunc.fixturenames.insert(0, "store_kind")  # before whatever makes the store
+        metafunc.parametrize("store_kind", stores.KINDS, indirect=True)
+
+
+@pytest.fixture
+def store_kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the store of the test is."""
+    with stores.on(request.param):
+        yield request.param

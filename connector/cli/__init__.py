@@ -21,6 +21,7 @@ from connector.cli import (
     keys,
     mapping,
     match,
+    migrate_store,
     outbox,
     pause,
     person,
@@ -65,6 +66,7 @@ app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("migrate-store")(migrate_store.migrate_store)
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(mapping.app, name="mapping")

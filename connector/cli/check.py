@@ -48,7 +48,7 @@ def _ask(loaded: Loaded, *, as_json: bool) -> None:
     clock = SystemClock()
     db = open_store(loaded.config, clock).create()
     try:
-        found = inspect(loaded, clock, db)
+        found = inspect(loaded, db.clock, db)
     finally:
         db.close()
     if as_json:

@@ -56,7 +56,7 @@ def import_(
         )
     loaded, clock = load_config(config), SystemClock()
     db = open_store(loaded.config, clock)
-    importer = Importer(loaded, db, clock)
+    importer = Importer(loaded, db, db.clock)
     columns = Columns(
         id=id_column,
         time=time_column,

@@ -37,7 +37,7 @@ def draft(
     file = Path("mappings") / "surveys" / f"{called}.yaml"
     db = open_store(loaded.config, clock).create()
     try:
-        accounts = Accounts(loaded, clock, db, read_only=True)
+        accounts = Accounts(loaded, db.clock, db, read_only=True)
         text = draft_mapping(loaded, accounts, connection, form, Path(config).parent / file, clock)
     finally:
         db.close()

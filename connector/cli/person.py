@@ -95,7 +95,7 @@ def erase(
             _show_plan(plan, as_json=False)
             typer.confirm("Erase all of it? It cannot be undone.", abort=True, err=True)
         number = _begin(db, known, keep_contacts=keep_contacts) if begun is None else begun.id
-        errand = Errand(loaded, db, clock, skip=frozenset(skip or ()))
+        errand = Errand(loaded, db, db.clock, skip=frozenset(skip or ()))
         done = errand.run(number, seconds=wait, say=lambda text: _say(text, quiet=as_json))
     assert done is not None
     if done.state is not State.DONE:

@@ -1,6 +1,7 @@
 """The embedded engine: one thread a lane, in this process. The lane row guards, so any number of daemons may run it.
 
-A thread waits for its lane's bell, and looks at the store at least once a second in case another process woke the lane.
+A thread waits for its lane's bell, which also rings for what other processes commit, and looks at the store at least
+once a second in case nobody heard.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from connector.errors import ConnectorError, LeaseLost
 from connector.observe import Metrics, correlate, log
 from connector.store import lanes
 from connector.store.database import Database
+from connector.store.listening import listen
 from connector.sync.lane import Drain, LaneHold
 
 TICK = 1.0
@@ -61,6 +63,7 @@ class Embedded:
         self._held: dict[str, LaneHold] = {}
         self._held_lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, args=(name,), name=name, daemon=True) for name in drains]
+        self._ear = threading.Thread(target=listen, args=(db, self._stopping), name="wake-ups", daemon=True)
         self._heart = threading.Thread(target=self._renew_held, name="leases", daemon=True)
 
     def start(self) -> None:
@@ -68,7 +71,7 @@ class Embedded:
         with self._db.write() as tx:
             for name in self._drains:
                 tx.wake(name)
-        for thread in [self._heart, *self._threads]:
+        for thread in [self._heart, self._ear, *self._threads]:
             thread.start()
 
     def stop(self, timeout: float = 30.0) -> bool:
@@ -82,6 +85,7 @@ class Embedded:
         for thread in self._threads:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         self._drained.set()
+        self._ear.join(max(0.0, deadline - self._clock.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, name: str) -> None:
@@ -151,8 +155,9 @@ class Embedded:
 
     def _renew(self, worn: list[tuple[str, LaneHold]]) -> None:
         asked_at = self._clock.monotonic()
-        with self._db.write() as tx:
-            renewed = {name: lanes.renew(tx, held.hold, self._leases[name]) is not None for name, held in worn}
+        # Beside whatever is decided meanwhile; in the order of names, as all who touch several lanes do.
+        with self._db.write(beside=True) as tx:
+            renewed = {name: lanes.renew(tx, held.hold, self._leases[name]) is not None for name, held in sorted(worn)}
         for name, held in worn:
             if renewed[name]:
                 held.extend(asked_at=asked_at, lease=self._seconds(name))

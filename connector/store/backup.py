@@ -10,31 +10,18 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import delete, select, update
-
 from connector.clock import Clock
-from connector.domain.model.transitions import UNSENT
 from connector.errors import ConnectorError, StoreError
-from connector.store import engine, history, lanes
+from connector.store import engine
 from connector.store.copying import copy_file
 from connector.store.database import Database
+from connector.store.distrust import Distrusted, distrust
 from connector.store.keyring import KeyRing
 from connector.store.occupancy import alone
-from connector.store.schema import confirmed, intent, lane, quota, token
-from connector.store.transaction import Transaction
 
 _BESIDE = ("", "-wal", "-shm")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distrusted:
-    """What a store that was put back no longer believes: unsent intents that ask first, fields nobody knows now."""
-
-    intents: int
-    fields: int
 
 
 def back_up(url: str, path: Path) -> None:
@@ -67,7 +54,7 @@ def restore(url: str, path: Path, keyring: KeyRing, clock: Clock) -> tuple[Distr
     Raises:
         StoreError: the store is a server or in use, the backup is none, or it was sealed with other keys.
     """
-    target = _file(url, "restore it with `pg_restore`")
+    target = _file(url, "restore it with `pg_restore`, then run `connector restore --done`")
     fresh = target.with_name(target.name + ".restoring")
     with alone(url):
         _remove(fresh)
@@ -85,23 +72,14 @@ def restore(url: str, path: Path, keyring: KeyRing, clock: Clock) -> tuple[Distr
     return found, aside
 
 
-def distrust(tx: Transaction) -> Distrusted:
-    """The store is older than the world: ask before anything unsent is sent, and believe no confirmed value.
+def put_back_otherwise(url: str, db: Database) -> Distrusted:
+    """The store at `url` was put back by other means than `restore`; `db` is what it is opened with.
 
-    Keys are derived, so what was done after the backup is found by them when it is decided again. Readings of quotas
-    and tokens are of another time; who held a lane then holds it no more.
+    Raises:
+        StoreError: it is in use or cannot be used.
     """
-    waiting = [state.value for state in UNSENT]
-    asking = tx.execute(update(intent).where(intent.c.state.in_(waiting)).values(ask_first=True)).rowcount
-    unknown = tx.execute(update(confirmed).where(confirmed.c.known).values(known=False)).rowcount
-    tx.execute(delete(quota))
-    tx.execute(delete(token))
-    for name, owner in lanes.owners(tx).items():
-        lanes.abandon(tx, name, owner)
-    for (name,) in tx.execute(select(lane.c.name)).all():
-        tx.wake(name)
-    history.append(tx, "restored", detail={"intents": asking, "fields": unknown})
-    return Distrusted(intents=asking, fields=unknown)
+    with alone(url), db.write() as tx:
+        return distrust(tx)
 
 
 def _file(url: str, instead: str) -> Path:

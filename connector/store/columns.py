@@ -31,6 +31,9 @@ class Instant(TypeDecorator[datetime]):
 # SQLite gives rowid behaviour to INTEGER only; PostgreSQL wants 64 bits.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
+# What grows as long as a store lives, or is what another system says, outgrows the 32 bits of PostgreSQL's INTEGER.
+Long = Id
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, insert, select
+from sqlalchemy import URL, insert, select, text
 
 from connector.clock import Clock
 from connector.errors import StoreError
@@ -92,8 +92,10 @@ def _copy_rows(source: URL, copy: Database) -> None:
     reader = engine.open_reader(source)
     try:
         with reader.begin() as original, copy.write() as tx:
-            for table in metadata.sorted_tables:
+            tx.execute(text("PRAGMA defer_foreign_keys = ON"))  # a row may refer to one of its table that comes later
+            for table in reversed(metadata.sorted_tables):
                 tx.execute(table.delete())
+            for table in metadata.sorted_tables:
                 for rows in original.execute(select(table)).mappings().partitions(_ROWS):
                     tx.execute(insert(table), [dict(row) for row in rows])
     finally:

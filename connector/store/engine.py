@@ -11,15 +11,27 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from connector.errors import StoreError
+from connector.store import server
 
 BUSY_SECONDS = 30
 """How long a writer waits for a writer of another process before it gives up."""
 
 _READERS = 16
+_IDLE, _MOST = 4, 20
+"""Connections to a server that each of the two pools keeps, and the most it opens."""
+_NOTICED_DEAD = {
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "application_name": "csat-connector",
+}
+"""So that a server that is gone is noticed within seconds."""
 _CACHE_KIB = 32 * 1024
 
 
@@ -39,9 +51,14 @@ def parse(url: str) -> URL:
     return parsed
 
 
+def is_server(url: URL) -> bool:
+    """Whether the store is a PostgreSQL rather than a file."""
+    return url.get_backend_name() == "postgresql"
+
+
 def exists(url: URL) -> bool:
     """False when the SQLite file is not there yet; a server is asked by connecting."""
-    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
+    return is_server(url) or Path(str(url.database)).exists()
 
 
 def touch(url: URL) -> None:
@@ -56,8 +73,8 @@ def touch(url: URL) -> None:
 
 def open_writer(url: URL, *, durable: bool = True) -> Engine:
     """The engine of writing transactions. Not `durable`: what is lost when the machine stops would not be missed."""
-    if url.get_backend_name() == "postgresql":
-        return _server(url)
+    if is_server(url):
+        return _server(url, isolation_level="READ COMMITTED")
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _settle)
     event.listen(engine, "connect", _keep_pages)
@@ -69,8 +86,8 @@ def open_writer(url: URL, *, durable: bool = True) -> Engine:
 
 def open_reader(url: URL) -> Engine:
     """The engine of read-only snapshots."""
-    if url.get_backend_name() == "postgresql":
-        return _server(url, isolation_level="REPEATABLE READ", pool_size=_READERS)
+    if is_server(url):
+        return _server(url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True})
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=_READERS)
     event.listen(engine, "connect", _settle)
     event.listen(engine, "connect", _read_only)
@@ -78,11 +95,19 @@ def open_reader(url: URL) -> Engine:
     return engine
 
 
+def open_session(url: URL) -> Engine:
+    """The engine of sessions at a server that are in no transaction: for locks and listening as long as they live."""
+    return _server(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+
+
 def _server(url: URL, **options: Any) -> Engine:
+    pool = {} if "poolclass" in options else {"pool_size": _IDLE, "max_overflow": _MOST - _IDLE}
     try:
-        return create_engine(url, pool_pre_ping=True, **options)
+        engine = create_engine(url, connect_args=_NOTICED_DEAD, **pool, **options)
     except ModuleNotFoundError as error:
         raise StoreError("PostgreSQL needs its driver: pip install 'csat-connector[postgresql]'") from error
+    event.listen(engine, "connect", server.settle)
+    return engine
 
 
 def _settle(connection: Any, _record: object) -> None:

@@ -126,6 +126,12 @@ def add(tx: Transaction, arrivals: Sequence[Arrival]) -> Added:
     return Added(new=new, duplicates=len(arrivals) - new)
 
 
+def any_known(tx: Transaction, arrivals: Sequence[Arrival]) -> bool:
+    """Whether one of these deliveries is there already."""
+    digests = [digest(tx, arrival.kind, arrival.payload) for arrival in arrivals]
+    return tx.execute(select(inbox.c.id).where(inbox.c.dedupe.in_(digests)).limit(1)).first() is not None
+
+
 def holds(tx: Transaction, kind: str, payload: bytes) -> bool:
     """Whether this delivery is there already, or was erased."""
     known = digest(tx, kind, payload)

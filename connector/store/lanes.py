@@ -93,10 +93,16 @@ def finish(tx: Transaction, hold: Hold, next_due: datetime | None) -> bool:
 def holds(tx: Transaction, hold: Hold) -> bool:
     """True while the lane is still this holder's and the lease has not run out.
 
-    The row stays locked until the transaction ends where the database locks rows, so nobody takes the lane in between.
+    Nobody takes the lane in between: that is a writing transaction, too, and there is one at a time. The row is not
+    locked, or every wake-up of the lane and the renewal of its lease would wait for what its holder does.
     """
-    query = select(lane.c.name).where(_is_held(hold), lane.c.lease_until > tx.now).with_for_update()
+    query = select(lane.c.name).where(_is_held(hold), lane.c.lease_until > tx.now)
     return tx.execute(query).one_or_none() is not None
+
+
+def is_leased(at: datetime) -> ColumnElement[bool]:
+    """Whether somebody holds a lane at that instant."""
+    return and_(lane.c.owner.is_not(None), lane.c.lease_until > at)
 
 
 def _is_held(hold: Hold) -> ColumnElement[bool]:
@@ -119,9 +125,15 @@ def _earlier(at: datetime) -> ColumnElement[datetime]:
 
 
 def owners(tx: Transaction) -> dict[str, str]:
-    """Who holds each lane that is held."""
-    rows = tx.execute(select(lane.c.name, lane.c.owner).where(lane.c.owner.is_not(None)))
+    """Who holds each lane that is held, by name."""
+    rows = tx.execute(select(lane.c.name, lane.c.owner).where(lane.c.owner.is_not(None)).order_by(lane.c.name))
     return {row.name: row.owner for row in rows}
+
+
+def due(tx: Transaction) -> list[str]:
+    """The lanes that can be taken now."""
+    rows = tx.execute(select(lane.c.name).where(or_(_resting_and_due(tx), _abandoned(tx))))
+    return [str(row.name) for row in rows]
 
 
 def abandon(tx: Transaction, name: str, owner: str) -> None:

@@ -1,4 +1,6 @@
-"""Who works on a SQLite store right now: a lock file beside it, held by the system for as long as a process lives.
+"""Who works on a store right now: a lock file beside a SQLite file, a lock at a PostgreSQL server.
+
+Either is held by the system for as long as a process lives.
 
 Lanes are leased while they are drained only, so that an idle daemon could not be told from none by looking into the
 store.
@@ -9,11 +11,14 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from sqlalchemy import URL
+
 from connector.errors import StoreError
-from connector.store import engine
+from connector.store import engine, server
+from connector.store.advice import advised
 
 
 @contextmanager
@@ -37,8 +42,9 @@ def alone(url: str) -> Iterator[None]:
 @contextmanager
 def _locked(url: str, how: int, refusal: str) -> Iterator[None]:
     parsed = engine.parse(url)
-    if parsed.get_backend_name() != "sqlite":
-        yield  # a server knows who is connected, and is not replaced by moving a file
+    if engine.is_server(parsed):
+        with _locked_at_server(parsed, refusal, alone=how == fcntl.LOCK_EX):
+            yield
         return
     path = Path(f"{parsed.database}.lock")
     try:
@@ -53,3 +59,16 @@ def _locked(url: str, how: int, refusal: str) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+@contextmanager
+def _locked_at_server(url: URL, refusal: str, *, alone: bool) -> Iterator[None]:
+    sessions = engine.open_session(url)
+    with ExitStack() as stack:
+        stack.callback(sessions.dispose)
+        with advised():
+            connection = stack.enter_context(sessions.connect())
+            is_ours = server.occupy(connection, alone=alone)
+        if not is_ours:
+            raise StoreError(refusal)
+        yield

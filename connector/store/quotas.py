@@ -5,12 +5,15 @@ when it is closed. Writes, questions and polling spend the same budget, in every
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, literal, select, update
 
 from connector.store.schema import quota
 from connector.store.transaction import Transaction
+
+UNTIL_SAID = timedelta(minutes=1)
+"""How long a window is believed to last until a reply says when it resets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +42,16 @@ def of(tx: Transaction, account: str) -> dict[str, Quota]:
 
 
 def spend(tx: Transaction, account: str, endpoint_class: str, calls: int = 1) -> None:
-    """Calls are about to be made."""
+    """Calls are about to be made. The first ones after a window are the first ones of the next."""
     _make(tx, account, endpoint_class)
+    is_next = (quota.c.resets_at <= tx.now) & quota.c.capacity.is_not(None)
+    left = case((is_next, quota.c.capacity), else_=quota.c.remaining)
     tx.execute(
         update(quota)
         .where(quota.c.account == account, quota.c.endpoint_class == endpoint_class)
         .values(
-            remaining=case((quota.c.remaining >= calls, quota.c.remaining - calls), else_=quota.c.remaining * 0),
+            remaining=case((left >= calls, left - calls), else_=left * 0),
+            resets_at=case((is_next, literal(tx.now + UNTIL_SAID, quota.c.resets_at.type)), else_=quota.c.resets_at),
         )
     )
 
@@ -73,8 +79,16 @@ def read(
     capacity: int | None,
     resets_at: datetime | None,
 ) -> None:
-    """The vendor said how much is left."""
+    """The vendor said how much is left.
+
+    Before the window is over that never raises what is left: a reply does not know of the calls that another process,
+    or another lane, has been granted since and not made yet.
+    """
     _make(tx, account, endpoint_class)
+    known = of(tx, account)[endpoint_class]
+    if known.remaining is not None and known.resets_at is not None and known.resets_at > tx.now:
+        remaining = known.remaining if remaining is None else min(remaining, known.remaining)
+        resets_at = known.resets_at if resets_at is None else min(resets_at, known.resets_at)
     tx.execute(
         update(quota)
         .where(quota.c.account == account, quota.c.endpoint_class == endpoint_class)

@@ -71,6 +71,7 @@ def reseal(tx: Transaction, ring: KeyRing, place: Place, limit: int = SLICE) -> 
 
 def finish(tx: Transaction, ring: KeyRing) -> tuple[str, ...]:
     """Forget the keys that seal nothing any more; returns the hex ids of those that `privacy.keys` may now lack."""
+    tx.keep_out()  # nobody seals with an old key while it is seen that none does
     keys.reseal_index(tx, ring)
     left = under_keys(tx)
     free = tuple(one for one in ring.key_ids[1:] if not left[one])

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from connector.store.columns import EPOCH, Id, Instant, metadata
+from connector.store.columns import EPOCH, Id, Instant, Long, metadata
 from connector.store.erased import erased, erasure
 from connector.store.ledger import pause, prior, storm, undoing
 from connector.store.mirror import contact, match_block, ticket
@@ -62,7 +62,7 @@ inbox = Table(
     Column("state", Text, nullable=False, comment="received | mapped | duplicate | ignored | quarantined | erased"),
     Column("priority", Integer, nullable=False, default=0, comment="0 live, 1 backfill"),
     Column("received_at", Instant, nullable=False),
-    Column("duplicates", Integer, nullable=False, default=0, comment="identical deliveries that arrived again"),
+    Column("duplicates", Long, nullable=False, default=0, comment="identical deliveries that arrived again"),
     Column("payload", LargeBinary, comment="sealed; null once retention or erasure took it"),
     Column("field", Text, comment="where mapping failed"),
     Column("reason", Text, comment="why it is quarantined or ignored; no personal data"),
@@ -226,7 +226,7 @@ write = Table(
     Column("items", LargeBinary, nullable=False, comment="sealed JSON of the rendered items, to ask by"),
     Column("size", Integer, nullable=False),
     Column("sent_at", Instant, nullable=False),
-    Column("epoch", Integer, nullable=False, comment="of the lane that sent it"),
+    Column("epoch", Long, nullable=False, comment="of the lane that sent it"),
     Column("ask_at", Instant),
     Column("asks", Integer, nullable=False, default=0),
     Column("job", Text),
@@ -323,10 +323,10 @@ lane = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("owner", Text),
-    Column("epoch", Integer, nullable=False, default=0),
+    Column("epoch", Long, nullable=False, default=0),
     Column("lease_until", Instant),
-    Column("wake_seq", Integer, nullable=False, default=0),
-    Column("done_seq", Integer, nullable=False, default=0),
+    Column("wake_seq", Long, nullable=False, default=0),
+    Column("done_seq", Long, nullable=False, default=0),
     Column("wake_at", Instant),
 )
 
@@ -344,8 +344,8 @@ quota = Table(
     Column("account", Text, primary_key=True),
     Column("endpoint_class", Text, primary_key=True),
     Column("blocked_until", Instant),
-    Column("remaining", Integer, comment="as the vendor last said, less what was spent since"),
-    Column("capacity", Integer, comment="of the vendor's whole window, where it says so"),
+    Column("remaining", Long, comment="as the vendor last said, less what was spent since"),
+    Column("capacity", Long, comment="of the vendor's whole window, where it says so"),
     Column("resets_at", Instant, comment="as the vendor last said"),
 )
 
@@ -366,7 +366,7 @@ token = Table(
     Column("grant", Text, primary_key=True),
     Column("sealed", LargeBinary, comment="access and refresh token; sealed JSON"),
     Column("expires_at", Instant),
-    Column("generation", Integer, nullable=False),
+    Column("generation", Long, nullable=False),
     Column("refreshing_until", Instant, comment="single flight across processes"),
 )
 
@@ -387,7 +387,7 @@ count = Table(
     "count",
     metadata,
     Column("name", Text, primary_key=True, comment="forged, oversized, … : what left no other row"),
-    Column("value", Integer, nullable=False),
+    Column("value", Long, nullable=False),
 )
 
 tombstone = Table(

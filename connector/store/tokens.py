@@ -35,7 +35,7 @@ class Tokens:
 
         False when another holder's reservation still runs, or when the store has moved past `generation`.
         """
-        with self._db.write() as tx:
+        with self._db.write(beside=True) as tx:
             if generation == 0:
                 tx.insert_ignore(grant_token, {"grant": grant, "generation": 0})
             reserved = tx.execute(
@@ -52,7 +52,7 @@ class Tokens:
     def save(self, grant: str, token: Token) -> bool:
         """Keep `token` durably and end the reservation; False, keeping nothing, unless it is the next one."""
         refresh = None if token.refresh is None else token.refresh.reveal()
-        with self._db.write() as tx:
+        with self._db.write(beside=True) as tx:
             tx.insert_ignore(grant_token, {"grant": grant, "generation": 0})
             kept = tx.execute(
                 update(grant_token)
@@ -68,7 +68,7 @@ class Tokens:
 
     def release(self, grant: str, generation: int) -> None:
         """Give up the reservation that followed `generation`."""
-        with self._db.write() as tx:
+        with self._db.write(beside=True) as tx:
             tx.execute(
                 update(grant_token)
                 .where(grant_token.c.grant == grant, grant_token.c.generation == generation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, CursorResult, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.model.intent import Json
+from connector.store import server
 from connector.store.keyring import KeyRing
 
 Values = Mapping[str, Any]
@@ -47,6 +48,21 @@ class Transaction:
         """Undo what the block did when it raises, and let the error through; the transaction goes on."""
         with self._connection.begin_nested():
             yield
+
+    def keep_out(self) -> None:
+        """Wait for the transactions that run beside this one, and let none begin before it ends."""
+        if self.is_server:
+            server.keep_out(self._connection)
+
+    def announce(self, lanes: Iterable[str], token: str) -> None:
+        """Tell the processes that listen which lanes are woken, when this commits; `token` says who tells it."""
+        if self.is_server:
+            server.notify(self._connection, " ".join((token, *lanes)))
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the store is a PostgreSQL rather than a file."""
+        return self._connection.dialect.name == "postgresql"
 
     @contextmanager
     def under(self, run_id: int | None) -> Iterator[None]:

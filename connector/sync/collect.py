@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from connector.errors import ConnectorError, MappingError
 from connector.ports import Hook, Source
 from connector.store import counts, inbox
+from connector.store.advice import Undone
 from connector.store.database import Database
 from connector.store.inbox import Arrival
 from connector.sync.outlet import Notify
@@ -100,7 +101,13 @@ class Intake:
     def _commit(self) -> None:
         with self._lock:
             batch, self._waiting = self._waiting, _Batch()
-        with self._db.write() as tx:
+        try:
+            self._store(batch, beside=self._is_new(batch))
+        except Undone:  # the same deliveries reach another process at this moment, in another order
+            self._store(batch, beside=False)
+
+    def _store(self, batch: _Batch, *, beside: bool) -> None:
+        with self._db.write(beside=beside) as tx:
             if batch.arrivals:
                 inbox.add(tx, batch.arrivals)
             for one in batch.arrivals:
@@ -108,10 +115,17 @@ class Intake:
                     tell_quarantined(
                         tx, self._notify, one.connection, form=None, field=one.field or "", reason=one.reason
                     )
-            for name, times in batch.counted.items():
+            for name, times in sorted(batch.counted.items()):
                 counts.add(tx, name, times)
             for lane in batch.lanes:
                 tx.wake(lane)
+
+    def _is_new(self, batch: _Batch) -> bool:
+        """Whether storing it touches no row that others work on, and plans nothing: at a server it need not queue."""
+        if not self._db.is_server or any(one.reason is not None for one in batch.arrivals):
+            return False
+        with self._db.read() as tx:
+            return not inbox.any_known(tx, batch.arrivals)
 
 
 def accept(connection: str, source: Source, hook: Hook) -> list[Arrival]:

@@ -37,10 +37,12 @@ def grant(quota: Quota | None, *, share: float, now: datetime) -> Grant:
         return Grant(calls=UNLIMITED)
     if quota.blocked_until is not None and quota.blocked_until > now:
         return Grant(calls=0, at=quota.blocked_until)
-    if quota.remaining is None or (quota.resets_at is not None and quota.resets_at <= now):
+    is_over = quota.resets_at is not None and quota.resets_at <= now
+    remaining = quota.capacity if is_over else quota.remaining
+    if remaining is None:
         return Grant(calls=UNLIMITED)
     kept = 0 if quota.capacity is None else int(quota.capacity * (1 - share))
-    left = quota.remaining - kept
+    left = remaining - kept
     if left > 0:
         return Grant(calls=left)
     return Grant(calls=0, at=quota.resets_at or now + UNSAID)

@@ -115,8 +115,12 @@ class Rehearsal:
 
     def hang_up(self) -> None:
         """Send SIGHUP, which makes the daemon read its configuration again."""
+        self.signal(signal.SIGHUP)
+
+    def signal(self, number: int) -> None:
+        """Send the daemon a signal."""
         assert self._process is not None, "the daemon does not run"
-        self._process.send_signal(signal.SIGHUP)
+        self._process.send_signal(number)
 
     def metric(self, name: str) -> float | None:
         """A metric without labels, as `/metrics` has it now."""

@@ -37,12 +37,12 @@ class Daemon:
     """
 
     def __init__(self, loaded: Loaded, clock: Clock) -> None:
-        self._clock = clock
         self._log = observe.log("daemon")
         self.telemetry = Telemetry()
         self._occupation = ExitStack()
         self._occupation.enter_context(occupied(loaded.config.store))
         self.db = open_store(loaded.config, clock).create()
+        self._clock = clock = self.db.clock
         self._works = self._make(loaded)
         self._is_open = False
         self._intake = Intake(self.db, notify=self._notify)

@@ -9,9 +9,11 @@ from pathlib import Path
 from connector.adapters.registry import kinds
 from connector.clock import Clock
 from connector.config import Config, Loaded, load
+from connector.config.model import SQLITE
 from connector.errors import ConfigError, Problem
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
+from connector.store.server_clock import ServerClock
 
 
 def load_config(path: str, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -31,13 +33,17 @@ def _exists(file: Path) -> bool:
 
 
 def open_store(config: Config, clock: Clock) -> Database:
-    """The store the configuration names. Nothing is opened before its first transaction. Raises StoreError."""
-    return Database(config.store, KeyRing(config.privacy.keys), clock, graveyard_of(config))
+    """The store the configuration names. Nothing is opened before its first transaction. Raises StoreError.
+
+    Its `clock` is the one to live by: at a server that is the server's, whatever `clock` shows.
+    """
+    ours = clock if config.store.startswith(SQLITE) else ServerClock(clock)
+    return Database(config.store, KeyRing(config.privacy.keys), ours, graveyard_of(config))
 
 
 def graveyard_of(config: Config) -> Path | None:
     """The file with every tombstone; None for a server without one in the configuration."""
     if config.privacy.tombstones is not None:
         return Path(config.privacy.tombstones)
-    prefix, _, file = config.store.partition("sqlite:///")
+    prefix, _, file = config.store.partition(SQLITE)
     return Path(f"{file}.erased") if not prefix and file else None

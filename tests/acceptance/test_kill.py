@@ -90,7 +90,7 @@ def _run(folder: Path, key: str, began: datetime, crm: str, *, kill: bool) -> li
     impatient = {f"CONNECTOR__CONNECTIONS__{name.upper()}__TIMEOUT": TIMEOUT for name in (crm, "zendesk", "slack")}
     with staged(folder, overrides={**impatient, "CONNECTOR_KEY": key}, dated=False, crm=crm) as stage:
         stage.rehearsal.start()
-        _wait_for_mirrors(stage)
+        wait_for_mirrors(stage)
         steps = list(_steps(stage, began, len(rounds)))
         for number, (kind, step) in enumerate(zip(rounds, steps, strict=True)):
             if kill:
@@ -109,7 +109,7 @@ def _run(folder: Path, key: str, began: datetime, crm: str, *, kill: bool) -> li
         return held(stage.simulators)
 
 
-def _wait_for_mirrors(stage: Stage) -> None:
+def wait_for_mirrors(stage: Stage) -> None:
     """Until all contacts and tickets that are there are known: what texts say of them must not be chance."""
     clock = SystemClock()
     contacts = crm_of(stage.simulators).contacts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,8 @@ from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits, Prepare, Settled, as_planned
 from connector.sync.write import WriteLane
 from connector.testing.twin import Crash, Twin
-from tests.unit.samples import ring, template
+from tests import stores
+from tests.unit.samples import empty_store
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ACCOUNT = "twin:acme"
@@ -88,16 +88,11 @@ class Bench:
     def __post_init__(self) -> None:
         self.clock = VirtualClock(NOON)
         self.twin = Twin(account=ACCOUNT, promises=self.promises, clock=self.clock)
-        shutil.copy(template(), self.store)
         self.start()
-
-    @property
-    def store(self) -> Path:
-        return self.folder / "store.db"
 
     def start(self) -> None:
         """A new process on the store as it lies there."""
-        self.db = Database(f"sqlite:///{self.store}", ring(), self.clock)
+        self.db = empty_store(self.folder, self.clock)
         self.lane = self.lane_with(self._settle, self.prepare)
 
     def lane_with(self, on_settled: Settled, prepare: Prepare) -> WriteLane:
@@ -119,24 +114,16 @@ class Bench:
         self.clock.advance(max(after, LEASE))
         self.start()
 
-    def backup(self, name: str = "backup.db") -> Path:
+    def backup(self, name: str = "backup.db") -> str:
         """A copy of the store as it is now."""
         self.db.close()
-        for suffix in ("", "-wal"):
-            source = self.store.with_name(self.store.name + suffix)
-            if source.exists():
-                shutil.copy(source, self.folder / (name + suffix))
-        return self.folder / name
+        stores.keep(self.folder, name)
+        return name
 
-    def restore(self, copy: Path) -> None:
+    def restore(self, copy: str) -> None:
         """The process ends, the store is replaced by an older copy, another process starts."""
         self.db.close()
-        for suffix in ("", "-wal", "-shm"):
-            self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
-        for suffix in ("", "-wal"):
-            source = copy.with_name(copy.name + suffix)
-            if source.exists():
-                shutil.copy(source, self.store.with_name(self.store.name + suffix))
+        stores.put_back(self.folder, copy)
         self.start()
 
     def plan(self, *wanted: Intent) -> list[int]:

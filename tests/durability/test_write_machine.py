@@ -59,7 +59,7 @@ class WriteMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="connector-machine-"))
         self.wanted: dict[str, Intent] = {}
         self.newest: dict[str, tuple[datetime, int, int]] = {}
-        self.copies: list[tuple[Path, dict[str, Intent]]] = []
+        self.copies: list[tuple[str, dict[str, Intent]]] = []
         self.number = 0
 
     @initialize(name=st.sampled_from(sorted(PROMISED)), parallel=st.sampled_from([1, 3]))

@@ -6,7 +6,6 @@ dies is an exception that nothing catches; its successor is made from scratch on
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,8 @@ from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits
 from connector.sync.write import WriteLane
 from connector.testing.twin import Crash
-from tests.unit.samples import ring, template
+from tests import stores
+from tests.unit.samples import empty_store
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
@@ -103,12 +103,7 @@ class World:
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        shutil.copy(template(), self.store)
         self.start()
-
-    @property
-    def store(self) -> Path:
-        return self.folder / "store.db"
 
     @property
     def held(self) -> Mapping[str, Mapping[str, Fields]]:
@@ -118,7 +113,7 @@ class World:
 
     def start(self) -> None:
         """A new process on the store as it lies there."""
-        self.db = Database(f"sqlite:///{self.store}", ring(), self.clock)
+        self.db = empty_store(self.folder, self.clock)
         self.writer = Mortal(self.stand.connect(self.clock, Tokens(self.db)))
         self.lane = WriteLane(
             self.db, self.writer, self.clock, LIMITS, live=True, notify_operators=self._notify, on_settled=_nothing
@@ -130,17 +125,16 @@ class World:
         self.advance(max(after, LEASE))
         self.start()
 
-    def backup(self) -> Path:
+    def backup(self) -> str:
         """A copy of the store as it is now."""
         self.db.close()
-        copy = self.folder / "copy.db"
-        _copy_store(self.store, copy)
-        return copy
+        stores.keep(self.folder, "copy.db")
+        return "copy.db"
 
-    def restore(self, copy: Path) -> None:
+    def restore(self, copy: str) -> None:
         """The process ends, the store is replaced by an older copy, another process starts."""
         self.db.close()
-        _copy_store(copy, self.store)
+        stores.put_back(self.folder, copy)
         self.start()
 
     def plan(self, wanted: Sequence[Intent]) -> None:
@@ -216,11 +210,3 @@ class World:
 
 def _nothing(*_: object) -> None:
     """Nobody waits for what was settled."""
-
-
-def _copy_store(source: Path, to: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        to.with_name(to.name + suffix).unlink(missing_ok=True)
-    for suffix in ("", "-wal"):
-        if source.with_name(source.name + suffix).exists():
-            shutil.copy(source.with_name(source.name + suffix), to.with_name(to.name + suffix))

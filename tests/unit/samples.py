@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import tempfile
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 from connector.clock import Clock, VirtualClock
@@ -22,6 +19,7 @@ from connector.domain.model.response import (
 from connector.secret import Secret
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
+from tests.stores import file_template, prepared_url
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ONE_TO_FIVE = Scale.parse("1-5")
@@ -32,17 +30,18 @@ def ring() -> KeyRing:
     return KeyRing([Secret(base64.urlsafe_b64encode(bytes(range(32))).decode())])
 
 
-@cache
+def prepare(url: str) -> None:
+    """Make the tables of a store."""
+    Database(url, ring(), VirtualClock(NOON)).create().close()
+
+
 def template() -> Path:
-    """A store made once by the migrations; copying it takes a hundredth of making it."""
-    made = Path(tempfile.mkdtemp(prefix="connector-template-")) / "store.db"
-    Database(f"sqlite:///{made}", ring(), VirtualClock(NOON)).create().close()
-    return made
+    """A prepared store in a file, to be copied."""
+    return file_template(prepare)
 
 
-def empty_store(folder: Path, clock: Clock) -> Database:
-    shutil.copy(template(), folder / "store.db")
-    return Database(f"sqlite:///{folder / 'store.db'}", ring(), clock)
+def empty_store(folder: Path, clock: Clock, graveyard: Path | None = None) -> Database:
+    return Database(prepared_url(folder, prepare), ring(), clock, graveyard)
 
 
 def answer(

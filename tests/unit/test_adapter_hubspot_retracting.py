@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,10 +12,9 @@ from connector.clock import VirtualClock
 from connector.domain.model.intent import Item, Json, WriteKind
 from connector.ports.taking_back import Retractable
 from connector.simulator import hubspot as simulator
-from connector.store.database import Database
 from connector.sync.outlet import Replan
 from connector.sync.unchanged import CHANGED
-from tests.unit.samples import ring, template
+from tests.unit.samples import empty_store
 from tests.unit.test_adapter_hubspot import connect, held, item, running, task, write
 from tests.unit.test_unchanged import NOON, Looked, send
 
@@ -54,8 +52,7 @@ def hubspot(account: simulator.HubSpot, clock: VirtualClock) -> HubSpot:
 
 @pytest.fixture
 def crm(hubspot: HubSpot, clock: VirtualClock, tmp_path: Path) -> Iterator[Looked]:
-    shutil.copy(template(), tmp_path / "store.db")
-    store = Database(f"sqlite:///{tmp_path / 'store.db'}", ring(), clock)
+    store = empty_store(tmp_path, clock)
     yield Looked(db=store, writer=hubspot, others=[])
     store.close()
 

@@ -19,9 +19,12 @@ from connector.store.database import Database
 from connector.store.inbox import Arrival
 from connector.store.keyring import KeyRing
 from connector.wiring.opening import load_config, open_store
+from tests import stores
 from tests.unit.keyboard import WIDTH, Keyboard
 from tests.unit.samples import PLAIN, answer
 from tests.unit.test_config_mutations import ENVIRON, EXAMPLE, ROOT
+
+pytestmark = pytest.mark.both_stores
 
 
 @pytest.fixture
@@ -30,6 +33,8 @@ def type_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         monkeypatch.setenv(name, text)
     shutil.copytree(ROOT / "mappings", tmp_path / "mappings")
     shutil.copy(EXAMPLE, tmp_path / "connector.yaml")
+    if stores.is_server():
+        monkeypatch.setenv("CONNECTOR__STORE", stores.store_url(tmp_path))
     return Keyboard(monkeypatch, capsys, tmp_path)
 
 

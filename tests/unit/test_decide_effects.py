@@ -23,6 +23,8 @@ from connector.sync.settings import OpenRecovery, Rule
 from tests.unit.deciding import CHAT, CRM, DESK, decide_all, example_settings, feed, kinds, known_contact, planned
 from tests.unit.samples import NOON, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 ANGRY = Understanding(language="en", sentiment=Sentiment.NEGATIVE, compound=-0.8, themes=("safety",))
 
 

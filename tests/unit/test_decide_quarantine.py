@@ -21,6 +21,8 @@ from connector.sync.settings import DecideSettings
 from tests.unit.deciding import decide_all, example_settings, feed, planned
 from tests.unit.samples import NOON, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:

@@ -22,8 +22,9 @@ from connector.store.lanes import Hold
 from connector.store.schema import lane
 from connector.store.transaction import Transaction
 from connector.sync.lane import Drain, LaneHold
+from tests.stores import store_url
 
-pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
+pytestmark = [pytest.mark.slow, pytest.mark.both_stores]  # `make quick` leaves it to `make test`
 
 PATIENCE = 10.0
 LEASE = timedelta(seconds=1)
@@ -32,7 +33,7 @@ KEY = Secret(KeyRing.generate())
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store.db"
+    return store_url(tmp_path)
 
 
 @pytest.fixture

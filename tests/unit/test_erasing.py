@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -47,6 +46,7 @@ from connector.sync.erasing import LANE, Eraser, ErasureLane
 from connector.sync.identify import blinds_of
 from connector.sync.mirroring import take_contact, take_ticket
 from connector.sync.poll import target_of
+from tests import stores
 from tests.unit.deciding import (
     CHAT,
     CRM,
@@ -59,7 +59,9 @@ from tests.unit.deciding import (
     pretend_confirmed,
     take_lane,
 )
-from tests.unit.samples import NOON, PLAIN, answer, ring
+from tests.unit.samples import NOON, PLAIN, answer, empty_store
+
+pytestmark = pytest.mark.both_stores
 
 MAIL, NAME, PHONE = "kanaria@leak.example", "Kanaria Vogelprobe", "+4930555000177"
 WHO = Respondent(email=MAIL, name=NAME, phone=PHONE)
@@ -93,8 +95,7 @@ class Fake:
 
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
-    made = tmp_path / "store.db"
-    return Database(f"sqlite:///{made}", ring(), VirtualClock(NOON), graveyard=tmp_path / "store.db.erased").create()
+    return empty_store(tmp_path, VirtualClock(NOON), tmp_path / "store.db.erased")
 
 
 def lived(db: Database) -> None:
@@ -328,18 +329,11 @@ def test_a_crash_after_any_step_is_made_good(db: Database, died_after: int) -> N
 def test_a_restored_backup_brings_nobody_back(db: Database, tmp_path: Path) -> None:
     lived(db)
     db.close()
-    backup = tmp_path / "backup.db"
-    db.empty_log()
-    db.close()
-    shutil.copy(tmp_path / "store.db", backup)
+    stores.keep(tmp_path, "backup.db")
     erase(db, Fake(CRM), Fake(DESK), Fake(CHAT))
     db.close()
-    for name in ("store.db", "store.db-wal", "store.db-shm"):
-        (tmp_path / name).unlink(missing_ok=True)
-    shutil.copy(backup, tmp_path / "store.db")
-    restored = Database(
-        f"sqlite:///{tmp_path}/store.db", ring(), VirtualClock(NOON), graveyard=tmp_path / "store.db.erased"
-    )
+    stores.put_back(tmp_path, "backup.db")
+    restored = empty_store(tmp_path, VirtualClock(NOON), tmp_path / "store.db.erased")
     with restored.read() as tx:
         again = erasures.under_way(tx)
         assert {one.cause for one in again} == {"restored"}
@@ -351,9 +345,7 @@ def test_a_restored_backup_brings_nobody_back(db: Database, tmp_path: Path) -> N
     assert crm.asked == [], "elsewhere they were erased then"
     assert traces(restored) == []
     restored.close()
-    with Database(
-        f"sqlite:///{tmp_path}/store.db", ring(), VirtualClock(NOON), graveyard=tmp_path / "store.db.erased"
-    ).read() as tx:
+    with empty_store(tmp_path, VirtualClock(NOON), tmp_path / "store.db.erased").read() as tx:
         assert not erasures.under_way(tx), "once is enough"
 
 

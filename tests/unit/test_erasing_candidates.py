@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,17 +17,19 @@ from connector.store.database import Database
 from connector.store.erasures import State
 from connector.store.responses import Outcome
 from connector.sync.identify import blinds_of, mirror
+from tests import stores
 from tests.unit.deciding import CHAT, CRM, DESK, decide_all, example_settings, feed, planned, pretend_confirmed
-from tests.unit.samples import NOON, PLAIN, answer, ring
+from tests.unit.samples import NOON, PLAIN, answer, empty_store
 from tests.unit.test_erasing import MAIL, NAME, PHONE, WHO, Fake, erase, everything
+
+pytestmark = pytest.mark.both_stores
 
 OTHER = Respondent(email="kanarja@other.example", name="Kanarja Vogelprobe", phone="030 555000177")
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
-    made = tmp_path / "store.db"
-    return Database(f"sqlite:///{made}", ring(), VirtualClock(NOON), graveyard=tmp_path / "store.db.erased").create()
+    return empty_store(tmp_path, VirtualClock(NOON), tmp_path / "store.db.erased")
 
 
 def named(db: Database) -> list[str]:
@@ -83,18 +84,14 @@ def test_an_older_store_brings_no_contact_back_that_had_no_address_then(db: Data
     with db.write() as tx:
         mirror(tx, Contact(account=CRM, id="003K", name=NAME))
         mirror(tx, Contact(account=CRM, id="003A", name="Ada Example"))
-    db.empty_log()
     db.close()
-    shutil.copy(tmp_path / "store.db", tmp_path / "copy.db")
+    stores.keep(tmp_path, "copy.db")
     feed(db, answer("k1", respondent=replace(WHO, crm_id="003K"), interaction=Interaction()))
     decide_all(db, example_settings())
     assert erase(db, Fake(CRM), Fake(DESK), Fake(CHAT)).state is State.DONE
     db.close()
-    for name in ("store.db", "store.db-wal", "store.db-shm"):
-        (tmp_path / name).unlink(missing_ok=True)
-    shutil.copy(tmp_path / "copy.db", tmp_path / "store.db")
-    place = f"sqlite:///{tmp_path}/store.db"
-    restored = Database(place, ring(), VirtualClock(NOON), graveyard=tmp_path / "store.db.erased")
+    stores.put_back(tmp_path, "copy.db")
+    restored = empty_store(tmp_path, VirtualClock(NOON), tmp_path / "store.db.erased")
     assert named(restored) == []
     with restored.read() as tx:
         assert contacts.get(tx, CRM, "003A") is not None

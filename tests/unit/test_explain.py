@@ -17,6 +17,8 @@ from connector.sync.explain import KINDS, STATES, VERSIONS, Story, story
 from tests.unit.deciding import clock_of, decide_all, example_settings, feed, known_contact, planned, pretend_confirmed
 from tests.unit.samples import NOON, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 ANGRY = Understanding(
     language="en", sentiment=Sentiment.NEGATIVE, compound=-0.8, themes=("safety",), evidence={"safety": "unsafe"}
 )

@@ -35,6 +35,8 @@ from connector.wiring.lanes import make_reading, notifying
 from tests.unit.deciding import clock_of, example, example_settings, known_contact, planned
 from tests.unit.samples import NOON, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 OLD = NOON - timedelta(days=400)
 HEADER = "token,at,csat,why,mail,service"
 

@@ -21,6 +21,8 @@ from tests.unit.deciding import example, planned, take_lane
 from tests.unit.samples import NOON, empty_store
 from tests.unit.test_importing import OLD, House, row
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:

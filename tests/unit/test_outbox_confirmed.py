@@ -17,6 +17,8 @@ from connector.store.database import Database
 from connector.store.writing import Left, Wanted, tracked, trim
 from tests.unit.samples import NOON, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 SECOND = timedelta(seconds=1)
 HELD = Confirmed(value=40, known=True, event_at=NOON, theirs=False, at=NOON)
 NAMES: frozenset[str] = frozenset()

@@ -17,6 +17,8 @@ from connector.store.intents import IntentRow
 from connector.store.schema import intent as intent_table
 from tests.unit.samples import NOON, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 LANE = "write/twin:acme"
 PERSON = "person/1/contact@twin:acme"
 

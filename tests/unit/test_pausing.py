@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from connector.sync.pausing import LOOK, unless_paused
 from connector.testing.twin import Fault, Trouble
 from tests.durability.bench import ACCOUNT, Bench, intent
 from tests.unit.deciding import take_lane
-from tests.unit.samples import NOON, ring, template
+from tests.unit.samples import NOON, empty_store
+
+pytestmark = pytest.mark.both_stores
 
 
 def pause(db: Database, connection: str = "twin", account: str | None = ACCOUNT) -> None:
@@ -84,8 +85,7 @@ def test_a_paused_connection_stays_so_when_its_account_changes(tmp_path: Path) -
 
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
-    shutil.copy(template(), tmp_path / "store.db")
-    return Database(f"sqlite:///{tmp_path / 'store.db'}", ring(), VirtualClock(NOON))
+    return empty_store(tmp_path, VirtualClock(NOON))
 
 
 def test_what_a_paused_source_delivers_is_kept_and_read_later(db: Database) -> None:

@@ -48,6 +48,8 @@ from tests.unit.deciding import (
 )
 from tests.unit.samples import NOON, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 
 @dataclass
 class ContactPages:

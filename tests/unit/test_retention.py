@@ -25,6 +25,8 @@ from tests.unit.deciding import decide_all, example_settings, feed, known_contac
 from tests.unit.samples import NOON, PLAIN, answer, empty_store
 from tests.unit.test_erasing import everything
 
+pytestmark = pytest.mark.both_stores
+
 DAY, YEAR = timedelta(days=1), timedelta(days=365)
 WORDS = "zwitscherzwitscher"
 SPANS = Spans(payloads=30 * DAY, comments=YEAR, answers=3 * YEAR)

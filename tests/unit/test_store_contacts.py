@@ -13,6 +13,8 @@ from connector.store import contacts
 from connector.store.contacts import _LIVING
 from tests.unit.samples import NOON, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.mark.parametrize("kind", [KeyKind.EMAIL, KeyKind.PHONE])
 def test_a_key_is_looked_up_in_its_index_and_not_by_walking_the_account(tmp_path: Path, kind: KeyKind) -> None:

@@ -20,6 +20,9 @@ from connector.store.inbox import Added, Arrival, DeliveryState
 from connector.store.keyring import KeyRing
 from connector.store.schema import response
 from connector.store.tokens import Tokens
+from tests.stores import store_url
+
+pytestmark = pytest.mark.both_stores
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KEY = Secret(KeyRing.generate())
@@ -32,7 +35,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def db(tmp_path: Path, clock: VirtualClock) -> Database:
-    return Database(f"sqlite:///{tmp_path}/store.db", KeyRing([KEY]), clock).create()
+    return Database(store_url(tmp_path), KeyRing([KEY]), clock).create()
 
 
 def arrival(
@@ -174,7 +177,7 @@ for number in range(1000):
 
 
 def test_what_was_acknowledged_survives_kill_9(db: Database, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _ADD_AND_SAY, f"sqlite:///{tmp_path}/store.db", KEY.reveal()]
+    command = [sys.executable, "-c", _ADD_AND_SAY, store_url(tmp_path), KEY.reveal()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(20)]

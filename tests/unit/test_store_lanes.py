@@ -17,8 +17,9 @@ from connector.store import lanes
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
 from connector.store.lanes import Hold
+from tests.stores import store_url
 
-pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
+pytestmark = [pytest.mark.slow, pytest.mark.both_stores]  # `make quick` leaves it to `make test`
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=5)
@@ -32,7 +33,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def db(tmp_path: Path, clock: VirtualClock) -> Database:
-    return Database(f"sqlite:///{tmp_path}/store.db", KeyRing([KEY]), clock).create()
+    return Database(store_url(tmp_path), KeyRing([KEY]), clock).create()
 
 
 def wake(db: Database, at: datetime | None = None) -> None:

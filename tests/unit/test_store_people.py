@@ -20,6 +20,8 @@ from connector.store.database import Database
 from connector.store.transaction import Transaction
 from tests.unit.samples import NOON, PLAIN, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 CRM = "salesforce:acme"
 DESK = "zendesk:acme"
 

@@ -17,18 +17,21 @@ from connector.store import history, keys, people, resealing
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
 from connector.store.schema import meta
+from tests.stores import store_url
 from tests.unit.samples import NOON
+
+pytestmark = pytest.mark.both_stores
 
 OLD, NEW = Secret(KeyRing.generate()), Secret(KeyRing.generate())
 
 
 def opened(path: Path, *ring: Secret) -> Database:
-    return Database(f"sqlite:///{path}", KeyRing(ring), VirtualClock(NOON))
+    return Database(store_url(path), KeyRing(ring), VirtualClock(NOON))
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    place = tmp_path / "store.db"
+    place = tmp_path
     db = opened(place, OLD).create()
     with db.write() as tx:
         for number in range(5):

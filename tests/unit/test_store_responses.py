@@ -17,6 +17,8 @@ from connector.store.responses import Outcome, VersionState
 from connector.store.schema import tombstone
 from tests.unit.samples import NOON, PLAIN, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 AGO = NOON - timedelta(days=7)
 
 

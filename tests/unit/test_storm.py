@@ -22,6 +22,8 @@ from connector.sync.storm import reason, release
 from tests.unit.deciding import CHAT, CRM, DESK, clock_of, decide_all, example_settings, feed, planned
 from tests.unit.samples import NOON, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 HELD = reason("service")
 UNSENT = {IntentState.PLANNED, IntentState.BLOCKED}
 

@@ -19,6 +19,8 @@ from connector.sync.timers import LOOK_AGAIN, TimersLane
 from tests.unit.deciding import clock_of, decide_all, example_settings, feed, known_contact, planned, take_lane
 from tests.unit.samples import NOON, PLAIN, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:

@@ -16,8 +16,11 @@ from connector.store.database import Database
 from connector.store.tokens import Tokens
 from connector.transport.client import Api
 from connector.transport.grants import ClientCredentials, MemoryTokens
+from tests.stores import store_url
 from tests.unit.loopback import Play, Seen, reply, vendor
 from tests.unit.samples import empty_store
+
+pytestmark = pytest.mark.both_stores
 
 NOW = datetime(2026, 11, 20, 18, 10, tzinfo=UTC)
 LEASE = timedelta(seconds=10)
@@ -102,7 +105,7 @@ def test_eight_processes_on_one_store_refresh_once(tmp_path: Path) -> None:
     ring, clock, together = made.keyring, SystemClock(), threading.Barrier(8)
 
     def call(here: str) -> int:
-        tokens = Tokens(Database(f"sqlite:///{tmp_path / 'store.db'}", ring, clock))
+        tokens = Tokens(Database(store_url(tmp_path), ring, clock))
         auth = ClientCredentials(token_url=f"{here}/token", client_id="client", client_secret=Secret("hush-hush"))
         api = Api(connection="acme", base_url=here, auth=auth, clock=clock, tokens=tokens)
         together.wait(10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,14 +21,14 @@ from connector.secret import Secret
 from connector.simulator import salesforce as crm_simulator
 from connector.simulator import zendesk as desk_simulator
 from connector.store import confirmed, outbox, priors
-from connector.store.backup import distrust
 from connector.store.database import Database
+from connector.store.distrust import distrust
 from connector.store.priors import Prior
 from connector.sync.outlet import Replan
 from connector.sync.unchanged import CHANGED, UndoLook
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
-from tests.unit.samples import ring, template
+from tests.unit.samples import empty_store
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -105,8 +104,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: VirtualClock) -> Iterator[Database]:
-    shutil.copy(template(), tmp_path / "store.db")
-    made = Database(f"sqlite:///{tmp_path / 'store.db'}", ring(), clock)
+    made = empty_store(tmp_path, clock)
     yield made
     made.close()
 

@@ -24,6 +24,8 @@ from connector.sync.understand import Form, Reading, UnderstandLane
 from tests.unit.deciding import example, take_lane
 from tests.unit.samples import NOON, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 
 class Plainly:
     """A source whose deliveries are the record's own fields as JSON."""

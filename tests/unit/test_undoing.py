@@ -50,6 +50,8 @@ from tests.unit.deciding import (
 )
 from tests.unit.samples import NOON, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 CONTACT = f"person/1/contact@{CRM}"
 
 

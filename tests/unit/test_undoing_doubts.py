@@ -6,14 +6,18 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from connector.domain.model.intent import IntentState, WriteKind
 from connector.store import lanes, runs, undoings
-from connector.store.backup import distrust
+from connector.store.distrust import distrust
 from connector.store.runs import RunKind
 from connector.sync.undo import LANE, UndoLane
 from connector.testing.twin import Fault, Trouble
 from tests.durability.bench import NATIVE, PROMISES, Bench, intent
 from tests.unit.deciding import example_settings, take_lane
+
+pytestmark = pytest.mark.both_stores
 
 
 def bench_of(folder: Path) -> Bench:

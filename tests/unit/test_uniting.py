@@ -19,6 +19,8 @@ from connector.sync.uniting import AGAIN
 from tests.unit.deciding import decide_all, example_settings, feed, planned, pretend_confirmed
 from tests.unit.samples import NOON, PLAIN, answer, empty_store
 
+pytestmark = pytest.mark.both_stores
+
 NOWHERE = Interaction()
 
 

@@ -228,8 +228,8 @@ class Commits:
         write = db.write
 
         @contextmanager
-        def counted() -> Iterator[Transaction]:
-            with write() as tx:
+        def counted(*, beside: bool = False) -> Iterator[Transaction]:
+            with write(beside=beside) as tx:
                 yield tx
                 self.begun.set()
                 assert self.gate.wait(20)
@@ -241,7 +241,7 @@ class Commits:
 class FullDisk:
     """Stands where the database's writing transaction was."""
 
-    def __call__(self) -> AbstractContextManager[Transaction]:
+    def __call__(self, *, beside: bool = False) -> AbstractContextManager[Transaction]:
         raise StoreError("the store cannot be used: its disk is full")
 
 

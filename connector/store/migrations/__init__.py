@@ -8,10 +8,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from connector.errors import StoreError
 
+MOVED, ARRIVING = "moved", "arriving"
+"""What stands for the revision of a file that was moved to a server, and of a server to which one is being moved.
+
+Versions that do not know these refuse such a store as newer than they are."""
+
+MOVED_TO = "moved_to"
 _HERE = Path(__file__).parent
 
 
@@ -58,8 +64,23 @@ def check(connection: Connection) -> None:
     raise StoreError("the store is empty yet: `connector run` prepares it")
 
 
+def mark(connection: Connection, revision: str) -> None:
+    """Let the store be of this revision."""
+    connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+def moved_to(connection: Connection) -> str:
+    """Where a store that was moved is now."""
+    found = connection.execute(text("SELECT value FROM meta WHERE name = :name"), {"name": MOVED_TO})
+    return str(found.scalar_one())
+
+
 def _refuse_newer(connection: Connection) -> None:
     revision = current(connection)
+    if revision == MOVED:
+        raise StoreError(f"this store was moved to {moved_to(connection)}: let `store` name that one")
+    if revision == ARRIVING:
+        raise StoreError("moving a store here was interrupted: run `connector migrate-store` again")
     known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
     if revision is not None and revision not in known:
         raise StoreError(

@@ -63,7 +63,7 @@ def upgrade() -> None:
     op.create_table(
         "count",
         sa.Column("name", sa.Text(), nullable=False, comment="forged, oversized, … : what left no other row"),
-        sa.Column("value", sa.Integer(), nullable=False),
+        sa.Column("value", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_count")),
     )
     op.create_table(
@@ -78,7 +78,7 @@ def upgrade() -> None:
         sa.Column("grant", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=True, comment="access and refresh token; sealed JSON"),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
-        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("refreshing_until", sa.BigInteger(), nullable=True, comment="single flight across processes"),
         sa.PrimaryKeyConstraint("grant", name=op.f("pk_grant_token")),
     )
@@ -86,10 +86,10 @@ def upgrade() -> None:
         "lane",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=True),
-        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
-        sa.Column("wake_seq", sa.Integer(), nullable=False),
-        sa.Column("done_seq", sa.Integer(), nullable=False),
+        sa.Column("wake_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("done_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("wake_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lane")),
     )
@@ -124,9 +124,17 @@ def upgrade() -> None:
         sa.Column("endpoint_class", sa.Text(), nullable=False),
         sa.Column("blocked_until", sa.BigInteger(), nullable=True),
         sa.Column(
-            "remaining", sa.Integer(), nullable=True, comment="as the vendor last said, less what was spent since"
+            "remaining",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+            comment="as the vendor last said, less what was spent since",
         ),
-        sa.Column("capacity", sa.Integer(), nullable=True, comment="of the vendor's whole window, where it says so"),
+        sa.Column(
+            "capacity",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+            comment="of the vendor's whole window, where it says so",
+        ),
         sa.Column("resets_at", sa.BigInteger(), nullable=True, comment="as the vendor last said"),
         sa.PrimaryKeyConstraint("account", "endpoint_class", name=op.f("pk_quota")),
     )
@@ -182,7 +190,12 @@ def upgrade() -> None:
         sa.Column("items", sa.LargeBinary(), nullable=False, comment="sealed JSON of the rendered items, to ask by"),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=False),
-        sa.Column("epoch", sa.Integer(), nullable=False, comment="of the lane that sent it"),
+        sa.Column(
+            "epoch",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=False,
+            comment="of the lane that sent it",
+        ),
         sa.Column("ask_at", sa.BigInteger(), nullable=True),
         sa.Column("asks", sa.Integer(), nullable=False),
         sa.Column("job", sa.Text(), nullable=True),
@@ -307,7 +320,12 @@ def upgrade() -> None:
         ),
         sa.Column("priority", sa.Integer(), nullable=False, comment="0 live, 1 backfill"),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.Column("duplicates", sa.Integer(), nullable=False, comment="identical deliveries that arrived again"),
+        sa.Column(
+            "duplicates",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=False,
+            comment="identical deliveries that arrived again",
+        ),
         sa.Column("payload", sa.LargeBinary(), nullable=True, comment="sealed; null once retention or erasure took it"),
         sa.Column("field", sa.Text(), nullable=True, comment="where mapping failed"),
         sa.Column("reason", sa.Text(), nullable=True, comment="why it is quarantined or ignored; no personal data"),
