@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import shutil
-import tempfile
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 
-from connector.clock import Clock, VirtualClock
 from connector.domain.model.response import (
     Interaction,
     Metric,
@@ -19,30 +13,13 @@ from connector.domain.model.response import (
     Scale,
     Understanding,
 )
-from connector.secret import Secret
-from connector.store.database import Database
-from connector.store.keyring import KeyRing
+from connector.testing.stores import empty_store, ring, template
+
+__all__ = ["NOON", "ONE_TO_FIVE", "PLAIN", "answer", "empty_store", "ring", "template"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ONE_TO_FIVE = Scale.parse("1-5")
 PLAIN = Understanding(language="en")
-
-
-def ring() -> KeyRing:
-    return KeyRing([Secret(base64.urlsafe_b64encode(bytes(range(32))).decode())])
-
-
-@cache
-def template() -> Path:
-    """A store made once by the migrations; copying it takes a hundredth of making it."""
-    made = Path(tempfile.mkdtemp(prefix="connector-template-")) / "store.db"
-    Database(f"sqlite:///{made}", ring(), VirtualClock(NOON)).create().close()
-    return made
-
-
-def empty_store(folder: Path, clock: Clock) -> Database:
-    shutil.copy(template(), folder / "store.db")
-    return Database(f"sqlite:///{folder / 'store.db'}", ring(), clock)
 
 
 def answer(
