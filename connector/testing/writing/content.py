@@ -176,8 +176,9 @@ class ContentQuestions(Suite):
             subject = case.erase(world)
             texts = [text for one in case.wanted for text in one.fields.values() if isinstance(text, str)]
             assert any(text in str(case.held(world)) for text in texts), "there is something to erase"
+            assert carry_out(writer, subject, world.advance), "it must say what became of what we wrote"
             for _ in range(2):
-                assert carry_out(writer, subject, world.advance), "it must say what became of what we wrote"
+                carry_out(writer, subject, world.advance)
                 assert not any(text in str(case.held(world)) for text in texts)
             assert list(writer.erase(Subject())) == [], "nobody was to be erased"
 
