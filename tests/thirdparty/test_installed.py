@@ -61,7 +61,7 @@ def config(tmp_path: Path) -> Path:
 
 
 NAMES = ("TYPEFORM_SECRET", "INHOUSE_SECRET", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET", "SLACK_TOKEN")
-SECRETS = {name: "sample-of-a-secret-0123456789" for name in NAMES}
+SECRETS = dict.fromkeys(NAMES, "sample-of-a-secret-0123456789")
 SECRETS["CONNECTOR_KEY"] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
