@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test quick check format docs import-100k bench-matching clean
+.PHONY: demo test quick contract check format docs import-100k bench-matching clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -19,6 +19,9 @@ test: check
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m 'not slow' --ignore=tests/durability
+
+contract: $(STAMP)
+	SPECS=$(if $(SPECS),$(abspath $(SPECS))) $(BIN)/python -m pytest tests/contract
 
 check: $(STAMP)
 	$(BIN)/ruff check .
