@@ -8,7 +8,8 @@ reason:
         cases = MY_EFFECTS
         waived = {"C9 alert": "A message has no fields that could be blank."}
 
-What does not apply to any case is no test at all. A waived test must fail: when it passes, the run is red.
+A waived test must fail: when it passes, the run is red. What a case leaves out cannot be asked; where it should be, the
+class says in `lacks` why there is nothing to ask, or it cannot be made.
 """
 
 from __future__ import annotations
@@ -89,17 +90,36 @@ class Cell:
 
 
 class Suite:
-    """The base of every suite. `waived` is `C9` or `C9 case` → why, for this adapter alone."""
+    """The base of every suite.
+
+    `waived` is `C9` or `C9 case` → why, for this adapter alone; `lacks` is `C9` or `C9 group` → why there is nothing to
+    ask. A group are the cases of one kind of write, elsewhere each case by itself.
+    """
 
     cases: ClassVar[Mapping[str, Case]] = MappingProxyType({})
     waived: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    lacks: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
+    @classmethod
+    def group_of(cls, name: str, case: Case) -> str:
+        """What a case is an instance of."""
+        return name
+
+    @classmethod
+    def expects(cls, criterion: str, case: Case) -> bool:
+        """Whether the criterion has to be asked of a case like this one, or of another in its group."""
+        return True
 
     def __init_subclass__(cls, **more: Any) -> None:
-        """Leave out what applies to no case. Raises ValueError for a waiver that waives nothing."""
+        """Leave out what applies to no case.
+
+        Raises ValueError for a waiver that waives nothing, and for a criterion that is not asked without a reason.
+        """
         super().__init_subclass__(**more)
         if not cls.cases:
             return
-        for name, question in _questions(cls):
+        every = {question.criterion for _, question in _questions(cls)}
+        for name, question in list(_questions(cls)):
             if not any(question.applies(case) for case in cls.cases.values()):
                 setattr(cls, name, None)
         cells = list(cells_of(cls))
@@ -107,6 +127,15 @@ class Suite:
             criterion, _, case = key.partition(" ")
             if not why or not any(c.criterion == criterion and case in {"", c.case} and c.tests for c in cells):
                 raise ValueError(f"{cls.__name__} waives {key}, which is not asked or has no reason")
+        missing = _missing(cls, every, cells)
+        excused = {key for key in missing if cls.lacks.get(key) or cls.lacks.get(key.partition(" ")[0])}
+        if open_ones := sorted(missing - excused):
+            raise ValueError(
+                f"{cls.__name__} leaves out {', '.join(open_ones)}: give the cases what that takes, or why not"
+            )
+        needless = [key for key in cls.lacks if not any(key in {one, one.partition(" ")[0]} for one in missing)]
+        if needless:
+            raise ValueError(f"{cls.__name__} does not lack {', '.join(needless)}")
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One test for each case, and variant, that the question applies to."""
@@ -143,6 +172,21 @@ def cells_of(suite: type[Suite]) -> Iterator[Cell]:
                 if question.applies(case)
             )
             yield Cell(criterion=criterion, case=name, tests=tests, waived=_waiver(suite, criterion, name))
+
+
+def _missing(suite: type[Suite], criteria: set[str], cells: list[Cell]) -> set[str]:
+    """What should be asked of a group and is asked of none of its cases: `C9 group`."""
+    groups: dict[str, list[str]] = {}
+    for name, case in suite.cases.items():
+        groups.setdefault(suite.group_of(name, case), []).append(name)
+    asked = {(cell.criterion, cell.case) for cell in cells if cell.tests}
+    return {
+        f"{criterion} {group}"
+        for criterion in criteria
+        for group, names in groups.items()
+        if any(suite.expects(criterion, suite.cases[name]) for name in names)
+        and not any((criterion, name) in asked for name in names)
+    }
 
 
 def _questions(suite: type[Suite]) -> Iterator[tuple[str, Question]]:

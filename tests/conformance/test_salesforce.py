@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from connector.simulator.salesforce import Salesforce
 from connector.testing.effect import mail
 from connector.testing.feeds import ContactsSuite, Feed
@@ -30,5 +32,6 @@ class TestContacts(ContactsSuite):
             calls="GET *query*",
             merge=lambda stand, loser, winner: there(stand).merge(winner, loser),
             delete=lambda stand, contact: there(stand).human_delete(contact),
+            lag=timedelta(minutes=2),
         )
     }

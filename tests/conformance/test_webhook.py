@@ -66,3 +66,4 @@ class TestFile(SourceSuite):
             says_null=True,
         )
     }
+    lacks = {"C12": "Nothing is delivered to a file, so nothing can be forged."}

@@ -29,6 +29,10 @@ def hook(stand: Stand, ticket: str, at: datetime) -> Hook:
 
 class TestWrites(WriterSuite):
     cases = ZENDESK
+    lacks = {
+        "C13 note": "A job says that a record was refused, and not because of which field.",
+        "C13 ticket_update": "A job says that a record was refused, and not because of which field.",
+    }
 
 
 class TestTickets(TicketsSuite):
