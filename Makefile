@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test quick check format docs import-100k bench-matching bench-calls clean
+.PHONY: contract demo test quick check format docs import-100k bench-matching bench-calls clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,6 +18,9 @@ test: check
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m 'not slow' --ignore=tests/durability
+
+contract: $(STAMP)
+	SPECS=$(if $(SPECS),$(abspath $(SPECS))) $(BIN)/python -m pytest tests/contract
 
 check: $(STAMP)
 	$(BIN)/ruff check .

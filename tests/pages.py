@@ -13,6 +13,7 @@ from connector.adapters.registry import kinds
 from connector.cli import app
 from connector.config.reference import reference
 from connector.observe import METRICS, PREFIX
+from tests.conformance.page import criteria, results
 from tests.unit import test_docs_delivery as delivery
 from tests.unit import test_docs_going_live as going_live
 from tests.unit import test_docs_setup as setup
@@ -98,6 +99,7 @@ PAGES: Mapping[str, Callable[[str], str]] = {
     "config.md": lambda _: reference(kinds()),
     "commands.md": _within("commands", commands),
     "operations.md": _within("metrics", metrics),
+    "adapters.md": lambda page: _within("conformance", results)(_within("criteria", criteria)(page)),
 }
 
 

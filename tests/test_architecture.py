@@ -55,6 +55,7 @@ HOMES = {
     "structlog": {"observe"},
     "pydantic": {"config", "adapters", "secret"},
     "pydantic_settings": {"config"},
+    "pytest": {"testing"},
 }
 DOMAIN_ISLANDS = {"mapping", "analysis", "matching", "scoring", "recovery"}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "managers", "base"}
@@ -189,6 +190,11 @@ def test_broad_except_stands_only_at_the_edges() -> None:
                 names = ast.unparse(node.type) if node.type else "BaseException"
                 if names in {"Exception", "BaseException"}:
                     assert room_of(path) in allowed or room_of(path) == "simulator", f"{path}:{node.lineno}"
+
+
+def test_the_program_runs_without_pytest() -> None:
+    code = "import sys; sys.modules['pytest'] = None; import connector.cli, connector.testing.rehearsal"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_importing_everything_needs_nothing(tmp_path: Path) -> None:

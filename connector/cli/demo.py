@@ -18,6 +18,7 @@ from connector.cli.example_files import example_root
 from connector.cli.output import AsJson, console, print_json, print_table
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
+from connector.simulator.demo_desk import ZENDESK
 from connector.simulator.demo_input import DemoInput, make_demo_input
 from connector.simulator.demo_world import SAFETY, calls, crm_of, furnish, held_figures, scores_held
 from connector.simulator.oracle import foretell
@@ -49,6 +50,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed makes another input.")] = 1,
     order: Annotated[int, typer.Option(help="Deliver in another order; 0 as generated.")] = 0,
     crm: Annotated[Crm, typer.Option(help="The CRM that is written to.")] = Crm.SALESFORCE,
+    helpdesk: Annotated[
+        str, typer.Option(help="The helpdesk that is written to: another kind than zendesk comes with its package.")
+    ] = ZENDESK,
     as_json: AsJson = False,
 ) -> None:
     """Run the shipped example configuration against the simulators and check every figure against an oracle."""
@@ -56,7 +60,7 @@ def demo(
     world = make_demo_input(seed, clock.now(), order, crm)
     folder = Path(".demo") if keep else Path(tempfile.mkdtemp(prefix="connector-demo-"))
     shutil.rmtree(folder, ignore_errors=True)
-    with start_all(clock, crm=crm) as simulators:
+    with start_all(clock, crm=crm, helpdesk=helpdesk) as simulators:
         furnish(simulators, world)
         port = PORT if keep else 0
         overrides = hurry(crm)
@@ -135,7 +139,7 @@ def _linger(stage: Rehearsal, simulators: Simulators) -> None:
     for what, where in {
         "hooks": f"{stage.url}/hooks/typeform",
         "health, metrics": f"{stage.url}/readyz  {stage.url}/metrics",
-        "tickets": f"{simulators.zendesk.site.base_url}/agent/tickets",
+        "tickets": simulators.desk.page(),
         "a contact": crm_of(simulators).page(),
         "messages": f"{simulators.slack.site.base_url}/archives/{SAFETY}",
         "log": str(stage.log),

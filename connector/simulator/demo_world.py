@@ -32,18 +32,16 @@ def furnish(simulators: Simulators, world: DemoInput) -> None:
     for twin in world.twins:
         crm.add_twins(twin.email, twin.phone)
     for number, email in world.tickets:
-        made_ticket = simulators.zendesk.add_ticket(requester_email=email, subject="Please help")
+        made_ticket = simulators.desk.add(email, timedelta(days=3))
         assert made_ticket == number, "the simulator numbers its tickets in order"
-        simulators.zendesk.desk.backdate(number, timedelta(days=3))
 
 
 def held_figures(simulators: Simulators) -> dict[str, int]:
     """What the simulators really hold of the connector's work."""
     ours = crm_of(simulators).held()
-    tickets = simulators.zendesk.site.truth.kind("ticket").values()
     messages = simulators.slack.site.truth.kind("message").values()
     return {
-        "tickets": sum(bool(ticket["external_id"]) for ticket in tickets),
+        "tickets": simulators.desk.ours(),
         "tasks": ours.tasks,
         "timeline": ours.timeline,
         "contacts": ours.contacts,
@@ -60,5 +58,6 @@ def scores_held(simulators: Simulators) -> Mapping[str, float]:
 def calls(simulators: Simulators) -> Counter[str]:
     """Vendor calls of every kind, tokens, polls and look-ups included."""
     crm = crm_of(simulators)
-    sites = {crm.name: crm.site, "Zendesk": simulators.zendesk.site, "Slack": simulators.slack.site}
+    desk = simulators.desk
+    sites = {crm.name: crm.site, desk.name: desk.site, "Slack": simulators.slack.site}
     return Counter({name: len(site.requests) for name, site in sites.items()})

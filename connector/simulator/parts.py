@@ -112,6 +112,10 @@ class Tokens:
             return None
         return grant
 
+    def revoke(self) -> None:
+        """No token that was issued is good any more."""
+        self._grants.clear()
+
     @property
     def alive(self) -> int:
         """How many tokens are known, expired ones that nobody showed again included."""

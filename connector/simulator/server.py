@@ -163,6 +163,8 @@ class Site:
         self.faults = Faults()
         self.skew = timedelta(0)
         """How far the vendor's clock, as its replies tell it, is ahead of ours."""
+        self.on_exchange: Callable[[Call, Sent], object] | None = None
+        """Told of every request and its reply, for who compares both with what the vendor publishes."""
         self._routes = Routes(routes)
         self._refusals = refusals
         self._say = say
@@ -232,6 +234,8 @@ class Site:
             date = format_datetime((self.clock.now() + self.skew).astimezone(UTC), usegmt=True)
             marks = {"Date": date, "X-Request-Id": f"sim-{next(self._numbers):08d}"}
             sent = replace(sent, head={**sent.head, **marks})
+        if self.on_exchange is not None:
+            self.on_exchange(call, sent)
         self.requests.add(
             Logged(
                 method=method,

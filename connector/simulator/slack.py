@@ -28,6 +28,7 @@ from connector.simulator.parts import (
     cursor_position,
 )
 
+BOT_ID = "B0SIMULATOR"
 TOKEN = "xoxb-simulator"
 SCOPES = frozenset({"chat:write", "channels:history", "channels:read"})
 TEXT_LIMIT = 40_000
@@ -189,7 +190,7 @@ class Slack:
         ts = f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
         message: Fields = {"type": "message", "ts": ts, "text": data.get("text", "")}
         if by == "api":
-            message["bot_id"] = "B0SIM"
+            message["bot_id"] = BOT_ID
             message.update({name: data[name] for name in ("metadata", "blocks", "thread_ts") if name in data})
         else:
             message["user"] = "U0SIM"
@@ -219,7 +220,7 @@ class Slack:
         self._pace(channel, call)
         _check_message(data)
         message.update({n: data[n] for n in ("text", "metadata", "blocks") if n in data})
-        message["edited"] = {"user": "B0SIM", "ts": data["ts"]}
+        message["edited"] = {"user": BOT_ID, "ts": data["ts"]}
         key = f"{channel}:{message['ts']}"
         self.site.truth.kind("message")[key] = self._told(channel, message)
         self.site.truth.wrote("message", key, "update", "api", {"text": message["text"]}, self.clock.now())
@@ -249,7 +250,8 @@ class Slack:
         if not found:
             raise Refused("thread_not_found")
         size, start = _limit(data, 100, 999), _start(data)
-        return _page_of("messages", [dict(m) for m in found[start : start + size]], start + size, len(found))
+        end = start + size
+        return _page_of("messages", [dict(m) for m in found[start:end]], end, len(found), has_more=end < len(found))
 
     def _history(self, call: Call) -> Answer:
         data = _arguments(
@@ -266,7 +268,8 @@ class Slack:
         found = [m for m in reversed(self._messages[channel]) if float(oldest) < float(m["ts"]) <= horizon]
         metadata = str(data.get("include_all_metadata", "")).lower() in {"true", "1"}
         page = [{n: v for n, v in m.items() if metadata or n != "metadata"} for m in found[start : start + size]]
-        return _page_of("messages", page, start + size, len(found))
+        about = {"pin_count": 0, "channel_actions_ts": None, "channel_actions_count": 0}
+        return _page_of("messages", page, start + size, len(found), has_more=start + size < len(found), **about)
 
     def _list(self, call: Call) -> Answer:
         data = _arguments(call, frozenset({"types", "exclude_archived", "limit", "cursor", "team_id"}))
@@ -276,7 +279,8 @@ class Slack:
         return _page_of("channels", found[start : start + size], start + size, len(found))
 
     def _test(self, call: Call) -> Answer:
-        data = {"ok": True, "team": "Acme", "team_id": "T0SIM", "user_id": "U0BOT", "user": "csat", "bot_id": "B0SIM"}
+        data = {"ok": True, "team": "Acme", "team_id": "T0SIM", "user_id": "U0BOT", "user": "csat", "bot_id": BOT_ID}
+        data["url"] = f"{self.site.base_url}/"
         return Answer(data=data, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
 
     def _channel(self, given: object, *, names: bool) -> str:
@@ -351,11 +355,9 @@ def _start(data: Fields) -> int:
         raise Refused("invalid_cursor") from error
 
 
-def _page_of(name: str, rows: list[Fields], end: int, total: int) -> Answer:
+def _page_of(name: str, rows: list[Fields], end: int, total: int, **about: object) -> Answer:
     following = cursor_at(end) if end < total else ""
-    return Answer(
-        data={"ok": True, name: rows, "has_more": end < total, "response_metadata": {"next_cursor": following}}
-    )
+    return Answer(data={"ok": True, name: rows, **about, "response_metadata": {"next_cursor": following}})
 
 
 def _say(row: Refusal, refused: Refused) -> Answer:

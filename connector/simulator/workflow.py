@@ -53,6 +53,7 @@ class Workflow:
         self.clock = clock
         self.forgetful = forgetful
         self.is_gone = False
+        self.key_works = True
         self._pace = Window(per_minute, 60)
         self._seen = Keys(clock, REMEMBERED)
         routes = [
@@ -86,7 +87,7 @@ class Workflow:
             return {}
         if self.is_gone:
             raise Refused("gone")
-        if call.headers.get("x-api-key") != API_KEY:
+        if not self.key_works or call.headers.get("x-api-key") != API_KEY:
             raise Refused("no-api-key")
         if not self._pace.spend(call.at):
             raise Refused("throttled", headers={"Retry-After": str(self._pace.resets_in(call.at))})

@@ -107,7 +107,8 @@ class Admin:
         return self._paged(call, "groups", rows)
 
     def _fields(self, call: Call) -> Answer:
-        rows = [{"id": key, "title": title, "active": True} for key, title in self._owner.desk.fields.items()]
+        fields = self._owner.desk.fields.items()
+        rows = [{"id": key, "type": "text", "title": title, "active": True} for key, title in fields]
         return self._paged(call, "ticket_fields", rows)
 
     def _add_field(self, call: Call) -> Answer:

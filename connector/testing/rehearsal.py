@@ -23,7 +23,7 @@ from connector.simulator.suite import INHOUSE_SECRET, Simulators
 from connector.simulator.typeform import SECRET, sign
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
-from connector.testing.example import for_crm
+from connector.testing.example import for_crm, for_helpdesk
 from connector.wiring.opening import load_config, open_store
 from connector.wiring.status import Status, read_status
 
@@ -63,7 +63,10 @@ class Rehearsal:
         self._process: subprocess.Popen[bytes] | None = None
         shutil.copytree(example / "mappings", folder / "mappings", dirs_exist_ok=True)
         shipped = (example / "config.example.yaml").read_text()
-        self.config.write_text(rewrite(for_crm(shipped, simulators.crm)))
+        chosen = for_crm(shipped, simulators.crm)
+        if simulators.other_desk is not None:
+            chosen = for_helpdesk(chosen, simulators.desk.kind, simulators.desk.connection)
+        self.config.write_text(rewrite(chosen))
         self.environ = {
             **os.environ,
             **simulators.environment(),

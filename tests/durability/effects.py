@@ -3,87 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 from connector.adapters.salesforce import Options as SalesforceOptions
 from connector.adapters.salesforce import Salesforce
+from connector.adapters.salesforce import names as org_names
+from connector.adapters.slack import PROMISES as SLACK_PROMISES
 from connector.adapters.slack import Options as SlackOptions
 from connector.adapters.slack import Slack
 from connector.adapters.zendesk import Options as ZendeskOptions
 from connector.adapters.zendesk import Zendesk
+from connector.adapters.zendesk import names as desk_names
 from connector.clock import VirtualClock
-from connector.domain.model.intent import Intent, Json, Priority, WriteKind, refer
-from connector.ports import TokenStore, Writer
+from connector.domain.model.intent import Intent, Json, WriteKind, refer
+from connector.ports import Writer
+from connector.ports.erasing import Subject
 from connector.secret import Secret
 from connector.simulator import salesforce, slack, zendesk
-from connector.simulator.parts import Fields
+from connector.simulator.parts import Fault, FaultKind, Fields
+from connector.simulator.zendesk_hooks import HOOK_SECRET
+from connector.store import receipts
+from connector.testing.effect import (
+    SECOND,
+    Blank,
+    Dated,
+    Effect,
+    Held,
+    Many,
+    Merged,
+    intent,
+    later,
+    mail,
+    nothing,
+    word,
+)
+from connector.testing.world import CALL_SECONDS, START, Stand, World
 from connector.transport.kit import Kit
-from tests.durability.world import CALL_SECONDS, START, Stand, World
 
 CONTACT = "person/7/contact@salesforce:acme"
 ACTIVITY = "response/typeform/r1/activity@salesforce:acme"
 ALERT = "response/typeform/r1/alert/0"
 EMAIL = "ada@example.com"
-SECOND = timedelta(seconds=1)
-
-Held = Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """One kind of write.
-
-    `vendor` makes the simulator, `seed` what has to be there before, `wanted` the intents. `calls` is the write they
-    become, as faults match it. `held` is what the truth has of it, one entry an object. `newer`, for updates, is what a
-    later answer wants of the same objects, and `changed` what is held then.
-    """
-
-    kind: WriteKind
-    page: str
-    vendor: Callable[[VirtualClock], Stand]
-    seed: Callable[[World], None]
-    wanted: Sequence[Intent]
-    calls: str
-    held: Callable[[World], Held]
-    expected: Held
-    newer: Sequence[Intent] = ()
-    changed: Held = ()
-    is_job: bool = False
-
-
-def intent(account: str, kind: WriteKind, key: str, name: str, fields: Mapping[str, Json], **more: Any) -> Intent:
-    plain = Intent(
-        key=f"{account}/{key}",
-        account=account,
-        kind=kind,
-        object=name,
-        fields=fields,
-        cause_at=START,
-        not_before=START,
-        give_up_at=START + timedelta(days=3),
-        priority=Priority.RECOVERY,
-    )
-    return replace(plain, **more)
-
-
-def later(first: Intent, fields: Mapping[str, Json]) -> Intent:
-    """What a newer version of the same answer wants of the same object."""
-    at = START + SECOND
-    target = first.target or first.object
-    return replace(first, key=f"{first.key}/2", fields=fields, cause_at=at, target=target, version=2)
-
-
-def nothing(world: World) -> None:
-    """The account as it comes."""
+def overloaded(match: str, seconds: int) -> Fault:
+    """The day's quota names no time; the servers in front of an org do when they are overloaded."""
+    return Fault(match=match, kind=FaultKind.REPLY, status=503, headers={"Retry-After": str(seconds)})
 
 
 def org(clock: VirtualClock, *, task_key: bool = True) -> Stand:
     vendor = salesforce.Salesforce(clock, task_key=task_key)
     url = vendor.start()
 
-    def connect(clock: VirtualClock, tokens: TokenStore) -> Writer:
+    def connect(kit: Kit) -> Writer:
         options = SalesforceOptions(
             domain="acme.my.salesforce.com",
             client_id=salesforce.CLIENT_ID,
@@ -91,12 +65,21 @@ def org(clock: VirtualClock, *, task_key: bool = True) -> Stand:
             base_url=url,
             timeout=CALL_SECONDS,
         )
-        return Salesforce("crm", options, Kit(clock=clock, token_store=tokens))
+        return Salesforce("crm", options, kit)
 
     def hide(lag: timedelta) -> None:
         vendor.org.query_lag = lag
 
-    return Stand(site=vendor.site, hide=hide, connect=connect, account=vendor)
+    return Stand(
+        site=vendor.site,
+        hide=hide,
+        connect=connect,
+        account=vendor,
+        revoke=vendor.tokens.revoke,
+        token_calls="POST /services/oauth2/token",
+        too_fast=overloaded,
+        secrets=(salesforce.CLIENT_SECRET,),
+    )
 
 
 def org_without_key(clock: VirtualClock) -> Stand:
@@ -155,6 +138,99 @@ def task() -> Intent:
     return intent("salesforce:acme", WriteKind.TASK, "task/1", "recovery/3/task/1", fields, after=(CONTACT,))
 
 
+def org_of(world: World) -> salesforce.Salesforce:
+    vendor = world.stand.account
+    assert isinstance(vendor, salesforce.Salesforce)
+    return vendor
+
+
+def contacts_of_many(world: World, count: int) -> None:
+    for number in range(count):
+        made = org_of(world).add_contact(LastName="Sample", Email=mail(number))
+        world.adopt(contact_name(number), made)
+
+
+def contact_name(number: int) -> str:
+    return f"person/1{number}/contact@salesforce:acme"
+
+
+def as_is(world: World, count: int) -> None:
+    """What is there already is enough for all of them."""
+
+
+def with_fields(**more: Json) -> Callable[[Intent], Intent]:
+    """The same intent with some fields set otherwise."""
+
+    def change(wanted: Intent) -> Intent:
+        return replace(wanted, fields={**wanted.fields, **more})
+
+    return change
+
+
+def one_person(number: int) -> Intent:
+    fields: dict[str, Json] = {"LastName": word(number), "Email": mail(number)}
+    return intent("salesforce:acme", WriteKind.CONTACT, f"person/x{number}", contact_name(number), fields)
+
+
+def one_score(number: int) -> Intent:
+    name = contact_name(number)
+    fields: dict[str, Json] = {"CSAT_Band__c": word(number), "CSAT_Health__c": 31.5}
+    return intent("salesforce:acme", WriteKind.CONTACT_FIELDS, f"score/x{number}", name, fields, target=name, fold=True)
+
+
+def one_task(kind: WriteKind) -> Callable[[int], Intent]:
+    def make(number: int) -> Intent:
+        fields: dict[str, Json] = {"Subject": word(number), "WhoId": refer(CONTACT)}
+        return intent(
+            "salesforce:acme", kind, f"{kind}/x{number}", f"recovery/x{number}/{kind}", fields, after=(CONTACT,)
+        )
+
+    return make
+
+
+def contact_field(world: World, name: str) -> Json:
+    (row,) = [row for row in world.held["Contact"].values() if row["Email"] == EMAIL]
+    value: Json = row.get(name)
+    return value
+
+
+def merge_contact(world: World) -> None:
+    winner = org_of(world).add_contact(LastName="Sample", Email="winner@example.com")
+    org_of(world).merge(winner, world.names[CONTACT])
+
+
+def delete_contact(world: World) -> None:
+    org_of(world).human_delete(world.names[CONTACT])
+
+
+def typed_in(world: World) -> None:
+    org_of(world).add_contact(LastName="Sample", Email=EMAIL)
+
+
+def subject_of(kind: WriteKind, key: str, *, contact: str = "") -> Callable[[World], Subject]:
+    """The person that one record of ours is about."""
+
+    def erase(world: World) -> Subject:
+        with world.db.read() as tx:
+            made = receipts.of_objects(tx, [key])
+        record = [receipt.remote_id for receipt in made.values()]
+        contacts = record if kind is WriteKind.CONTACT else [world.names[contact]] if contact else []
+        is_contact = kind in {WriteKind.CONTACT, WriteKind.CONTACT_FIELDS}
+        records: dict[WriteKind, Sequence[str]] = {} if is_contact else {kind: record}
+        return Subject(emails=(EMAIL,), contacts=contacts, records=records)
+
+    return erase
+
+
+def dated_score() -> Intent:
+    fields: dict[str, Json] = {"CSAT_As_Of__c": "2026-10-25T02:30:00+02:00", "Last_Service__c": "2026-10-25"}
+    return replace(score(), key="salesforce:acme/dated", fields=fields)
+
+
+def dates(world: World) -> Mapping[str, Json]:
+    return {name: contact_field(world, name) for name in ("CSAT_As_Of__c", "Last_Service__c")}
+
+
 COLLECTIONS = "P*/composite/sobjects*"
 TASK_HELD = {"Subject": "Call Ada", "ActivityDate": "2026-11-21"}
 SCORE_HELD = {"Email": EMAIL, "CSAT_Health__c": 31.5, "CSAT_Band__c": "at risk"}
@@ -162,6 +238,7 @@ SCORE_HELD = {"Email": EMAIL, "CSAT_Health__c": 31.5, "CSAT_Band__c": "at risk"}
 _SCORE = Effect(
     kind=WriteKind.CONTACT_FIELDS,
     page="salesforce",
+    promise=org_names.PROMISES[WriteKind.CONTACT_FIELDS],
     vendor=org,
     seed=known_contact,
     wanted=[score()],
@@ -170,12 +247,61 @@ _SCORE = Effect(
     expected=[SCORE_HELD],
     newer=[later(score(), {"CSAT_Health__c": 77.0, "CSAT_Band__c": "healthy"})],
     changed=[{**SCORE_HELD, "CSAT_Health__c": 77.0, "CSAT_Band__c": "healthy"}],
+    many=Many(seed=contacts_of_many, make=one_score, refuse=with_fields(CSAT_Nope__c="x"), named="CSAT_Nope__c"),
+    blank=Blank(
+        cleared="CSAT_Reason__c",
+        kept="CSAT_Band__c",
+        values={"CSAT_Reason__c": "slow", "CSAT_Band__c": "healthy"},
+        read=contact_field,
+    ),
+    dated=Dated(
+        wanted=dated_score(),
+        held=dates,
+        expected={"CSAT_As_Of__c": "2026-10-25T00:30:00.000+0000", "Last_Service__c": "2026-10-25"},
+    ),
+    merged=Merged(
+        act=merge_contact,
+        held=rows("Contact", "Email", "CSAT_Health__c"),
+        expected=[{"Email": "winner@example.com", "CSAT_Health__c": 31.5}],
+    ),
+    delete=delete_contact,
+    erase=subject_of(WriteKind.CONTACT_FIELDS, "", contact=CONTACT),
 )
-_CONTACT = replace(_SCORE, kind=WriteKind.CONTACT, seed=nothing, wanted=[person()], newer=(), changed=())
-_TASK = replace(_CONTACT, kind=WriteKind.TASK, seed=known_contact, wanted=[task()], held=rows("Task", *TASK_HELD))
+_CONTACT = replace(
+    _SCORE,
+    kind=WriteKind.CONTACT,
+    promise=org_names.PROMISES[WriteKind.CONTACT],
+    seed=nothing,
+    wanted=[person()],
+    newer=(),
+    changed=(),
+    many=Many(seed=as_is, make=one_person, refuse=with_fields(CSAT_Nope__c="x"), named="CSAT_Nope__c"),
+    blank=None,
+    dated=None,
+    merged=None,
+    delete=None,
+    present=typed_in,
+    erase=subject_of(WriteKind.CONTACT, CONTACT),
+)
+_TASK = replace(
+    _CONTACT,
+    kind=WriteKind.TASK,
+    promise=org_names.KEYED,
+    seed=known_contact,
+    wanted=[task()],
+    held=rows("Task", *TASK_HELD),
+    many=Many(seed=as_is, make=one_task(WriteKind.TASK), refuse=with_fields(Status="Nope"), named="Status"),
+    dated=Dated(wanted=task(), held=lambda world: rows("Task", *TASK_HELD)(world)[0], expected=TASK_HELD),
+    delete=delete_contact,
+    present=None,
+    erase=subject_of(WriteKind.TASK, "recovery/3/task/1", contact=CONTACT),
+)
 _ACTIVITY = replace(
     _TASK,
     kind=WriteKind.ACTIVITY,
+    many=Many(seed=as_is, make=one_task(WriteKind.ACTIVITY), refuse=with_fields(Status="Nope"), named="Status"),
+    dated=None,
+    erase=subject_of(WriteKind.ACTIVITY, ACTIVITY, contact=CONTACT),
     wanted=[activity()],
     held=rows("Task", "Subject"),
     expected=[{"Subject": "CSAT 2 of 5"}],
@@ -189,6 +315,8 @@ _EDITED = replace(
     expected=[{"Subject": "CSAT 5 of 5"}],
     newer=[newest_activity()],
     changed=[{"Subject": "CSAT 3 of 5"}],
+    many=None,
+    delete=None,
 )
 SALESFORCE: Mapping[str, Effect] = {
     "contact": replace(_CONTACT, held=rows("Contact", "LastName", "Email"), expected=[dict(person().fields)]),
@@ -196,9 +324,9 @@ SALESFORCE: Mapping[str, Effect] = {
     "activity, keyed": _ACTIVITY,
     "activity edited, keyed": _EDITED,
     "task, keyed": replace(_TASK, expected=[TASK_HELD]),
-    "activity, marker": replace(_ACTIVITY, vendor=org_without_key),
-    "activity edited, marker": replace(_EDITED, vendor=org_without_key),
-    "task, marker": replace(_TASK, vendor=org_without_key, expected=[TASK_HELD]),
+    "activity, marker": replace(_ACTIVITY, vendor=org_without_key, promise=org_names.MARKED),
+    "activity edited, marker": replace(_EDITED, vendor=org_without_key, promise=org_names.MARKED),
+    "task, marker": replace(_TASK, vendor=org_without_key, promise=org_names.MARKED, expected=[TASK_HELD]),
 }
 
 
@@ -206,21 +334,30 @@ def desk(clock: VirtualClock) -> Stand:
     vendor = zendesk.Zendesk(clock)
     url = vendor.start()
 
-    def connect(clock: VirtualClock, tokens: TokenStore) -> Writer:
+    def connect(kit: Kit) -> Writer:
         options = ZendeskOptions(
             subdomain=zendesk.SUBDOMAIN,
             client_id=zendesk.CLIENT_ID,
             client_secret=Secret(zendesk.CLIENT_SECRET),
+            webhook_secret=(Secret(HOOK_SECRET),),
             base_url=url,
             timeout=CALL_SECONDS,
         )
-        return Zendesk("desk", options, Kit(clock=clock, token_store=tokens))
+        return Zendesk("desk", options, kit)
 
     def hide(lag: timedelta) -> None:
         vendor.lookup_lag = lag
         vendor.jobs.delay = max(vendor.jobs.delay, lag)
 
-    return Stand(site=vendor.site, hide=hide, connect=connect, account=vendor)
+    return Stand(
+        site=vendor.site,
+        hide=hide,
+        connect=connect,
+        account=vendor,
+        revoke=vendor.tokens.revoke,
+        token_calls="POST /oauth/tokens",
+        secrets=(zendesk.CLIENT_SECRET,),
+    )
 
 
 def ticket_name(number: int) -> str:
@@ -273,19 +410,75 @@ def change(**fields: Json) -> Intent:
     return intent("zendesk:acme", WriteKind.TICKET_UPDATE, "change/1", name, fields, target=name, fold=True)
 
 
+def desk_of(world: World) -> zendesk.Zendesk:
+    vendor = world.stand.account
+    assert isinstance(vendor, zendesk.Zendesk)
+    return vendor
+
+
+def tickets_of_many(world: World, count: int) -> None:
+    for number in range(count):
+        made = desk_of(world).add_ticket(requester_email=mail(number), subject=f"ticket {number}")
+        world.adopt(ticket_name(100 + number), str(made))
+
+
+def one_ticket(number: int) -> Intent:
+    fields: dict[str, Json] = {"subject": word(number), "comment": "Call them.", "requester_email": mail(number)}
+    return intent("zendesk:acme", WriteKind.TICKET, f"recovery/{100 + number}/t", ticket_name(100 + number), fields)
+
+
+def one_note(number: int) -> Intent:
+    wanted = note(100 + number)
+    return replace(wanted, fields={"text": word(number)})
+
+
+def one_change(number: int) -> Intent:
+    name = ticket_name(100 + number)
+    fields: dict[str, Json] = {"add_tags": [word(number)]}
+    return intent("zendesk:acme", WriteKind.TICKET_UPDATE, f"change/{number}", name, fields, target=name, fold=True)
+
+
+def ticket_field(world: World, name: str) -> Json:
+    (row,) = world.held["ticket"].values()
+    value: Json = row[name]
+    return value
+
+
+def delete_ticket(world: World) -> None:
+    desk_of(world).human_delete(int(world.names[ticket_name(0)]))
+
+
+def noted_person(world: World) -> Subject:
+    """Who is named in notes on other people's tickets; each note bears its intent's key."""
+    return Subject(notes=[(ticket, note(number).key) for number, ticket in enumerate(world.names.values())])
+
+
 _TICKET = Effect(
     kind=WriteKind.TICKET,
     page="zendesk",
+    promise=desk_names.PROMISES[WriteKind.TICKET],
     vendor=desk,
     seed=nothing,
     wanted=[ticket()],
     calls="POST /api/v2/tickets",
     held=opened,
     expected=[{"subject": "Win Ada back", "texts": ["Call her."]}],
+    many=Many(seed=as_is, make=one_ticket, refuse=with_fields(priority="nope"), named="priority"),
+    dated=Dated(
+        wanted=replace(ticket(), fields={**ticket().fields, "due_at": "2026-10-25T02:30:00+02:00"}),
+        held=lambda world: {"due_at": ticket_field(world, "due_at")},
+        expected={"due_at": "2026-10-25T00:30:00Z"},
+    ),
+    erase=subject_of(WriteKind.TICKET, ticket_name(1)),
 )
 _NOTE = replace(
     _TICKET,
     kind=WriteKind.NOTE,
+    promise=desk_names.PROMISES[WriteKind.NOTE],
+    many=Many(seed=tickets_of_many, make=one_note, refuse=with_fields(text="x" * 70_000)),
+    dated=None,
+    delete=delete_ticket,
+    erase=noted_person,
     seed=tickets(1),
     wanted=[note(0)],
     calls="PUT /api/v2/tickets/*",
@@ -295,6 +488,21 @@ _NOTE = replace(
 _CHANGE = replace(
     _NOTE,
     kind=WriteKind.TICKET_UPDATE,
+    promise=desk_names.PROMISES[WriteKind.TICKET_UPDATE],
+    many=None,
+    blank=Blank(
+        cleared="due_at",
+        kept="priority",
+        values={"due_at": "2026-11-21T09:00:00Z", "priority": "high"},
+        read=ticket_field,
+        is_text=False,
+    ),
+    dated=Dated(
+        wanted=change(due_at="2026-10-25T02:30:00+01:00"),
+        held=lambda world: {"due_at": ticket_field(world, "due_at")},
+        expected={"due_at": "2026-10-25T01:30:00Z"},
+    ),
+    erase=None,
     wanted=[change(priority="urgent")],
     held=rows("ticket", "priority"),
     expected=[{"priority": "urgent"}],
@@ -310,6 +518,8 @@ ZENDESK: Mapping[str, Effect] = {
         wanted=[note(number) for number in range(3)],
         expected=[{"notes": [f"note {number}"]} for number in range(3)],
         is_job=True,
+        many=None,
+        delete=None,
     ),
     "ticket_update": _CHANGE,
     "ticket_update with tags, job": replace(
@@ -317,6 +527,9 @@ ZENDESK: Mapping[str, Effect] = {
         wanted=[change(priority="urgent", add_tags=["vip"])],
         held=tagged,
         expected=[{"priority": "urgent", "tags": {"vip"}}],
+        many=Many(seed=tickets_of_many, make=one_change, refuse=with_fields(priority="nope")),
+        blank=None,
+        dated=None,
         newer=[later(change(), {"priority": "low", "add_tags": ["calm"]})],
         changed=[{"priority": "low", "tags": {"calm", "vip"}}],
         is_job=True,
@@ -329,14 +542,25 @@ def workspace(clock: VirtualClock, *, may_read: bool = True) -> Stand:
     vendor = slack.Slack(clock, scopes=scopes)
     url = vendor.start()
 
-    def connect(clock: VirtualClock, tokens: TokenStore) -> Writer:
+    def connect(kit: Kit) -> Writer:
         options = SlackOptions(token=Secret(slack.TOKEN), base_url=url, timeout=CALL_SECONDS)
-        return Slack("chat", options, Kit(clock=clock, token_store=tokens))
+        return Slack("chat", options, kit)
 
     def hide(lag: timedelta) -> None:
         vendor.history_lag = lag
 
-    return Stand(site=vendor.site, hide=hide, connect=connect, account=vendor)
+    def token_works(works: bool) -> None:
+        vendor.token_works = works
+
+    return Stand(
+        site=vendor.site,
+        hide=hide,
+        connect=connect,
+        account=vendor,
+        revoke=partial(token_works, False),
+        readmit=partial(token_works, True),
+        secrets=(slack.TOKEN,),
+    )
 
 
 def workspace_unread(clock: VirtualClock) -> Stand:
@@ -362,9 +586,15 @@ def posted(world: World) -> None:
     world.run()
 
 
+def one_alert(number: int) -> Intent:
+    fields: dict[str, Json] = {"channel": "#csat-ops", "text": word(number)}
+    return intent("slack:default", WriteKind.ALERT, f"alert/{number}", f"response/{number}/alert/0", fields)
+
+
 _ALERT = Effect(
     kind=WriteKind.ALERT,
     page="slack",
+    promise=SLACK_PROMISES[WriteKind.ALERT],
     vendor=workspace,
     seed=nothing,
     wanted=[alert()],
@@ -373,12 +603,15 @@ _ALERT = Effect(
     expected=[{"text": "Ada is unhappy"}],
     newer=[edited_alert()],
     changed=[{"text": "Ada is happy again"}],
+    many=Many(seed=as_is, make=one_alert, refuse=with_fields(channel="#nope"), named="channel"),
+    erase=subject_of(WriteKind.ALERT, ALERT),
 )
 SLACK: Mapping[str, Effect] = {
     "alert": _ALERT,
     "alert edited": replace(
         _ALERT,
         seed=posted,
+        many=None,
         wanted=[edited_alert()],
         expected=[{"text": "Ada is happy again"}],
         newer=[newest_alert()],

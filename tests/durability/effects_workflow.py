@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from functools import partial
 
-from connector.adapters.workflow import Options, Workflow
+from connector.adapters.workflow import PROMISES, Options, Workflow
 from connector.clock import VirtualClock
 from connector.domain.model.intent import Intent, Json, WriteKind
-from connector.ports import TokenStore, Writer
+from connector.ports import Writer
 from connector.secret import Secret
 from connector.simulator import workflow
+from connector.testing.effect import Effect, Many, intent, nothing, word
+from connector.testing.world import CALL_SECONDS, Stand, World
 from connector.transport.kit import Kit
-from tests.durability.effects import Effect, intent, nothing
-from tests.durability.world import CALL_SECONDS, Stand, World
+from tests.durability.effects import as_is
 
 ACCOUNT = "workflow:127.0.0.1/sample"
 
@@ -36,13 +37,20 @@ def receiver(clock: VirtualClock, *, forgetful: bool = False) -> Stand:
         timeout=CALL_SECONDS,
     )
 
-    def connect(clock: VirtualClock, tokens: TokenStore) -> Writer:
-        return Named("zap", options, Kit(clock=clock, token_store=tokens))
+    def connect(kit: Kit) -> Writer:
+        return Named("zap", options, kit)
 
-    def hide(lag: timedelta) -> None:
-        """A receiver is asked nothing."""
+    def key_works(works: bool) -> None:
+        vendor.key_works = works
 
-    return Stand(site=vendor.site, hide=hide, connect=connect, account=vendor)
+    return Stand(
+        site=vendor.site,
+        connect=connect,
+        account=vendor,
+        revoke=partial(key_works, False),
+        readmit=partial(key_works, True),
+        secrets=(workflow.SECRET, workflow.API_KEY),
+    )
 
 
 def receiver_that_forgets(clock: VirtualClock) -> Stand:
@@ -54,6 +62,11 @@ def event() -> Intent:
     return intent(ACCOUNT, WriteKind.EVENT, "typeform/r1/event/unhappy/0/1", "response/typeform/r1/event/0/1", fields)
 
 
+def one_event(number: int) -> Intent:
+    fields: dict[str, Json] = {"event": "unhappy", "data": {"said": word(number)}}
+    return intent(ACCOUNT, WriteKind.EVENT, f"event/{number}", f"response/x{number}/event", fields)
+
+
 def events_held(world: World) -> list[Mapping[str, object]]:
     return [{"type": row["type"], "data": row["data"]} for row in world.held.get("event", {}).values()]
 
@@ -62,6 +75,8 @@ WORKFLOW: Mapping[str, Effect] = {
     "event": Effect(
         kind=WriteKind.EVENT,
         page="workflow",
+        promise=PROMISES[WriteKind.EVENT],
+        many=Many(seed=as_is, make=one_event),
         vendor=receiver,
         seed=nothing,
         wanted=[event()],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.durability.effects import SALESFORCE, SLACK, ZENDESK, Effect
+from connector.testing.effect import Effect
+from tests.durability.effects import SALESFORCE, SLACK, ZENDESK
 from tests.durability.effects_hubspot import HUBSPOT
 from tests.durability.effects_workflow import WORKFLOW
 

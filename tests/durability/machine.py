@@ -28,10 +28,10 @@ from connector.store.server_clock import ServerClock
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits
 from connector.sync.write import WriteLane
+from connector.testing.world import Mortal
 from connector.transport import client
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
-from tests.durability.world import Mortal
 
 LEASE = timedelta(seconds=4)
 SOON = 0.3  # instead of the five seconds a vendor may take to be reached: the lease of a test must not last a minute

@@ -13,8 +13,8 @@ from connector.domain.model.intent import Intent, IntentState, WriteKind
 from connector.domain.model.recovery import Severity
 from connector.simulator.faults import Fault, FaultKind
 from connector.store import outbox, people, recoveries, responses
+from connector.testing.world import START, World
 from tests.durability.effects import workspace
-from tests.durability.world import START, World
 from tests.unit.samples import PLAIN, answer
 
 HOUR = timedelta(hours=1)

@@ -1,7 +1,7 @@
-"""Each kind of write of each adapter × each trouble: the vendor's truth holds exactly one object with the final fields.
+"""What is left after every kind of write of every adapter was put to every trouble (`tests/conformance`).
 
-Where a vendor offers neither key nor marker that helps, it holds exactly the residual that the promise and the vendor's
-page name. The last tests break the machine on purpose and see the matrix notice.
+Where a vendor offers neither key nor marker that helps, its truth holds exactly the residual that the promise and the
+vendor's page name. The last tests break the machine on purpose and see the trials of the suite notice.
 """
 
 from __future__ import annotations
@@ -26,21 +26,15 @@ from connector.store.writes import WriteRow
 from connector.sync import freezing, settling
 from connector.sync.folding import Folded
 from connector.sync.outlet import Outlet
-from tests.durability.effects import Effect, Held, workspace_unread
-from tests.durability.effects_hubspot import hub_of
-from tests.durability.every_effect import EFFECTS
-from tests.durability.trials import (
+from connector.testing.effect import Effect, Held
+from connector.testing.trials import (
     DONE,
-    TRIALS,
-    WITH_NEWER,
     Trial,
     answer_lost,
     asked_before_visible,
-    called,
     committed_late,
     exactly_one,
     killed_before_receipt,
-    killed_with_the_job_done,
     order,
     promise_of,
     restarted_three_hours_later,
@@ -49,26 +43,12 @@ from tests.durability.trials import (
     the_newest_wins,
     world_of,
 )
-from tests.durability.world import START, Mortal, World
+from connector.testing.world import START, Mortal, World
+from tests.durability.effects import workspace_unread
+from tests.durability.effects_hubspot import hub_of
+from tests.durability.every_effect import EFFECTS
 
 PAGES = Path(__file__).parents[2] / "docs" / "vendors"
-
-
-@pytest.mark.parametrize("trial", TRIALS, ids=called)
-@pytest.mark.parametrize("name", EFFECTS)
-def test_exactly_one(tmp_path: Path, name: str, trial: Trial) -> None:
-    exactly_one(tmp_path, name, trial)
-
-
-@pytest.mark.parametrize("name", [name for name, effect in EFFECTS.items() if effect.is_job])
-def test_exactly_one_when_killed_with_the_job_done(tmp_path: Path, name: str) -> None:
-    exactly_one(tmp_path, name, killed_with_the_job_done)
-
-
-@pytest.mark.parametrize("trial", WITH_NEWER, ids=called)
-@pytest.mark.parametrize("name", [name for name, effect in EFFECTS.items() if effect.newer])
-def test_the_newest_wins(tmp_path: Path, name: str, trial: Trial) -> None:
-    the_newest_wins(tmp_path, name, trial)
 
 
 # What no vendor lets us promise: each is provoked, and named by its promise and its page.
@@ -247,7 +227,7 @@ def forget_what_was_sending(patch: pytest.MonkeyPatch) -> None:
     never_ask_first(patch)  # which would catch it
 
 
-Cell = Callable[[Path, str, Trial], None]
+Cell = Callable[[Path, Effect, Trial], None]
 BREAKS: tuple[tuple[Break, str, Trial, Cell], ...] = (
     (never_ask_first, "zendesk note", restored_before, exactly_one),
     (never_ask_first, "salesforce task, marker", restored_planned, exactly_one),
@@ -277,4 +257,4 @@ def test_the_matrix_notices(
 ) -> None:
     broken(monkeypatch)
     with pytest.raises(AssertionError):
-        cell(tmp_path, name, trial)
+        cell(tmp_path, EFFECTS[name], trial)

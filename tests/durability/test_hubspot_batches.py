@@ -12,7 +12,8 @@ import pytest
 from connector.clock import VirtualClock
 from connector.domain.model.intent import Intent, IntentState, WriteKind, refer
 from connector.simulator.faults import Fault, FaultKind
-from tests.durability.effects import intent
+from connector.testing.effect import intent
+from connector.testing.world import START, World
 from tests.durability.effects_hubspot import (
     ACCOUNT,
     HUB_CONTACT,
@@ -23,7 +24,6 @@ from tests.durability.effects_hubspot import (
     known_note,
     note,
 )
-from tests.durability.world import START, World
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from connector.domain.model.intent import Intent, IntentState
 from connector.simulator import salesforce
 from connector.simulator.faults import Fault, FaultKind
 from connector.store import receipts
+from connector.testing.world import START, Stand, World
 from tests.durability import effects
 from tests.durability import effects_hubspot as hub
 from tests.durability.effects import ACTIVITY, COLLECTIONS, CONTACT
 from tests.durability.effects_hubspot import HUB_CONTACT, HUB_NOTE
-from tests.durability.world import START, Stand, World
 
 MINUTES = timedelta(minutes=1)
 

@@ -12,11 +12,11 @@ import pytest
 import connector.adapters
 from connector.domain.model.intent import Item
 from connector.errors import Transient
+from connector.testing.effect import Effect
+from connector.testing.trials import world_of
 from connector.transport.client import Api
 from connector.transport.kit import Kit
-from tests.durability.effects import Effect
 from tests.durability.every_effect import EFFECTS
-from tests.durability.trials import world_of
 
 ADAPTERS = Path(connector.adapters.__file__).parent
 # Searches that are too long for an address. They change nothing.

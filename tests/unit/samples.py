@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,28 +15,20 @@ from connector.domain.model.response import (
     Scale,
     Understanding,
 )
-from connector.secret import Secret
 from connector.store.database import Database
-from connector.store.keyring import KeyRing
-from tests.stores import file_template, prepared_url
+from connector.testing.stores import ring, template
+from tests.stores import prepared_url
+
+__all__ = ["NOON", "ONE_TO_FIVE", "PLAIN", "answer", "empty_store", "ring", "template"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ONE_TO_FIVE = Scale.parse("1-5")
 PLAIN = Understanding(language="en")
 
 
-def ring() -> KeyRing:
-    return KeyRing([Secret(base64.urlsafe_b64encode(bytes(range(32))).decode())])
-
-
 def prepare(url: str) -> None:
     """Make the tables of a store."""
     Database(url, ring(), VirtualClock(NOON)).create().close()
-
-
-def template() -> Path:
-    """A prepared store in a file, to be copied."""
-    return file_template(prepare)
 
 
 def empty_store(folder: Path, clock: Clock, graveyard: Path | None = None) -> Database:

@@ -6,16 +6,20 @@ dies is an exception that nothing catches; its successor is made from scratch on
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from connector.clock import VirtualClock
-from connector.domain.model.intent import Found, Intent, IntentState, Item, Promise, Request, WriteKind
-from connector.ports import Job, Outcome, Preparing, TokenStore, Writer
-from connector.simulator.parts import Fields, Site
-from connector.store import intents, lanes, outbox
+from connector.domain.model.intent import Found, Intent, IntentState, Item, Promise, Request, WriteKind, resolve
+from connector.errors import RemoteError
+from connector.ports import Failed, Job, Outcome, Preparing, Writer
+from connector.simulator.parts import Fault, FaultKind, Fields, Logged, Site
+from connector.store import intents, lanes, outbox, receipts
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.tokens import Tokens
@@ -23,9 +27,10 @@ from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits
 from connector.sync.write import WriteLane
+from connector.testing.stores import ring, template
 from connector.testing.twin import Crash
-from tests import stores
-from tests.unit.samples import empty_store
+from connector.transport.client import CallNote
+from connector.transport.kit import Kit
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
@@ -34,23 +39,42 @@ LIMITS = Limits(parallel=1, timeout=timedelta(seconds=20))
 _CLOSELY = timedelta(seconds=100)
 
 
+def _ignore(lag: timedelta) -> None:
+    """Nobody is asked anything that could lag."""
+
+
+def _too_many(match: str, seconds: int) -> Fault:
+    """429 and a Retry-After."""
+    return Fault(match=match, kind=FaultKind.THROTTLE, retry_after=seconds)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """A vendor on loopback. `hide` makes its look-ups lag; `connect` makes the adapter a process of ours would make.
+    """A vendor on loopback: what a simulator of `connector.simulator.parts` must let the suites do with it.
 
-    `account` is the simulator itself, for what people do there.
+    `account` is the simulator itself, for what people do there. `connect` makes the adapter a process of ours would
+    make, `hide` makes its look-ups lag. `revoke` makes every credential it issued useless. With `token_calls`, as
+    faults match them, the adapter fetches another by itself; without, nothing works until somebody calls `readmit`.
+    `too_fast` makes the vendor refuse calls, in its own way, for so many seconds that it names. `secrets` are what must
+    never be seen in a log line or an error.
     """
 
     site: Site
     account: object
-    hide: Callable[[timedelta], None]
-    connect: Callable[[VirtualClock, TokenStore], Writer]
+    connect: Callable[[Kit], Any]
+    hide: Callable[[timedelta], None] = _ignore
+    revoke: Callable[[], None] | None = None
+    readmit: Callable[[], None] | None = None
+    token_calls: str = ""
+    too_fast: Callable[[str, int], Fault] = _too_many
+    secrets: tuple[str, ...] = ()
 
 
 class Mortal:
     """A writer in a process that may die right after the vendor answered, before anything of it is kept.
 
     `dies_after` names the call (`send` or `poll`) after whose answer it does; `before_send` happens just before a send.
+    `errors` are those it raised or answered.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -59,30 +83,51 @@ class Mortal:
         self.promises: Mapping[WriteKind, Promise] = writer.promises
         self.dies_after = ""
         self.before_send: Callable[[], None] | None = None
+        self.errors: list[RemoteError] = []
+
+    @property
+    def inner(self) -> Writer:
+        """The adapter itself."""
+        return self._writer
 
     def prepare(self) -> None:
+        """As the adapter does, where it does."""
         if isinstance(self._writer, Preparing):
             self._writer.prepare()
             self.promises = self._writer.promises  # which may know more about the account now
 
     def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:
+        """As the adapter does."""
         return self._writer.render(kind, items)
 
     def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome] | Job:
+        """As the adapter does, unless the process dies of it."""
         if self.before_send is not None:
             self.before_send()
-        answer = self._writer.send(kind, request, count)
+        answer = self._noted(lambda: self._writer.send(kind, request, count))
         self._die("send")
         return answer
 
     def poll(self, kind: WriteKind, job: str, count: int) -> Sequence[Outcome] | Job:
-        answer = self._writer.poll(kind, job, count)
+        """As the adapter does, unless the process dies of it."""
+        answer = self._noted(lambda: self._writer.poll(kind, job, count))
         if not isinstance(answer, Job):
             self._die("poll")
         return answer
 
     def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
+        """As the adapter does."""
         return self._writer.ask(kind, items)
+
+    def _noted(self, call: Callable[[], Sequence[Outcome] | Job]) -> Sequence[Outcome] | Job:
+        try:
+            answer = call()
+        except RemoteError as error:
+            self.errors.append(error)
+            raise
+        if not isinstance(answer, Job):
+            self.errors += [outcome.error for outcome in answer if isinstance(outcome, Failed)]
+        return answer
 
     def _die(self, after: str) -> None:
         if self.dies_after == after:
@@ -91,19 +136,32 @@ class Mortal:
 
 @dataclass(slots=True)
 class World:
-    """A connector and a vendor. `names` are ids over there that a test seeded, by our names of the objects."""
+    """A connector and a vendor.
+
+    `names` are ids over there that a test seeded, by our names of the objects. `told` are the causes the operators
+    were told of, `notes` every request our side sent. `live` False: the connector observes.
+    """
 
     folder: Path
     stand: Stand
     clock: VirtualClock
+    live: bool = True
+    parallel: int = 1
     db: Database = field(init=False)
     writer: Mortal = field(init=False)
     lane: WriteLane = field(init=False)
     names: dict[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
+    notes: list[CallNote] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        shutil.copy(template(), self.store)
         self.start()
+
+    @property
+    def store(self) -> Path:
+        """The file of the store."""
+        return self.folder / "store.db"
 
     @property
     def held(self) -> Mapping[str, Mapping[str, Fields]]:
@@ -113,11 +171,21 @@ class World:
 
     def start(self) -> None:
         """A new process on the store as it lies there."""
-        self.db = empty_store(self.folder, self.clock)
-        self.writer = Mortal(self.stand.connect(self.clock, Tokens(self.db)))
+        self.db = Database(f"sqlite:///{self.store}", ring(), self.clock)
+        self.writer = Mortal(self.stand.connect(self.kit()))
         self.lane = WriteLane(
-            self.db, self.writer, self.clock, LIMITS, live=True, notify_operators=self._notify, on_settled=_nothing
+            self.db,
+            self.writer,
+            self.clock,
+            replace(LIMITS, parallel=self.parallel),
+            live=self.live,
+            notify_operators=self._notify,
+            on_settled=_nothing,
         )
+
+    def kit(self, *, read_only: bool = False) -> Kit:
+        """What an adapter of this process is handed."""
+        return Kit(clock=self.clock, token_store=Tokens(self.db), read_only=read_only, on_call=self.notes.append)
 
     def restart(self, after: timedelta = LEASE) -> None:
         """The process is gone; another starts `after` that, when the lease of the first has run out."""
@@ -125,19 +193,21 @@ class World:
         self.advance(max(after, LEASE))
         self.start()
 
-    def backup(self) -> str:
+    def backup(self) -> Path:
         """A copy of the store as it is now."""
         self.db.close()
-        stores.keep(self.folder, "copy.db")
-        return "copy.db"
+        copy = self.folder / "copy.db"
+        _copy_store(self.store, copy)
+        return copy
 
-    def restore(self, copy: str) -> None:
+    def restore(self, copy: Path) -> None:
         """The process ends, the store is replaced by an older copy, another process starts."""
         self.db.close()
-        stores.put_back(self.folder, copy)
+        _copy_store(copy, self.store)
         self.start()
 
     def plan(self, wanted: Sequence[Intent]) -> None:
+        """What a decision plans, in one transaction."""
         with self.db.write() as tx:
             outbox.plan(tx, wanted)
 
@@ -196,13 +266,29 @@ class World:
         self.clock.advance(rest)
 
     def row(self, key: str) -> IntentRow:
+        """The intent with that key, as the store has it."""
         with self.db.read() as tx:
             found = intents.by_key(tx, key)
         assert found is not None
         return found
 
     def states(self, wanted: Sequence[Intent]) -> set[IntentState]:
+        """Where these intents stand."""
         return {self.row(one.key).state for one in wanted}
+
+    def item(self, intent: Intent, revision: int = 0) -> Item:
+        """The record an intent becomes when it is sent: references filled in from receipts."""
+        with self.db.read() as tx:
+            known = receipts.of_objects(tx, [intent.object, *intent.after, *([intent.target] if intent.target else [])])
+        target = None if intent.target is None else known[intent.target].remote_id
+        fields = {name: resolve(value, known) for name, value in intent.fields.items()}
+        key = intent.record or intent.key
+        return Item(key=key, target=target, fields=fields, cause_at=intent.cause_at, revision=revision, intent=key)
+
+    def calls(self, match: str, since: int = 0) -> list[Logged]:
+        """The vendor calls from index `since` of its log on that a fault with this `match` would hit."""
+        found = self.stand.site.requests.entries(since)
+        return [call for call in found if fnmatchcase(f"{call.method} {call.path}", match)]
 
     def _notify(self, tx: Transaction, account: str, cause: str, text: str) -> None:
         self.told.append(cause)
@@ -210,3 +296,11 @@ class World:
 
 def _nothing(*_: object) -> None:
     """Nobody waits for what was settled."""
+
+
+def _copy_store(source: Path, to: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        to.with_name(to.name + suffix).unlink(missing_ok=True)
+    for suffix in ("", "-wal"):
+        if source.with_name(source.name + suffix).exists():
+            shutil.copy(source.with_name(source.name + suffix), to.with_name(to.name + suffix))

@@ -10,22 +10,21 @@ from pathlib import Path
 from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState, Promise
 from connector.simulator.parts import Fault, FaultKind
-from tests.durability.effects import Effect
-from tests.durability.every_effect import EFFECTS
-from tests.durability.world import START, World
+from connector.testing.effect import SECOND, Effect
+from connector.testing.world import START, World
 
-SECOND = timedelta(seconds=1)
 HALF_AN_HOUR = timedelta(minutes=30)
 DONE = {IntentState.CONFIRMED}
 Trial = Callable[[World, Effect], None]
 
 
 @contextmanager
-def world_of(effect: Effect, folder: Path) -> Iterator[World]:
+def world_of(effect: Effect, folder: Path, *, live: bool = True, parallel: int = 1) -> Iterator[World]:
+    """A connector and the effect's vendor, with everything there that the effect needs."""
     clock = VirtualClock(START)
     stand = effect.vendor(clock)
     try:
-        world = World(folder=folder, stand=stand, clock=clock)
+        world = World(folder=folder, stand=stand, clock=clock, live=live, parallel=parallel)
         world.writer.prepare()  # so that the promises are this account's
         effect.seed(world)
         yield world
@@ -35,29 +34,35 @@ def world_of(effect: Effect, folder: Path) -> Iterator[World]:
 
 
 def promise_of(world: World, effect: Effect) -> Promise:
+    """What the adapter promises on this account."""
     return world.writer.promises[effect.kind]
 
 
 def order(world: World, effect: Effect, kind: FaultKind, after: timedelta = SECOND) -> None:
+    """The vendor's next matching call goes wrong."""
     world.stand.site.faults.add(Fault(match=effect.calls, kind=kind, seconds=after.total_seconds()))
 
 
 def answer_lost(world: World, effect: Effect) -> None:
+    """It was committed and the connection broke."""
     order(world, effect, FaultKind.RESET_AFTER_COMMIT)
     world.plan(effect.wanted)
 
 
 def answered_500(world: World, effect: Effect) -> None:
+    """It was committed and the answer is an error."""
     order(world, effect, FaultKind.ERROR_AFTER_COMMIT)
     world.plan(effect.wanted)
 
 
 def answer_torn(world: World, effect: Effect) -> None:
+    """It was committed and the answer is half of one."""
     order(world, effect, FaultKind.TORN)
     world.plan(effect.wanted)
 
 
 def never_arrived(world: World, effect: Effect) -> None:
+    """The connection broke first."""
     order(world, effect, FaultKind.RESET_BEFORE)
     world.plan(effect.wanted)
 
@@ -80,18 +85,21 @@ def asked_before_visible(world: World, effect: Effect) -> None:
 
 
 def killed_before_receipt(world: World, effect: Effect) -> None:
+    """Our process dies with the answer in its hands."""
     world.plan(effect.wanted)
     world.die()
     world.restart()
 
 
 def killed_with_the_job_done(world: World, effect: Effect) -> None:
+    """Our process dies with the job's outcome in its hands."""
     world.plan(effect.wanted)
     world.die(after="poll")
     world.restart()
 
 
 def restarted_three_hours_later(world: World, effect: Effect) -> None:
+    """Our process dies with the answer in its hands, and nobody starts another for long."""
     world.plan(effect.wanted)
     world.die()
     world.restart(after=timedelta(hours=3))
@@ -125,24 +133,15 @@ def restored_sending(world: World, effect: Effect) -> None:
 
 
 def half_an_hour(world: World) -> None:
+    """Everything settles, and some time passes."""
     began = world.clock.now()
     world.run(HALF_AN_HOUR)
     world.advance(began + HALF_AN_HOUR - world.clock.now())
 
 
-TRIALS: tuple[Trial, ...] = (
-    answer_lost,
-    answered_500,
-    answer_torn,
-    never_arrived,
-    committed_late,
-    asked_before_visible,
-    killed_before_receipt,
-    restarted_three_hours_later,
-    restored_planned,
-    restored_before,
-    restored_sending,
-)
+LOST: tuple[Trial, ...] = (answer_lost, answered_500, answer_torn, never_arrived, committed_late)
+KILLED: tuple[Trial, ...] = (killed_before_receipt, restarted_three_hours_later)
+RESTORED: tuple[Trial, ...] = (restored_planned, restored_before, restored_sending)
 WITH_NEWER: tuple[Trial, ...] = (
     answer_lost,
     never_arrived,
@@ -153,8 +152,8 @@ WITH_NEWER: tuple[Trial, ...] = (
 )
 
 
-def exactly_one(folder: Path, name: str, trial: Trial) -> None:
-    effect = EFFECTS[name]
+def exactly_one(folder: Path, effect: Effect, trial: Trial) -> None:
+    """Whatever the trial does, the vendor holds exactly what is wanted, and we know it."""
     with world_of(effect, folder) as world:
         trial(world, effect)
         world.come_to_rest()
@@ -162,9 +161,8 @@ def exactly_one(folder: Path, name: str, trial: Trial) -> None:
         assert world.states(effect.wanted) == DONE
 
 
-def the_newest_wins(folder: Path, name: str, trial: Trial) -> None:
+def the_newest_wins(folder: Path, effect: Effect, trial: Trial) -> None:
     """A newer version of the answer comes while it is not known what became of the first."""
-    effect = EFFECTS[name]
     with world_of(effect, folder) as world:
         trial(world, effect)
         world.drain()
@@ -172,7 +170,3 @@ def the_newest_wins(folder: Path, name: str, trial: Trial) -> None:
         world.come_to_rest()
         assert list(effect.held(world)) == list(effect.changed)
         assert world.states(effect.newer) == DONE
-
-
-def called(trial: Trial) -> str:
-    return trial.__name__
