@@ -1,0 +1,175 @@
+"""Celery workers drain the lanes instead of threads, with a real broker, real workers and a real daemon.
+
+What they do is compared with what threads did with the same input, whatever is killed meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from connector.clock import SystemClock
+from connector.domain.model.intent import WriteKind
+from connector.engines.celery import announcing, make_app
+from connector.secret import Secret
+from connector.simulator.faults import Fault, FaultKind
+from connector.store import lanes, schema
+from connector.store.keyring import KeyRing
+from connector.store.writes import WriteState
+from connector.testing.rehearsal import Rehearsal
+from tests.acceptance.answers import desk_delivery
+from tests.acceptance.fleet import PASSWORD, Broker, Workers, until
+from tests.acceptance.holdings import Thing, held
+from tests.acceptance.stages import Stage, staged, writes
+
+pytestmark = pytest.mark.slow
+
+QUEUE = "surveys"
+TOKENS = ("killed", "deaf")  # what happens while each answer is worked on
+HANG = 10.0  # seconds the helpdesk takes to answer while we kill
+# An existing deployment: an application of its own, to which the connector is attached in two lines.
+DEPLOYMENT = """
+import os
+
+from celery import Celery
+
+app = Celery("shop", broker=os.environ["SHOP_BROKER"], broker_connection_retry_on_startup=True)
+
+from connector.wiring.fleet import attach
+attach(app, "connector.yaml")
+"""
+
+
+def test_workers_do_what_threads_do_whatever_is_killed(tmp_path: Path) -> None:
+    key, began = KeyRing.generate(), SystemClock().now()
+    with running(tmp_path / "threads", {"CONNECTOR_KEY": key}) as stage:
+        for token in TOKENS:
+            answer(stage, token, began)
+        expected = settled(stage)
+
+    broker = Broker(tmp_path)
+    with ExitStack() as stack:
+        stack.callback(broker.kill)
+        broker.start()
+        counted = tmp_path / "counted"
+        counted.mkdir()
+        engine = {"KIND": "celery", "BROKER": broker.url, "QUEUE": QUEUE}
+        overrides = {f"CONNECTOR__ENGINE__{name}": value for name, value in engine.items()}
+        overrides |= {"CONNECTOR_KEY": key, "PROMETHEUS_MULTIPROC_DIR": str(counted)}
+        stage = stack.enter_context(running(tmp_path / "workers", overrides))
+        environ = {**stage.rehearsal.environ, "SHOP_BROKER": broker.url}
+        (stage.folder / "shop.py").write_text(DEPLOYMENT)
+        ours = hire(stack, stage, environ, "connector.wiring.fleet", "--pool=solo")
+        kill_while_a_ticket_is_written(stage, began, ours)
+        hire(stack, stage, environ, "shop", "--concurrency=2", f"--queues={QUEUE}")
+        go_deaf(stage, broker, began)
+        found = settled(stage)
+        flood(stage, broker)
+        assert stage.rehearsal.metric('connector_announcements_total{outcome="failed"}')
+        wrote = 'connector_intents_total{kind="ticket",state="confirmed"}'
+        assert stage.rehearsal.metric(wrote) == len(TOKENS), "what workers counted is in the daemon's metrics"
+
+    assert not Counter(expected) - Counter(found), "missing"
+    assert not Counter(found) - Counter(expected), "there twice, or another"
+    for log in ("daemon.log", "workers.log"):
+        assert PASSWORD not in (stage.folder / log).read_text()
+
+
+@contextmanager
+def running(folder: Path, overrides: dict[str, str]) -> Iterator[Stage]:
+    """A stage whose daemon runs."""
+    with staged(folder, overrides=overrides, dated=False) as stage:
+        stage.rehearsal.start()
+        yield stage
+
+
+def hire(stack: ExitStack, stage: Stage, environ: dict[str, str], app: str, *options: str) -> Workers:
+    """Start workers; they are killed with the stack."""
+    workers = Workers(stage.folder, environ, app, options)
+    stack.callback(workers.kill)
+    return workers
+
+
+def answer(stage: Stage, token: str, at: datetime) -> None:
+    """An unhappy answer of somebody new: a contact, a score, a ticket, a task, a message."""
+    body = desk_delivery(token, at, f"{token}@example.com", 5).encode()
+    assert stage.rehearsal.deliver("typeform", body) == 200
+
+
+def settled(stage: Stage) -> list[Thing]:
+    """What the vendors hold once everything is confirmed."""
+    now = stage.rehearsal.settle(90)
+    unwell = {state: number for state, number in now.intents.items() if state not in {"confirmed", "superseded"}}
+    assert not any(unwell.values()), unwell
+    assert now.responses == {"decided": len(TOKENS)}
+    return held(stage.simulators)
+
+
+def kill_while_a_ticket_is_written(stage: Stage, began: datetime, workers: Workers) -> None:
+    """The helpdesk commits and takes its time to say so; nobody of the worker lives to hear it."""
+    faults = stage.simulators.zendesk.site.faults
+    faults.add(Fault(match="POST /api/v2/tickets", kind=FaultKind.SLOW_ANSWER, times=None, seconds=HANG))
+    answer(stage, "killed", began)
+    until(lambda: WriteKind.TICKET in sending(stage.rehearsal), "no ticket is written")
+    workers.kill()
+    assert WriteKind.TICKET in sending(stage.rehearsal), "the write had ended before the kill"
+    faults.clear()
+    with stage.rehearsal.db.write() as tx:  # a minute passes, after which the write may be asked about
+        under_way = update(schema.write).where(schema.write.c.state == WriteState.SENDING.value)
+        tx.execute(under_way.values(sent_at=began - timedelta(minutes=1)))
+
+
+def go_deaf(stage: Stage, broker: Broker, began: datetime) -> None:
+    """Without a broker, answers are taken all the same, and what waited is done when it is back."""
+    broker.kill()
+    answer(stage, "deaf", began)
+    until(lambda: "announcing_stopped" in events(stage), "the daemon does not miss the broker")
+    assert stage.rehearsal.status().waiting
+    broker.start()
+    stage.rehearsal.settle(60)
+    assert Counter(events(stage))["announcing_stopped"] == Counter(events(stage))["announcing_resumed"] == 1
+
+
+def flood(stage: Stage, broker: Broker) -> None:
+    """Every lane, and one that does not exist, announced again and again at once."""
+    before = writes(stage.simulators)
+    with stage.rehearsal.db.read() as tx:
+        names = [one.name for one in lanes.standing(tx)]
+        taken = {one.name: one.epoch for one in lanes.standing(tx)}
+    app = make_app(Secret(broker.url), QUEUE)
+    send = announcing(app, QUEUE)
+    for name in [*names, "write/nobody"] * 20:
+        send(name)
+    with app.connection_for_read() as line:
+        until(lambda: waiting(line) == 0, "the tasks are not taken")
+    app.close()
+    assert writes(stage.simulators) == before
+    with stage.rehearsal.db.read() as tx:
+        again = {one.name: one.epoch - taken[one.name] for one in lanes.standing(tx)}
+    assert sum(again.values()) < len(names) * 20 / 2, "a task for a lane that is not due takes it"
+
+
+def waiting(line: object) -> int:
+    """How many tasks wait in the queue."""
+    client = line.default_channel.client  # type: ignore[attr-defined]  # of kombu's Redis transport, which is untyped
+    return int(client.llen(QUEUE))
+
+
+def sending(rehearsal: Rehearsal) -> set[WriteKind]:
+    """The kinds of the writes that are under way."""
+    with rehearsal.db.read() as tx:
+        query = select(schema.write.c.kind).where(schema.write.c.state == WriteState.SENDING.value)
+        return {WriteKind(kind) for kind in tx.execute(query).scalars()}
+
+
+def events(stage: Stage) -> list[str]:
+    """What the daemon logged."""
+    lines = stage.rehearsal.log.read_text().splitlines()
+    return [json.loads(line).get("event", "") for line in lines if line.startswith("{")]
