@@ -77,10 +77,21 @@ def announcing(app: App, queue: str) -> Send:
     return send
 
 
-def register(app: App, drain: Callable[[str], None]) -> None:
-    """Let the workers of `app` take the task; `drain` gives a lane its turn if it is due."""
+def register(app: App, drain: Callable[[str], None], close: Callable[[], None]) -> None:
+    """Let the workers of `app` take the task; `drain` gives a lane its turn if it is due.
 
-    @app.task(name=TASK, acks_late=False, ignore_result=True, max_retries=0, serializer="json")
+    `close` is called when a process that drained ends.
+    """
+    from celery.signals import worker_process_shutdown, worker_shutdown
+
+    def end(**_: Any) -> None:
+        close()
+
+    for signal in (worker_process_shutdown, worker_shutdown):  # of a child, and of a pool without children
+        signal.connect(end, weak=False)
+
+    # Not shared: else every other application of this process would get the task, with this one's configuration.
+    @app.task(name=TASK, shared=False, acks_late=False, ignore_result=True, max_retries=0, serializer="json")
     def take(lane: object) -> None:
         """Drain a lane of the CSAT connector if it is due."""
         if not isinstance(lane, str):

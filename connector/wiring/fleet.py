@@ -20,7 +20,7 @@ from connector.config.fingerprint import fingerprint
 from connector.engines.announcer import Announcer
 from connector.engines.celery import App, announcing, log_like_the_daemon, make_app, register
 from connector.engines.heart import Heart
-from connector.engines.turns import LEASE, Turns
+from connector.engines.turns import LEASE, TICK, Turns
 from connector.errors import ConfigError, ConnectorError, LeaseLost
 from connector.store import runs
 from connector.store.database import Transaction
@@ -47,7 +47,8 @@ def attach(app: App, config: str | Path | None = None) -> None:
     Nothing is read before a worker is told of its first lane, so that processes that only send tasks may import `app`
     without the connector's secrets. `config` None: what `CONNECTOR_CONFIG` names, or `connector.yaml`.
     """
-    register(app, Fleet(app, _place(config)).drain)
+    fleet = Fleet(app, _place(config))
+    register(app, fleet.drain, fleet.close)
 
 
 def __getattr__(name: str) -> App:
@@ -89,6 +90,13 @@ class Fleet:
             worker = self._made[1]
         worker.drain(lane)
 
+    def close(self) -> None:
+        """Let go of the store: this process ends, or takes no lane any more."""
+        with self._making:
+            made, self._made = self._made, None
+        if made is not None and made[0] == os.getpid():
+            made[1].close()
+
 
 class Worker:
     """One process of the fleet. It drains while the configuration in its files is the active one, and else waits.
@@ -128,6 +136,15 @@ class Worker:
             return
         self._said = None
         bench.drain(lane)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        with self._lock:
+            if self._bench is not None:
+                self._bench.stop()
+            if self._shelter is not None:
+                self._shelter.close()
+            self._bench = self._shelter = None
 
     def _current(self) -> Bench:
         """What to work at. Raises ConnectorError while there is nothing."""
@@ -201,6 +218,12 @@ class Shelter:
         self.heart = Heart(self.db, clock, beat=LEASE.total_seconds() / 3)
         self.heart.start()
 
+    def close(self) -> None:
+        """Let go of it."""
+        self.heart.stop()
+        self.db.close()
+        self._occupation.close()
+
     def active(self) -> Run | None:
         """The run of the configuration that is active. Raises StoreError."""
         with self.db.read() as tx:
@@ -240,7 +263,7 @@ class Bench:
 
     def stop(self) -> None:
         """Announce nothing any more; drains end by themselves."""
-        self._announcer.stop(0)
+        self._announcer.stop(TICK)
 
     def is_of(self, run: Run | None) -> bool:
         """Whether a run is of this configuration."""
