@@ -134,7 +134,8 @@ class Worker:
         except ConnectorError as error:
             self._say("worker_waits", str(error))
             return
-        self._said = None
+        if self._refusal is None:
+            self._said = None
         bench.drain(lane)
 
     def close(self) -> None:
