@@ -166,7 +166,7 @@ def test_what_a_lost_broker_had_taken_is_announced_again(db: Database, clock: Vi
     wire = Wire()
     told = announcer(db, wire, clock)
     wake(db, "decide")
-    for _ in range(60):  # nobody takes it: the next time would be in half a minute
+    for _ in range(35):  # nobody takes it: the next time would be after 61 seconds
         told.look()
         clock.advance(timedelta(seconds=1))
     wire.is_cut, wire.heard = True, []

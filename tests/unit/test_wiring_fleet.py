@@ -25,7 +25,6 @@ from connector.wiring import fleet
 from connector.wiring.activation import activate
 from connector.wiring.fleet import Fleet, Worker, attach
 from connector.wiring.opening import load_config, open_store
-from connector.wiring.process import process_name
 from tests.unit.deciding import ENVIRON, feed, planned
 from tests.unit.samples import answer
 
@@ -259,25 +258,28 @@ def test_a_backup_is_not_restored_under_a_worker(house: House) -> None:
         pass
 
 
-def test_lanes_bear_the_name_of_the_process_that_drains(house: House) -> None:
-    shop = Fleet(house.app, str(house.file))
+def test_a_process_uses_nothing_its_parent_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.db.create()
     house.activate(RunKind.START)
-    house.wake()
-    child = os.fork()
-    if child == 0:
-        shop.drain("decide")
-        with house.db.read() as tx:
-            held = {one.name: one.epoch for one in lanes.standing(tx)}
-        os._exit(held["decide"])
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 1
+    shop = Fleet(house.app, str(house.file))
+    shop.drain("decide")
+    assert shop._made is not None
+    parents, parent = shop._made[1], os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: parent + 1)  # as after a fork
     house.wake()
     shop.drain("decide")
-    assert house.takes() == 2
+    assert house.takes() == 1
+    assert shop._made[1] is not parents
+    assert owner_of(shop._made[1]).split("/")[2] == str(parent + 1)
+    assert owner_of(parents).split("/")[2] == str(parent)
     shop.close()
     shop.close()
-    assert process_name().split("/")[2] == str(os.getpid())
+    parents.close()
+
+
+def owner_of(worker: Worker) -> str:
+    assert worker._shelter is not None
+    return worker._shelter.owner
 
 
 def test_attaching_reads_nothing(tmp_path: Path) -> None:
