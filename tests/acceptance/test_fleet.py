@@ -66,7 +66,7 @@ def test_workers_do_what_threads_do_whatever_is_killed(tmp_path: Path) -> None:
         stage = stack.enter_context(running(tmp_path / "workers", overrides))
         environ = {**stage.rehearsal.environ, "SHOP_BROKER": broker.url}
         (stage.folder / "shop.py").write_text(DEPLOYMENT)
-        ours = hire(stack, stage, environ, "connector.wiring.fleet", "--pool=solo")
+        ours = hire(stack, stage, environ, "connector.wiring.fleet", "--pool=solo", "--loglevel=INFO")
         kill_while_a_ticket_is_written(stage, began, ours)
         hire(stack, stage, environ, "shop", "--concurrency=2", f"--queues={QUEUE}")
         go_deaf(stage, broker, began)
@@ -78,8 +78,10 @@ def test_workers_do_what_threads_do_whatever_is_killed(tmp_path: Path) -> None:
 
     assert not Counter(expected) - Counter(found), "missing"
     assert not Counter(found) - Counter(expected), "there twice, or another"
-    for log in ("daemon.log", "workers.log"):
-        assert PASSWORD not in (stage.folder / log).read_text()
+    said = (stage.folder / "workers.log").read_text()
+    assert '"event": "answer_decided"' in said, "workers log as the daemon does"
+    assert "connector.drain[" not in said, "a line for each task"
+    assert PASSWORD not in said + stage.rehearsal.log.read_text()
 
 
 @contextmanager

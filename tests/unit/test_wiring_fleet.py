@@ -22,7 +22,7 @@ from connector.store.keyring import KeyRing
 from connector.store.occupancy import alone
 from connector.store.runs import RunKind
 from connector.wiring import fleet
-from connector.wiring.activation import activate
+from connector.wiring.activation import activate, follow
 from connector.wiring.fleet import Fleet, Worker, attach
 from connector.wiring.opening import load_config, open_store
 from tests.unit.deciding import ENVIRON, feed, planned
@@ -297,3 +297,23 @@ def test_the_ready_made_application_needs_a_broker_in_the_configuration(
         _ = fleet.app
     with pytest.raises(AttributeError):
         _ = fleet.nothing
+
+
+def test_a_daemon_that_drains_nothing_plans_on_under_a_run_that_began_anew(house: House) -> None:
+    house.db.create()
+    first = house.activate(RunKind.START)
+    loaded = load_config(str(house.file))
+    look = follow(house.db, loaded)
+    with house.db.write() as tx:
+        run = runs.get(tx, first)
+        runs.end(tx, first)
+        second = runs.begin(tx, run.kind, mode=run.mode, config=run.config)
+    with house.db.read() as tx:
+        look(tx)
+    assert house.db.run_id == second
+    with house.db.write() as tx:  # another daemon took something else over: that is its business
+        runs.end(tx, second)
+        runs.begin(tx, RunKind.RELOAD, mode="live", config="another")
+    with house.db.read() as tx:
+        look(tx)
+    assert house.db.run_id == second
