@@ -25,11 +25,12 @@ from connector.store.keyring import KeyRing
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ONE_TO_FIVE = Scale.parse("1-5")
+KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 PLAIN = Understanding(language="en")
 
 
 def ring() -> KeyRing:
-    return KeyRing([Secret(base64.urlsafe_b64encode(bytes(range(32))).decode())])
+    return KeyRing([Secret(KEY)])
 
 
 @cache

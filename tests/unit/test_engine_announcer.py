@@ -14,13 +14,11 @@ import pytest
 from connector.clock import Clock, SystemClock, VirtualClock
 from connector.engines.announcer import LONGEST, Announcer
 from connector.observe import Metrics
-from connector.secret import Secret
 from connector.store import lanes, runs
 from connector.store.database import Database
-from connector.store.keyring import KeyRing
 from connector.store.lanes import Hold
 from connector.store.transaction import Transaction
-from tests.unit.samples import NOON
+from tests.unit.samples import NOON, empty_store, ring
 
 LEASE = timedelta(seconds=5)
 NAMES = ("decide", "timers", "understand")
@@ -34,7 +32,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def db(tmp_path: Path, clock: VirtualClock) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path}/store.db", KeyRing([Secret(KeyRing.generate())]), clock).create()
+    made = empty_store(tmp_path, clock)
     yield made
     made.close()
 
@@ -198,7 +196,7 @@ def test_the_dead_hold_no_lane(db: Database, clock: VirtualClock) -> None:
 def test_a_store_that_cannot_be_read_is_said_once(
     tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nowhere = Database(f"sqlite:///{tmp_path}/none.db", KeyRing([Secret(KeyRing.generate())]), clock)
+    nowhere = Database(f"sqlite:///{tmp_path}/none.db", ring(), clock)
     told = announcer(nowhere, Wire(), clock)
     with caplog.at_level(logging.INFO):
         assert told.look() == 1.0
@@ -240,7 +238,7 @@ class Heard(Wire):
 
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path}/store.db", KeyRing([Secret(KeyRing.generate())]), SystemClock()).create()
+    made = empty_store(tmp_path, SystemClock())
     yield made
     made.close()
 
@@ -254,7 +252,7 @@ def test_who_ticks_gives_every_lane_a_turn_at_the_start_and_notices_other_proces
     assert wire.waits_for(*NAMES)
     finish(real, take(real))
     wire.since()
-    elsewhere = Database(f"sqlite:///{tmp_path}/store.db", real.keyring, SystemClock())
+    elsewhere = Database(f"sqlite:///{tmp_path}/store.db", ring(), SystemClock())
     wake(elsewhere)  # no bell rings here
     assert wire.waits_for("decide")
     assert told.stop(PATIENCE)

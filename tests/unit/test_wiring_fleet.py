@@ -18,7 +18,6 @@ from connector.engines.celery import TASK
 from connector.errors import ConnectorError, StoreError
 from connector.store import lanes, runs
 from connector.store.database import Database
-from connector.store.keyring import KeyRing
 from connector.store.occupancy import alone
 from connector.store.runs import RunKind
 from connector.wiring import fleet
@@ -26,7 +25,7 @@ from connector.wiring.activation import activate, follow
 from connector.wiring.fleet import Fleet, Worker, attach
 from connector.wiring.opening import load_config, open_store
 from tests.unit.deciding import ENVIRON, feed, planned
-from tests.unit.samples import answer
+from tests.unit.samples import KEY, answer, template
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +51,11 @@ class House:
     app: Celery
     clock: Ahead
     worker: Worker
+
+    def open(self) -> int:
+        """As a daemon's first start does; the number of its run."""
+        shutil.copy(template(), self.file.parent / "connector.db")
+        return self.activate(RunKind.START)
 
     def edit(self, old: str, new: str) -> None:
         text = self.file.read_text()
@@ -91,7 +95,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    for name, value in {**ENVIRON, "CONNECTOR_KEY": KeyRing.generate()}.items():
+    for name, value in {**ENVIRON, "CONNECTOR_KEY": KEY}.items():
         monkeypatch.setenv(name, value)
     shutil.copytree(ROOT / "mappings", tmp_path / "mappings")
     file = tmp_path / "connector.yaml"
@@ -126,8 +130,7 @@ def test_without_a_store_or_an_active_configuration_nothing_is_drained(
 
 
 def test_what_is_drained_is_planned_under_the_active_run_also_when_that_begins_anew(house: House) -> None:
-    house.db.create()
-    first = house.activate(RunKind.START)
+    first = house.open()
     house.hear("ada")
     house.worker.drain("decide")
     with house.db.write() as tx:  # as undoing the run that goes on does
@@ -142,8 +145,7 @@ def test_what_is_drained_is_planned_under_the_active_run_also_when_that_begins_a
 def test_a_worker_never_drains_with_a_configuration_that_is_not_active(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.db.create()
-    house.activate(RunKind.START)
+    house.open()
     house.wake()
     assert house.drains()
     shipped = house.file.read_text()
@@ -163,8 +165,7 @@ def test_a_worker_never_drains_with_a_configuration_that_is_not_active(
 
 
 def test_a_configuration_the_daemon_took_over_is_read_at_once(house: House) -> None:
-    house.db.create()
-    house.activate(RunKind.START)
+    house.open()
     house.wake()
     assert house.drains()
     house.edit("mode: observe", "mode: live")
@@ -176,8 +177,7 @@ def test_a_configuration_the_daemon_took_over_is_read_at_once(house: House) -> N
 def test_a_wrong_file_is_refused_and_the_configuration_before_goes_on(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.db.create()
-    house.activate(RunKind.START)
+    house.open()
     house.wake()
     assert house.drains()
     house.edit("thresholds:", "treshholds:")
@@ -200,8 +200,7 @@ def test_a_wrong_file_is_refused_and_the_configuration_before_goes_on(
 def test_a_worker_that_starts_with_a_wrong_file_waits_for_it_to_be_mended(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.db.create()
-    house.activate(RunKind.START)
+    house.open()
     house.wake()
     house.edit("thresholds:", "treshholds:")
     with caplog.at_level(logging.INFO):
@@ -214,8 +213,7 @@ def test_a_worker_that_starts_with_a_wrong_file_waits_for_it_to_be_mended(
 
 
 def test_another_store_needs_another_start(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    house.db.create()
-    house.activate(RunKind.START)
+    house.open()
     house.wake()
     assert house.drains()
     house.edit("sqlite:///connector.db", "sqlite:///other.db")
@@ -227,8 +225,7 @@ def test_another_store_needs_another_start(house: House, caplog: pytest.LogCaptu
 
 
 def test_a_drain_ends_when_another_configuration_becomes_active(house: House) -> None:
-    house.db.create()
-    house.activate(RunKind.START)
+    house.open()
     loaded = load_config(str(house.file))
     shelter = fleet.Shelter(loaded, house.clock)
     bench = fleet.Bench(house.app, loaded, shelter)
@@ -247,8 +244,7 @@ def test_a_drain_ends_when_another_configuration_becomes_active(house: House) ->
 
 
 def test_a_backup_is_not_restored_under_a_worker(house: House) -> None:
-    house.db.create()
-    house.activate(RunKind.START)
+    house.open()
     house.worker.drain("decide")
     url = f"sqlite:///{house.file.parent / 'connector.db'}"
     with pytest.raises(StoreError, match="in use"), alone(url):
@@ -259,8 +255,7 @@ def test_a_backup_is_not_restored_under_a_worker(house: House) -> None:
 
 
 def test_a_process_uses_nothing_its_parent_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    house.db.create()
-    house.activate(RunKind.START)
+    house.open()
     shop = Fleet(house.app, str(house.file))
     shop.drain("decide")
     assert shop._made is not None
@@ -300,8 +295,7 @@ def test_the_ready_made_application_needs_a_broker_in_the_configuration(
 
 
 def test_a_daemon_that_drains_nothing_plans_on_under_a_run_that_began_anew(house: House) -> None:
-    house.db.create()
-    first = house.activate(RunKind.START)
+    first = house.open()
     loaded = load_config(str(house.file))
     look = follow(house.db, loaded)
     with house.db.write() as tx:
