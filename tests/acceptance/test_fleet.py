@@ -32,7 +32,8 @@ from tests.acceptance.stages import Stage, staged, writes
 pytestmark = pytest.mark.slow
 
 QUEUE = "surveys"
-TOKENS = ("killed", "deaf")  # what happens while each answer is worked on
+TOKENS = ("killed", "deaf", "alone")  # what happens while each answer is worked on
+ENGINE = f'engine: {{kind: celery, broker: "${{SHOP_BROKER}}", queue: {QUEUE}}}\n'
 HANG = 10.0  # seconds the helpdesk takes to answer while we kill
 # An existing deployment: an application of its own, to which the connector is attached in two lines.
 DEPLOYMENT = """
@@ -60,18 +61,17 @@ def test_workers_do_what_threads_do_whatever_is_killed(tmp_path: Path) -> None:
         broker.start()
         counted = tmp_path / "counted"
         counted.mkdir()
-        engine = {"KIND": "celery", "BROKER": broker.url, "QUEUE": QUEUE}
-        overrides = {f"CONNECTOR__ENGINE__{name}": value for name, value in engine.items()}
-        overrides |= {"CONNECTOR_KEY": key, "PROMETHEUS_MULTIPROC_DIR": str(counted)}
-        stage = stack.enter_context(running(tmp_path / "workers", overrides))
-        environ = {**stage.rehearsal.environ, "SHOP_BROKER": broker.url}
+        environ = {"CONNECTOR_KEY": key, "PROMETHEUS_MULTIPROC_DIR": str(counted), "SHOP_BROKER": broker.url}
+        stage = stack.enter_context(running(tmp_path / "workers", environ, ENGINE))
         (stage.folder / "shop.py").write_text(DEPLOYMENT)
-        ours = hire(stack, stage, environ, "connector.wiring.fleet", "--pool=solo", "--loglevel=INFO")
+        ours = hire(stack, stage, "connector.wiring.fleet", "--pool=solo", "--loglevel=INFO")
         kill_while_a_ticket_is_written(stage, began, ours)
-        hire(stack, stage, environ, "shop", "--concurrency=2", f"--queues={QUEUE}")
+        shops = hire(stack, stage, "shop", "--concurrency=2", f"--queues={QUEUE}")
         go_deaf(stage, broker, began)
-        found = settled(stage)
         flood(stage, broker)
+        assert shops.stop() == 0
+        return_to_threads(stage, broker, began)
+        found = settled(stage)
         assert stage.rehearsal.metric('connector_announcements_total{outcome="failed"}')
         wrote = 'connector_intents_total{kind="ticket",state="confirmed"}'
         assert stage.rehearsal.metric(wrote) == len(TOKENS), "what workers counted is in the daemon's metrics"
@@ -85,16 +85,18 @@ def test_workers_do_what_threads_do_whatever_is_killed(tmp_path: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path, overrides: dict[str, str]) -> Iterator[Stage]:
+def running(folder: Path, environ: dict[str, str], engine: str = "") -> Iterator[Stage]:
     """A stage whose daemon runs."""
-    with staged(folder, overrides=overrides, dated=False) as stage:
+    with staged(folder, overrides=environ, dated=False) as stage:
+        file = stage.rehearsal.config
+        file.write_text(engine + file.read_text())
         stage.rehearsal.start()
         yield stage
 
 
-def hire(stack: ExitStack, stage: Stage, environ: dict[str, str], app: str, *options: str) -> Workers:
+def hire(stack: ExitStack, stage: Stage, app: str, *options: str) -> Workers:
     """Start workers; they are killed with the stack."""
-    workers = Workers(stage.folder, environ, app, options)
+    workers = Workers(stage.folder, stage.rehearsal.environ, app, options)
     stack.callback(workers.kill)
     return workers
 
@@ -137,6 +139,15 @@ def go_deaf(stage: Stage, broker: Broker, began: datetime) -> None:
     broker.start()
     stage.rehearsal.settle(60)
     assert Counter(events(stage))["announcing_stopped"] == Counter(events(stage))["announcing_resumed"] == 1
+
+
+def return_to_threads(stage: Stage, broker: Broker, began: datetime) -> None:
+    """The broker is gone for good: the daemon takes over a configuration without it and does the work itself."""
+    broker.kill()
+    answer(stage, "alone", began)
+    file = stage.rehearsal.config
+    file.write_text(file.read_text().removeprefix(ENGINE))
+    until(lambda: "reloaded" in events(stage), "the daemon does not take the change over")
 
 
 def flood(stage: Stage, broker: Broker) -> None:
