@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from typing import Any, Protocol, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from connector.secret import redact
@@ -186,6 +188,8 @@ class Shape:
 
 
 PREFIX = "connector_"
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which prometheus_client itself decides, when it is imported, to count in files of a folder."""
 _FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
@@ -234,6 +238,11 @@ METRICS: Mapping[str, Shape] = MappingProxyType(
         "lane_errors_total": Shape(
             kind=Counter, labels=("lane",), doc="Drains that ended in an unexpected error; the lane goes on."
         ),
+        "announcements_total": Shape(
+            kind=Counter,
+            labels=("outcome",),
+            doc="With `engine: celery`: due lanes announced to the broker, by outcome: sent, failed.",
+        ),
         "connection_paused": Shape(
             kind=Gauge, labels=("connection",), doc="1 while an operator has paused the connection, else 0."
         ),
@@ -277,12 +286,24 @@ class Metrics:
         metric.observe(seconds)
 
     def exposition(self) -> bytes:
-        """Everything in the Prometheus text format 0.0.4, the content of `/metrics`."""
-        return generate_latest(self._registry)
+        """Everything in the Prometheus text format 0.0.4, the content of `/metrics`.
+
+        Where `PROMETHEUS_MULTIPROC_DIR` names a folder, that of every process that counts there (Celery workers do).
+        """
+        folder = os.environ.get(SHARED)
+        if not folder:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, folder)  # type: ignore[no-untyped-call]  # prometheus_client says no types
+        return generate_latest(together)
 
     def _make(self, name: str, shape: Shape) -> Counter | Gauge | Histogram:
         if shape.buckets:
             return Histogram(PREFIX + name, shape.doc, shape.labels, buckets=shape.buckets, registry=self._registry)
+        if shape.kind is Gauge:  # of several processes that set it, whoever did so last is right
+            return Gauge(
+                PREFIX + name, shape.doc, shape.labels, registry=self._registry, multiprocess_mode="mostrecent"
+            )
         return shape.kind(PREFIX + name, shape.doc, shape.labels, registry=self._registry)
 
     def _child(self, name: str, labels: Mapping[str, str]) -> Counter | Gauge | Histogram:

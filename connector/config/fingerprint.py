@@ -11,18 +11,21 @@ from typing import Final
 from connector.config.model import Config
 from connector.config.redaction import redacted
 
-_ELSEWHERE: Final = ("listen", "mode", "privacy", "store")
+_ELSEWHERE: Final = ("engine", "listen", "mode", "privacy", "store")
 """What changes where the connector runs, not what it does. The mode is written down beside the digest."""
 
 
 def fingerprint(config: Config) -> str:
-    """32 hex digits: the same as long as the file, its mappings and its themes say the same.
+    """32 hex digits: the same as long as the file, its mappings and its themes say the same, in whatever folder.
 
     The files the configuration names are read again; one that is gone counts as empty.
     """
     shown = redacted(config)
     for key in _ELSEWHERE:
         shown.pop(key, None)
+    for named in (*shown["surveys"].values(), *shown["connections"].values()):
+        named.pop("mapping", None)  # what it says counts, not where it lies: another machine may keep it elsewhere
+    shown.get("analysis", {}).pop("themes", None)
     digest = hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode())
     for file in _files(config):
         digest.update(b"\0" + (file.read_bytes() if file.is_file() else b""))

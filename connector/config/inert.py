@@ -63,6 +63,19 @@ def _ceilings(path: Path_, ceilings: object, spec: KindSpec, findings: Findings)
             findings.add((*path, name), message)
 
 
+def engine(tree: Any, findings: Findings) -> None:
+    """Threads have no broker, and Celery has one."""
+    for path, keys in matches(tree, ("engine",)):
+        if not isinstance(keys, Mapping):
+            continue
+        if keys.get("kind") == "celery" and "broker" not in keys:
+            findings.missing((*path, "broker"))
+        if keys.get("kind", "embedded") == "embedded":
+            for key in ("broker", "queue"):
+                if key in keys:
+                    findings.add((*path, key), f"does nothing here: only `kind: celery` reads it; remove `{key}`")
+
+
 def storm(tree: Any, findings: Findings) -> None:
     """Nothing is said about when to hold what is never held."""
     for path, keys in matches(tree, ("storm",)):

@@ -215,6 +215,8 @@ class _Loading:
             inert.storm(self.tree, self.findings)
             inert.components(self.tree, self.specs, self.findings)
             inert.surveys(self.tree, self.specs, self.findings)
+        if self._is_whole("engine", dict):
+            inert.engine(self.tree, self.findings)
         if self._is_whole("match", dict):
             inert.likeness(self.tree, self.findings)
         if self._is_whole("playbooks", dict):

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core.core_schema import ValidationInfo
 
 from connector.config.connections import Connection
+from connector.config.engine import Engine
 from connector.config.health import HealthScore
 from connector.config.part import FilePath, Misspelt, Model, beside_the_file
 from connector.config.playbooks import Notify, Playbook, Rule
@@ -200,6 +201,7 @@ class Settings(Model):
     store: Annotated[Text, AfterValidator(_store_url)] = Field(
         description="sqlite:///file; a postgresql:// URL is taken, but not tested yet."
     )
+    engine: Engine = Field(default=Engine(), description="What does the work that is due.")
     time_zone: Annotated[Text, AfterValidator(_time_zone)] = Field(default="UTC", description="For dates people read.")
     operators: Operators | None = Field(default=None, description="Who is told when something needs a person.")
     surveys: dict[Text, Survey] = Field(min_length=1, description="The surveys to listen to.")

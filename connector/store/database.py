@@ -1,7 +1,7 @@
 """The store as a whole: opening it, its transactions, and the bells that say a lane has work.
 
 The bells ring for what this process commits, and for what others do as soon as `listening` hears of it. Everybody looks
-at least once a second anyway (see `connector.engines.embedded`), so a bell that never rings delays work and loses none.
+at least once a second anyway (see `connector.engines`), so a bell that never rings delays work and loses none.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from connector.store.turn import Turn
 
 __all__ = ["Database", "Transaction"]
 
+ANY = "*"
+"""The bell that rings with every other."""
 _PROBE = "probe"
 
 
@@ -156,6 +158,7 @@ class Database:
         """Set the bells of these lanes."""
         for name in lanes_:
             self.bell(name).set()
+            self.bell(ANY).set()
 
     def _finish(self, tx: Transaction) -> None:
         """What is done just before a commit. Raises StoreError."""

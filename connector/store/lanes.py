@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, literal, or_, select, update
 
 from connector.store.schema import lane
 from connector.store.transaction import Transaction
@@ -28,6 +29,16 @@ class Hold:
     lease_until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a lane stands: who holds it, how often it was taken, and when it can next be taken (None: when woken)."""
+
+    name: str
+    owner: str | None
+    epoch: int
+    due_at: datetime | None
+
+
 def wake(tx: Transaction, wakes: Mapping[str, datetime | None]) -> None:
     """Write wake-ups down (None: now). `Transaction.wake` collects them; the database calls this before it commits."""
     for name, at in sorted(wakes.items()):  # one order everywhere, so that two transactions cannot lock crosswise
@@ -39,8 +50,16 @@ def wake(tx: Transaction, wakes: Mapping[str, datetime | None]) -> None:
 def due_at(tx: Transaction, name: str) -> datetime | None:
     """When the lane can next be taken as far as is known; not after `tx.now` means at once, None means when woken."""
     row = tx.execute(select(lane).where(lane.c.name == name)).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _due_at(tx, row)
+
+
+def standing(tx: Transaction) -> list[Standing]:
+    """Every lane there is, as `due_at` sees it."""
+    rows = tx.execute(select(lane).order_by(lane.c.name))
+    return [Standing(name=row.name, owner=row.owner, epoch=row.epoch, due_at=_due_at(tx, row)) for row in rows]
+
+
+def _due_at(tx: Transaction, row: Row[Any]) -> datetime | None:
     if row.owner is not None:
         expiry: datetime = row.lease_until
         return expiry

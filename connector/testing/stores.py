@@ -14,12 +14,14 @@ from connector.secret import Secret
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
 
+KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
+"""What the stores of tests are sealed with."""
 _ANY_DAY = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def ring() -> KeyRing:
     """The same key in every test."""
-    return KeyRing([Secret(base64.urlsafe_b64encode(bytes(range(32))).decode())])
+    return KeyRing([Secret(KEY)])
 
 
 @cache

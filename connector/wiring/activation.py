@@ -1,12 +1,18 @@
-"""Runs: which one a process plans under, so that everything a configuration led to can be undone together."""
+"""Which configuration takes over, and under which run it plans: what it led to can be undone together."""
 
 from __future__ import annotations
 
-from connector.config import Loaded
+from collections.abc import Callable, Sequence
+
+from connector.config import Config, Loaded
 from connector.config.fingerprint import fingerprint
+from connector.errors import ConfigError, Problem
 from connector.store import runs
-from connector.store.database import Database
+from connector.store.database import Database, Transaction
 from connector.store.runs import RunKind
+
+FIXED = ("listen", "store")
+"""What only a start reads, besides the keys."""
 
 
 def activate(db: Database, loaded: Loaded, kind: RunKind) -> int:
@@ -25,3 +31,31 @@ def activate(db: Database, loaded: Loaded, kind: RunKind) -> int:
             number = runs.begin(tx, kind, mode=mode, config=config)
         db.run_id = number
     return number
+
+
+def follow(db: Database, loaded: Loaded) -> Callable[[Transaction], None]:
+    """Plans on under the run of this configuration when another process begins it anew, as undoing it does."""
+    config, mode = fingerprint(loaded.config), loaded.config.mode
+
+    def look(tx: Transaction) -> None:
+        active = runs.active(tx)
+        if active is not None and (active.config, active.mode) == (config, mode):
+            db.run_id = active.id
+
+    return look
+
+
+def refuse_fixed(before: Config, after: Loaded, fixed: Sequence[str] = FIXED) -> None:
+    """Raise ConfigError when a configuration that is to take over changes what only a start reads."""
+    changed = [name for name in fixed if getattr(before, name) != getattr(after.config, name)]
+    if [key.reveal() for key in before.privacy.keys] != [key.reveal() for key in after.config.privacy.keys]:
+        changed.append("privacy.keys")
+    if before.privacy.tombstones != after.config.privacy.tombstones:
+        changed.append("privacy.tombstones")
+    if changed:
+        raise ConfigError(
+            [
+                Problem(file=str(after.files[0]), line=1, column=1, message=f"{name} changed: restart the connector")
+                for name in changed
+            ]
+        )

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from connector import observe
 from connector.clock import Clock
 from connector.config import Loaded
-from connector.errors import ConfigError, Problem, StoreError
+from connector.errors import ConfigError, StoreError
 from connector.store import lanes
 from connector.store.occupancy import occupied
 from connector.store.runs import RunKind
@@ -15,7 +15,7 @@ from connector.store.transaction import Transaction
 from connector.sync.collect import Intake
 from connector.web.app import build_app
 from connector.web.server import Server
-from connector.wiring.activation import activate
+from connector.wiring.activation import activate, refuse_fixed
 from connector.wiring.opening import open_store
 from connector.wiring.process import is_dead
 from connector.wiring.telemetry import Telemetry
@@ -23,8 +23,6 @@ from connector.wiring.works import Works
 
 RELOAD_SECONDS = 30.0
 """How long what is under way may take to finish before another configuration takes over."""
-FIXED = ("listen", "store")
-"""What only a start reads."""
 
 
 class Daemon:
@@ -86,7 +84,7 @@ class Daemon:
         Raises:
             ConfigError: it changes what only a start reads, or an adapter cannot be made; the old one goes on.
         """
-        _refuse_fixed(self.loaded, loaded)
+        refuse_fixed(self.loaded.config, loaded)
         following = self._make(loaded)
         before, self._works = self._works, following
         if not before.stop(RELOAD_SECONDS):
@@ -126,18 +124,3 @@ class Daemon:
 
     def _notify(self, tx: Transaction, account: str, cause: str, text: str) -> None:
         self._works.notify(tx, account, cause, text)
-
-
-def _refuse_fixed(before: Loaded, after: Loaded) -> None:
-    changed = [name for name in FIXED if getattr(before.config, name) != getattr(after.config, name)]
-    if [key.reveal() for key in before.config.privacy.keys] != [key.reveal() for key in after.config.privacy.keys]:
-        changed.append("privacy.keys")
-    if before.config.privacy.tombstones != after.config.privacy.tombstones:
-        changed.append("privacy.tombstones")
-    if changed:
-        raise ConfigError(
-            [
-                Problem(file=str(after.files[0]), line=1, column=1, message=f"{name} changed: restart the daemon")
-                for name in changed
-            ]
-        )

@@ -22,7 +22,7 @@ from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.lanes import erasers_of, notifying
 from connector.wiring.process import is_dead, process_name
 from connector.wiring.settings import decide_settings
-from connector.wiring.works import limits_of
+from connector.wiring.workshop import limits_of
 
 LEASE = timedelta(minutes=3)
 """How long a command may be silent before a daemon goes on with its work."""

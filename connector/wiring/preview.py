@@ -33,7 +33,7 @@ from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.lanes import make_reading, notifying
 from connector.wiring.opening import graveyard_of
 from connector.wiring.settings import decide_settings
-from connector.wiring.works import limits_of
+from connector.wiring.workshop import limits_of
 
 HORIZON: Final = timedelta(hours=1)
 """How far ahead a plan looks; lingers that are longer lengthen it."""

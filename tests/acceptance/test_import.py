@@ -43,7 +43,7 @@ from connector.wiring.lanes import make_lanes
 from connector.wiring.opening import open_store
 from connector.wiring.settings import decide_settings
 from connector.wiring.telemetry import Telemetry
-from connector.wiring.works import limits_of
+from connector.wiring.workshop import limits_of
 from tests.acceptance.stages import ROOT
 from tests.unit.samples import NOON
 

@@ -197,7 +197,7 @@ class Play:
                 self.standing_still = False
 
     def _may_pause(self, process: Process) -> bool:
-        writes = any(name.startswith("write/") for name in process._works._engine._held)
+        writes = any(name.startswith("write/") for name in process.holding)
         return self.world.process is process and not process.is_dead and writes
 
     def _call_takes(self, note: CallNote) -> timedelta:

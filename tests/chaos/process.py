@@ -19,6 +19,8 @@ from sqlalchemy import Engine, event, select
 
 from connector.clock import VirtualClock
 from connector.config import Loaded
+from connector.engines.embedded import Embedded
+from connector.engines.turns import Turns
 from connector.store import lanes, pauses
 from connector.store.runs import RunKind
 from connector.store.schema import lane
@@ -114,9 +116,18 @@ class Process:
         return self._works.loaded
 
     @property
+    def _turns(self) -> Turns:
+        return _engine_of(self._works)._turns
+
+    @property
     def lanes(self) -> list[str]:
         """Every lane it can drain, those first that lead to the others."""
-        return list(self._works._engine._drains)
+        return list(self._turns._drains)
+
+    @property
+    def holding(self) -> list[str]:
+        """The lanes in its hands right now."""
+        return [held.hold.name for held in _engine_of(self._works)._heart._held]
 
     def start(self, dead: Mapping[str, str] | None = None) -> None:
         """Take over. `dead` are lanes and owners known to be gone, as a successor on the same machine knows them."""
@@ -137,7 +148,7 @@ class Process:
     def turn(self, name: str) -> None:
         """Drain a lane, if it is due and nobody else has it. Raises Crash."""
         try:
-            self._works._engine._turn(name)
+            self._turns._turn(name)
         except Exception as error:  # noqa: BLE001  # as the daemon's lane loop; the auditor asks about each
             self.troubles.append(f"{name}: {type(error).__name__}: {error}")
         self._breathe()  # the step after its last commit belongs to this turn
@@ -164,7 +175,7 @@ class Process:
         with self.db.read() as tx:
             rows = tx.execute(select(lane)).all()
             now = tx.now
-        mine = self._works._engine._drains
+        mine = self._turns._drains
         found: dict[str, datetime] = {}
         for row in rows:
             at = row.lease_until if row.owner is not None else now if row.wake_seq > row.done_seq else row.wake_at
@@ -185,8 +196,9 @@ class Process:
 
     def _make(self, loaded: Loaded) -> Works:
         works = Works(loaded, db=self.db, clock=self.clock, telemetry=self.telemetry)
-        works._engine._owner = self.name
-        for drain in works._engine._drains.values():
+        turns = _engine_of(works)._turns
+        turns._owner = self.name
+        for drain in turns._drains.values():
             writing = getattr(drain, "__self__", None)
             if isinstance(writing, WriteLane):
                 writing._outlet = replace(writing._outlet, limits=replace(writing._outlet.limits, in_turn=True))
@@ -214,12 +226,12 @@ class Process:
 
     def _renew(self) -> None:
         """What the daemon's thread of leases does all the time."""
-        engine = self._works._engine
-        worn = [
-            (name, held) for name, held in engine._held.items() if held.seconds_left() < engine._seconds(name) * 2 / 3
-        ]
+        heart = _engine_of(self._works)._heart
+        worn = {
+            held: lease for held, lease in heart._held.items() if held.seconds_left() < lease.total_seconds() * 2 / 3
+        }
         if worn:
-            engine._renew(worn)
+            heart._renew(worn)
 
     def _breathe(self) -> None:
         if self.is_doomed:
@@ -273,3 +285,8 @@ async def _ask(app: Any, scope: dict[str, Any], body: bytes) -> int:
     with contextlib.suppress(Crash):
         await app(scope, receive, send)
     return answered
+
+
+def _engine_of(works: Works) -> Embedded:
+    assert isinstance(works._engine, Embedded)
+    return works._engine

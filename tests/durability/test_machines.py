@@ -18,7 +18,8 @@ from sqlalchemy import select
 
 from connector.clock import SystemClock, VirtualClock
 from connector.domain.model.intent import Intent, Priority, WriteKind
-from connector.engines.embedded import LEASE, Embedded
+from connector.engines.embedded import Embedded
+from connector.engines.turns import LEASE
 from connector.observe import Metrics
 from connector.simulator.slack import Slack
 from connector.store import cursors, lanes, outbox

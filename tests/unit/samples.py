@@ -16,10 +16,10 @@ from connector.domain.model.response import (
     Understanding,
 )
 from connector.store.database import Database
-from connector.testing.stores import ring, template
+from connector.testing.stores import KEY, ring, template
 from tests.stores import prepared_url
 
-__all__ = ["NOON", "ONE_TO_FIVE", "PLAIN", "answer", "empty_store", "ring", "template"]
+__all__ = ["KEY", "NOON", "ONE_TO_FIVE", "PLAIN", "answer", "empty_store", "ring", "template"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ONE_TO_FIVE = Scale.parse("1-5")

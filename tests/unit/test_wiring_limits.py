@@ -10,7 +10,7 @@ from connector.adapters.registry import kinds
 from connector.config import Config, load
 from connector.domain.model.intent import WriteKind
 from connector.sync.outlet import Ceiling
-from connector.wiring.works import limits_of
+from connector.wiring.workshop import limits_of
 from tests.unit.deciding import ENVIRON, example
 
 HOUR = timedelta(hours=1)
