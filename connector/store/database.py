@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from connector.clock import Clock
 from connector.errors import StoreError
-from connector.store import engine, erasures, keys, lanes, migrations
+from connector.store import engine, erasures, keys, lanes, migrations, tombstones
 from connector.store.graveyard import Graveyard
 from connector.store.keyring import KeyRing
 from connector.store.schema import meta
@@ -55,6 +56,8 @@ class Database:
         self._inside = threading.local()
         self._bells: dict[str, threading.Event] = {}
         self._bells_lock = threading.Lock()
+        self._unburied: list[tuple[str, datetime]] = []  # committed, and not in the graveyard yet
+        self._burying = threading.Lock()
         self._opening = threading.Lock()
         self._opened = threading.Event()
 
@@ -82,13 +85,15 @@ class Database:
         After the commit the bells of the woken lanes ring.
 
         Raises:
-            StoreError: the store did not take it (disk full, no write permission, another process holds it too long).
+            StoreError: the store did not take it (disk full, no write permission, another process holds it too long);
+                or it did, and the graveyard does not take its tombstones, which is tried again with the next one.
         """
         self._open()
         with self._transaction(self._writer, exclusive=True) as tx:
             yield tx
             self._finish(tx)
         self.ring(tx.wakes)
+        self._bury(tx)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -132,22 +137,39 @@ class Database:
                 "restart the daemon with the privacy.keys there are now"
             )
         lanes.wake(tx, tx.wakes)
-        if tx.buried and self._graveyard is not None:
-            self._graveyard.add(tx.buried, tx.now)
+
+    def _bury(self, tx: Transaction) -> None:
+        """Bring what has been committed to the graveyard, never what has not. Raises StoreError.
+
+        A line there without its tombstone here means that an old copy of the store was put back, and that what is left
+        is to be erased here alone. A process that wrote it first and died before its commit would have said that of
+        somebody whom no other system was told to erase. What dies in between is caught up with by the next start.
+        """
+        if self._graveyard is None or not (tx.buried or self._unburied):
+            return
+        with self._burying:
+            self._unburied += [(digest, tx.now) for digest in tx.buried]
+            self._graveyard.add(self._unburied)
+            self._unburied.clear()
 
     def _stay_erased(self) -> None:
-        """Who is in the graveyard and not among the tombstones came back with an old copy of the store."""
+        """Who is in the graveyard and not among the tombstones came back with an old copy of the store.
+
+        A tombstone that is not in the graveyard was committed by a process that did not come so far.
+        """
         if self._graveyard is None:
             return
         digests = self._graveyard.digests()
-        if not digests:
-            return
         with self._transaction(self._reader, exclusive=False) as tx:
             missing = erasures.not_buried(tx, digests)
+            unburied = tombstones.besides(tx, digests)
+        if unburied:
+            self._graveyard.add(unburied)
         if missing:
             with self._transaction(self._writer, exclusive=True) as tx:
                 erasures.again(tx, erasures.not_buried(tx, digests))
                 self._finish(tx)
+            self._bury(tx)
 
     @contextmanager
     def _transaction(self, pool: Engine, *, exclusive: bool) -> Iterator[Transaction]:
