@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test quick check format docs import-100k bench-matching clean
+.PHONY: demo test quick check format docs crash-sweep import-100k bench-matching clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -31,6 +31,9 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m tests.pages
+
+crash-sweep: $(STAMP)
+	$(BIN)/python -m tests.crash.sweep --workers $(or $(WORKERS),2) $(if $(CRM),--crm $(CRM)) $(if $(SCENES),--scenes $(SCENES))
 
 import-100k: $(STAMP)
 	IMPORT_ROWS=100000 $(BIN)/python -m pytest -s tests/acceptance/test_import.py -k open_nothing
