@@ -72,10 +72,11 @@ def build(kind: str, name: str, options: BaseModel, kit: Kit) -> object:
 
     Raises ConfigError when there is no such kind or its package cannot be imported.
     """
-    places = kinds().places
-    if kind not in places:
+    # What else is installed is only read from the disk for a kind that is not ours: it cannot take one of our names.
+    place = KINDS.get(kind) or kinds().places.get(kind)
+    if place is None:
         raise _unusable(kind, "there is no such kind of connection")
-    _, adapter = _load(kind, places[kind])
+    _, adapter = _load(kind, place)
     return adapter(name, options, kit)
 
 

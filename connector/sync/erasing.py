@@ -146,7 +146,9 @@ class ErasureLane:
                 continue
             running = sum(result.fate is Fate.UNDER_WAY for result in results)
             if not running:
-                self._note(hold, one, account, _with_residual(results, systems[account]))
+                one = self._note(hold, one, account, _with_residual(results, systems[account]))
+                if trouble:
+                    continue  # who cannot be told now is not asked again before its time because another one was
                 return self.db.clock.now()
             with self.db.write() as tx:
                 hold.confirm(tx)
@@ -178,11 +180,11 @@ class ErasureLane:
                 wanted[eraser.account] = Subject(responses=theirs)
         return wanted
 
-    def _note(self, hold: LaneHold, one: Erasure, account: str, results: Sequence[Erased]) -> None:
+    def _note(self, hold: LaneHold, one: Erasure, account: str, results: Sequence[Erased]) -> Erasure:
         with self.db.write() as tx:
             hold.confirm(tx)
             erasures.note(tx, one.id, account, results)
-            erasures.told(tx, one, account)
+            return erasures.told(tx, one, account)
 
     def _later(self, tx: Transaction, one: Erasure, trouble: Sequence[tuple[str, RemoteError]]) -> datetime:
         """Nobody is forgotten halfway: what could not be erased is tried again until it is, or is left out."""

@@ -10,6 +10,8 @@ from connector.domain.mapping.fields import travelling
 from connector.domain.model.intent import Intent, Json, WriteKind
 from connector.domain.model.recovery import Recovery
 from connector.domain.recovery.due import due_at
+from connector.domain.recovery.text import link_lines
+from connector.ports import Ticket
 from connector.store import recoveries
 from connector.store.transaction import Transaction
 from connector.sync import names
@@ -20,6 +22,8 @@ from connector.sync.settings import DecideSettings, Target, TaskStep, TicketStep
 NO_SURVEY: Final = "csat-no-survey"
 """On every ticket a recovery is worked on, the customer's own included: survey automations leave out what carries it.
 Which tickets we opened is another question, with another tag: the helpdesk adapter's."""
+CLOSED: Final = "closed"
+"""The status in which a ticket takes no more changes, and the only one a helpdesk lets another ticket follow up."""
 HANDLING: Final = frozenset({"status", "group", "priority", "due_at"})
 """Fields that say how a ticket is worked on; a note may carry them along."""
 
@@ -128,8 +132,11 @@ def new_ticket(
     )
 
 
-def follow_up(tx: Transaction, work: Work, *, generation: int, of: str | None) -> Intent | None:
-    """A further ticket for a recovery whose last one is closed; `of` is that one's id, None when it was deleted."""
+def follow_up(tx: Transaction, work: Work, *, generation: int, of: Ticket | None) -> Intent | None:
+    """A further ticket for a recovery whose last one, `of`, is over; None when it was deleted.
+
+    Zendesk lets a ticket follow up a closed one only, so one that is solved is pointed at in words.
+    """
     found = work.ticket_step()
     if found is None:
         return None
@@ -140,10 +147,12 @@ def follow_up(tx: Transaction, work: Work, *, generation: int, of: str | None) -
     deadline = None if step.due is None else due_at(tx.now, step.due)
     base = build(tx, work.matter, work.settings, work.recovery)
     context = with_step(base, f"step {number + 1}", deadline, work.settings.time_zone)
+    if of is not None and of.status != CLOSED and of.url is not None:
+        context = {**context, "links": [*_lines(context["links"]), *link_lines({"Before": of.url})]}
     fields: dict[str, Json] = {**texts(section, context), **_handling(work, step, context)}
     fields["tags"] = _tags(step)
-    if of is not None:
-        fields["follow_up_of"] = of
+    if of is not None and of.status == CLOSED:
+        fields["follow_up_of"] = of.id
     return new_ticket(tx, work, number, target, fields, generation=generation)
 
 
@@ -221,6 +230,10 @@ def _handling(work: Work, step: TicketStep, context: Context) -> dict[str, Json]
         "due_at": travelling(due["due_at"]),
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _lines(links: object) -> list[str]:
+    return [str(line) for line in links] if isinstance(links, list | tuple) else []
 
 
 def _tags(step: TicketStep) -> list[Json]:

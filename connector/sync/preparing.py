@@ -75,7 +75,7 @@ def _look(
         return _with_its_ticket(row, work)
     if move is TicketMove.REOPEN:
         return item if "status" in item.fields else replace(item, fields={**item.fields, "status": "open"})
-    of = item.target if move is TicketMove.FOLLOW_UP else None
+    of = ticket if move is TicketMove.FOLLOW_UP else None
     return _elsewhere(tx, row, work, of, opens=opens, followed=followed)
 
 
@@ -127,7 +127,7 @@ def _work(tx: Transaction, row: IntentRow, recovery: Recovery, settings: DecideS
 
 
 def _elsewhere(
-    tx: Transaction, row: IntentRow, work: Work, of: str | None, *, opens: bool, followed: dict[int, int]
+    tx: Transaction, row: IntentRow, work: Work, of: Ticket | None, *, opens: bool, followed: dict[int, int]
 ) -> Replan:
     """Go on in another ticket: the newest one the recovery has, else a follow-up."""
     recovery_id = work.recovery.id

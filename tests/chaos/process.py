@@ -8,13 +8,14 @@ it gets to the store any more, and its successor finds the file as it lay there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import event, select
+from sqlalchemy import Engine, event, select
 
 from connector.clock import VirtualClock
 from connector.config import Loaded
@@ -93,6 +94,8 @@ class Process:
         self.clock = MortalClock(clock, self._breathe)
         self.telemetry = _Telemetry(self._called)
         self.db = open_store(loaded.config, self.clock)
+        for pool in (self.db._writer, self.db._reader):
+            _share_statements(pool)
         event.listen(self.db._writer, "commit", self._commits)
         self._intake = Intake(self.db, notify=self._notify)
         self._works = self._make(loaded)
@@ -140,7 +143,7 @@ class Process:
         self._breathe()  # the step after its last commit belongs to this turn
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """A request to the web edge; its status. Raises Crash when the process dies over it."""
+        """A request to the web edge; its status, 0 when the process died before it was sent."""
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -152,7 +155,8 @@ class Process:
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         }
         status = self._loop.run_until_complete(_ask(self._app, scope, body))
-        self._breathe()
+        with contextlib.suppress(Crash):
+            self._breathe()
         return status
 
     def due(self) -> dict[str, datetime]:
@@ -236,8 +240,20 @@ class Process:
             raise Crash
 
 
+_COMPILED: dict[str, Any] = {}
+
+
+def _share_statements(engine: Engine) -> None:
+    """Statements are compiled once for all lives: a new engine would do so anew, for longer than many a life lasts."""
+    if not _COMPILED:
+        with engine.connect():  # lets the dialect learn what SQLite this is
+            _COMPILED.update(dialect=engine.dialect, cache=engine._compiled_cache)
+    engine.dialect = _COMPILED["dialect"]
+    engine._compiled_cache = _COMPILED["cache"]
+
+
 async def _ask(app: Any, scope: dict[str, Any], body: bytes) -> int:
-    status = 0
+    status = answered = 0
     sent = False
 
     async def receive() -> dict[str, Any]:
@@ -248,9 +264,12 @@ async def _ask(app: Any, scope: dict[str, Any], body: bytes) -> int:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: dict[str, Any]) -> None:
-        nonlocal status
+        nonlocal status, answered
         if message["type"] == "http.response.start":
             status = message["status"]
+        elif not message.get("more_body"):
+            answered = status
 
-    await app(scope, receive, send)
-    return status
+    with contextlib.suppress(Crash):
+        await app(scope, receive, send)
+    return answered

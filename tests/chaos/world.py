@@ -93,10 +93,12 @@ def polled(text: str) -> str:
 
 
 @cache
-def _loaded(crm: str, mode: str, rewrite: Callable[[str], str]) -> Loaded:
+def _loaded(crm: str, mode: str, rewrite: Callable[[str], str], remap: Callable[[str], str]) -> Loaded:
     """The configuration with nobody's addresses in it; reading one takes as long as a whole program."""
     folder = Path(tempfile.mkdtemp(prefix="connector-chaos-"))
     shutil.copytree(ROOT / "mappings", folder / "mappings")
+    fields = folder / "mappings" / "crm" / f"{crm}.yaml"
+    fields.write_text(remap(fields.read_text()))
     file = folder / "connector.yaml"
     file.write_text(rewrite(polled(for_crm((ROOT / "config.example.yaml").read_text(), crm))))
     environ = {
@@ -141,6 +143,7 @@ class World:
         vendors: how the accounts are.
         mode: live or observe.
         rewrite: changes the text of the configuration; keep it a function with a name, results are remembered by it.
+        remap: changes the text of the CRM's mapping, in the same way.
         on_step: called at every step of every process.
         call_takes: how long a call takes, by its note.
         poll_gap: lanes that only read are drained so much after their last drain at the earliest, however soon they are
@@ -155,6 +158,7 @@ class World:
         vendors: Vendors | None = None,
         mode: str = "live",
         rewrite: Callable[[str], str] = as_shipped,
+        remap: Callable[[str], str] = as_shipped,
         on_step: Step = lambda process, point: None,
         call_takes: Callable[[CallNote], timedelta] = lambda note: CALL,
         poll_gap: timedelta = timedelta(0),
@@ -168,6 +172,7 @@ class World:
         self.sites = sites_of(self.simulators)
         self.mode = mode
         self.rewrite = rewrite
+        self.remap = remap
         self.lives = 0
         self.on_step = on_step
         self.troubles: list[str] = []
@@ -190,7 +195,7 @@ class World:
 
     def configuration(self) -> Loaded:
         """The configuration as it is now, leading to the simulators and to this store."""
-        loaded = _loaded(self.vendors.crm, self.mode, self.rewrite)
+        loaded = _loaded(self.vendors.crm, self.mode, self.rewrite, self.remap)
         connections = dict(loaded.config.connections)
         for name, connection in connections.items():
             site = self._site_of(connection.kind)
@@ -229,6 +234,18 @@ class World:
         except Crash:
             self.bury()
         return self.process is not None
+
+    def stand_still(self, process: Process, lasting: timedelta) -> None:
+        """To be called in a step, outside of any transaction: this process stands still while another takes over.
+
+        It then goes on with what it was doing, and ends with that.
+        """
+        assert self.process is process
+        self.process = None
+        if self.start(knows_dead=False):
+            self.run_for(lasting)
+        elif self.process is None:
+            self.advance(lasting)
 
     def end(self) -> None:
         """The process is gone, between two steps."""
@@ -302,6 +319,9 @@ class World:
         except Crash:
             if self.process is process:
                 self.bury()
+        if self.process is not process and not process.is_dead:
+            self.troubles += process.troubles  # another took over while it stood still: it learned that, and ends
+            process.close()
         return True
 
     def _next(self) -> tuple[datetime, str] | None:
@@ -341,16 +361,18 @@ class World:
 
     # --- what is delivered, and what is held ---------------------------------------------------------------------
 
-    def deliver(self, hook: str, body: bytes, signature: str = "good") -> int:
-        """POST one delivery as its sender would; the HTTP status, 0 without an answer."""
+    def deliver(self, kind: str, body: bytes, signature: str = "good") -> int:
+        """POST one delivery to the hook of the connection of a kind, as its sender would; the HTTP status, 0 without
+        an answer. `signature` is good, forged or none.
+        """
         process = self.process
         if process is None:
             return 0
-        try:
-            return process.post(f"/hooks/{hook}", body, _headers(hook, body, signature))
-        except Crash:
+        hook = next(name for name, one in process.loaded.config.connections.items() if one.kind == kind)
+        status = process.post(f"/hooks/{hook}", body, _headers(kind, body, signature))
+        if process.is_dead and self.process is process:
             self.bury()
-            return 0
+        return status
 
     def truth(self, connection: str) -> Mapping[str, Mapping[str, Fields]]:
         """What a vendor really holds: kind → id → fields."""
@@ -370,12 +392,12 @@ class World:
             db.close()
 
 
-def _headers(hook: str, body: bytes, signature: str) -> dict[str, str]:
+def _headers(kind: str, body: bytes, signature: str) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
     if signature == "none":
         return headers
     wrong = "" if signature == "good" else "wrong"
-    if hook == "inhouse":
+    if kind == "webhook":
         digest = hmac.new((INHOUSE_SECRET + wrong).encode(), body, hashlib.sha256).hexdigest()
         return {**headers, "X-Signature": f"sha256={digest}"}
     return {**headers, "Typeform-Signature": typeform.sign(typeform.SECRET + wrong, body)}

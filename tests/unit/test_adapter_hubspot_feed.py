@@ -247,6 +247,7 @@ def body(**parts: object) -> bytes:
     [
         (429, {}, {"policyName": "SECONDLY"}, Throttled, timedelta(seconds=1)),
         (429, {}, {"policyName": "TEN_SECONDLY_ROLLING"}, Throttled, timedelta(seconds=10)),
+        (429, {"retry-after": "999999"}, {"policyName": "TEN_SECONDLY_ROLLING"}, Throttled, timedelta(hours=1)),
         (429, {}, {}, Throttled, timedelta(seconds=10)),
         (429, {"retry-after": "7"}, {"policyName": "SECONDLY"}, Throttled, timedelta(seconds=7)),
         (429, {}, {"policyName": "DAILY"}, QuotaExhausted, timedelta(hours=1)),

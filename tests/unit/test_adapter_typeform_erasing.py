@@ -11,7 +11,7 @@ from connector.adapters.typeform import Options, Typeform
 from connector.clock import VirtualClock
 from connector.ports.erasing import Erasing, Fate, Subject
 from connector.simulator import typeform as simulator
-from connector.simulator.typeform import SERVICE, payload
+from connector.simulator.typeform import DESK, SERVICE, payload
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 
@@ -45,6 +45,23 @@ def test_it_is_under_way_until_it_is_seen_to_be_gone(there: simulator.Typeform, 
     assert {one.fate for one in source.erase(ASKED)} == {Fate.UNDER_WAY}
     clock.advance(timedelta(seconds=3))
     assert [one.fate for one in source.erase(ASKED)] == [Fate.ERASED, Fate.ERASED]
+    assert list(there.responses.kept) == ["others"]
+
+
+def test_answers_to_two_forms_are_gone_in_the_end_though_they_take_more_calls_than_a_second_has(
+    there: simulator.Typeform, clock: VirtualClock
+) -> None:
+    there.responses.add(payload(DESK, {"satisfaction": 2}, token="desk", submitted_at=NOW))
+    source = connected(there, clock, api_token=simulator.TOKEN)
+    keys = (*ASKED.responses, f"typeform/{DESK.id}/desk")
+    fates: dict[str, Fate] = {}
+    for _ in range(6):
+        begun = tuple(name for name, fate in fates.items() if fate is Fate.UNDER_WAY)
+        fates |= {one.object: one.fate for one in source.erase(Subject(responses=keys, under_way=begun))}
+        clock.advance(timedelta(seconds=3))
+        if set(fates.values()) == {Fate.ERASED}:
+            break
+    assert fates == dict.fromkeys(("response theirs", "response theirs/2", "response desk"), Fate.ERASED)
     assert list(there.responses.kept) == ["others"]
 
 

@@ -185,6 +185,22 @@ def test_afterwards_no_table_holds_anything_of_them_and_others_are_untouched(db:
     assert MAIL not in json.dumps(done.certificate)
 
 
+def test_who_cannot_be_told_now_is_not_asked_again_because_another_was(db: Database) -> None:
+    lived(db)
+    first, *others = [Fake(account, failures=int(account == CRM)) for account in (CRM, DESK, CHAT)]
+    with db.write() as tx:
+        erasures.begin(tx, subjects.of_address(tx, email=MAIL))
+    lane = ErasureLane(db=db, erasers=[Eraser(account=one.account, system=one) for one in (first, *others)])
+    hold = take_lane(db, LANE)
+    while not first.asked:
+        due = lane.drain(hold)
+    assert isinstance(db.clock, VirtualClock)
+    while due is not None and due <= db.clock.now():
+        due = lane.drain(hold)
+    assert len(first.asked) == 1
+    assert [len(one.asked) for one in others] == [1, 1]
+
+
 def test_every_table_is_either_cleared_or_holds_nobody() -> None:
     cleared = {table.name for table in forgetting.CLEARED}
     assert cleared.isdisjoint(NO_PERSON)

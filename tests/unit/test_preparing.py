@@ -52,7 +52,7 @@ def _ticket(remote_id: str, status: str) -> Ticket:
         status=status,
         requester_email=None,
         key=None,
-        url=None,
+        url=f"https://desk.example/{remote_id}",
         updated_at=NOON,
         values={},
     )
@@ -120,14 +120,18 @@ def test_a_solved_ticket_is_reopened_where_the_playbook_says_so(db: Database) ->
     assert prepared.fields["status"] == "open"
 
 
-@pytest.mark.parametrize(("status", "settings"), [("solved", example_settings), ("closed", reopening)])
-def test_a_ticket_that_is_over_is_followed_up_once(db: Database, status: str, settings: object) -> None:
+@pytest.mark.parametrize(
+    ("status", "settings", "of"), [("solved", example_settings, None), ("closed", reopening, "501")]
+)
+def test_a_ticket_that_is_over_is_followed_up_once(db: Database, status: str, settings: object, of: str | None) -> None:
     chosen = settings() if callable(settings) else None
     prepared = look(db, {"501": status}, joined(db, "2", "3"), chosen)
     carry_out(db, prepared)
     first, follow_up = planned(db, WriteKind.TICKET)
     assert follow_up.object == "recovery/1/ticket/2"
-    assert follow_up.fields["follow_up_of"] == "501"
+    # Zendesk refuses to follow up a ticket that is not closed: a solved one is pointed at in words.
+    assert follow_up.fields.get("follow_up_of") == of
+    assert ("Before: https://desk.example/501" in str(follow_up.fields["comment"])) == (of is None)
     assert follow_up.key != first.key
     again = planned(db, WriteKind.NOTE)[-1]
     assert (again.target, again.state) == ("recovery/1/ticket/2", IntentState.BLOCKED)

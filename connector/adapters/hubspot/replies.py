@@ -28,7 +28,7 @@ from connector.errors import (
     Unauthorized,
 )
 from connector.transport.client import QuotaReading
-from connector.transport.replies import ReplyTable
+from connector.transport.replies import ReplyTable, retry_at
 
 _POLICIES: Mapping[str, timedelta] = MappingProxyType(
     {"SECONDLY": timedelta(seconds=1), "TEN_SECONDLY_ROLLING": timedelta(seconds=10)}
@@ -125,10 +125,12 @@ def is_absent(error: Json) -> bool:
 
 def _too_fast(found: Mapping[str, Any], headers: Mapping[str, str], now: datetime) -> RemoteError:
     policy = _word(found.get("policyName"))
-    wait = _retry_after(headers)
     if policy == "DAILY":
-        return QuotaExhausted("the account's API requests of today are used up", until=now + (wait or _DAY_PAUSE))
-    return Throttled(f"too many requests ({policy})", retry_at=now + (wait or _POLICIES.get(policy, _BUSY_PAUSE)))
+        wait = _retry_after(headers) or _DAY_PAUSE
+        return QuotaExhausted("the account's API requests of today are used up", until=now + wait)
+    # These limits last seconds: a wait of days is a slip over there, and is believed as far as anybody's.
+    until = retry_at(headers, now, _POLICIES.get(policy, _BUSY_PAUSE))
+    return Throttled(f"too many requests ({policy})", retry_at=until)
 
 
 def _forbidden(found: Mapping[str, Any]) -> RemoteError:

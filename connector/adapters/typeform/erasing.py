@@ -7,7 +7,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from connector.adapters.typeform.listing import READ_CLASS
-from connector.errors import Gone
+from connector.errors import Gone, Throttled
 from connector.ports.erasing import Erased, Fate, Subject
 from connector.transport.client import Api
 from connector.transport.shapes import expecting
@@ -18,15 +18,29 @@ _AT_ONCE = 100  # ids in one address; Typeform takes 1,000
 
 
 def erase(api: Api | None, subject: Subject) -> Sequence[Erased]:
-    """Delete the answers in `subject.responses`. Raises RemoteError."""
+    """Delete the answers in `subject.responses`, of one that was begun before those that are not gone yet.
+
+    A form takes two calls, and no more are taken in a second: what finds no room is under way. Raises RemoteError.
+    """
     by_form: dict[str, list[str]] = {}
     for key in subject.responses:
         _, form, token = key.split("/", 2)
-        by_form.setdefault(form, []).append(token)
+        if not subject.under_way or f"response {token}" in subject.under_way:
+            by_form.setdefault(form, []).append(token)
+    some = [
+        (form, tokens[start : start + _AT_ONCE])
+        for form, tokens in by_form.items()
+        for start in range(0, len(tokens), _AT_ONCE)
+    ]
     told: list[Erased] = []
-    for form, tokens in by_form.items():
-        for start in range(0, len(tokens), _AT_ONCE):
-            told += _some(api, form, tokens[start : start + _AT_ONCE])
+    for number, (form, tokens) in enumerate(some):
+        try:
+            told += _some(api, form, tokens)
+        except Throttled:
+            if not told:
+                raise
+            left = [one for _, later in some[number:] for one in later]
+            return [*told, *(Erased(object=f"response {one}", fate=Fate.UNDER_WAY) for one in left)]
     return told
 
 

@@ -1,0 +1,467 @@
+"""Plays a program: everything happens when it should, processes die and are replaced, and at last all comes to rest."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import logging
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connector import observe
+from connector.store import erasures, subjects
+from connector.sync.importing import Columns, Import
+from connector.sync.tables import Table
+from connector.testing.twin import Crash
+from connector.transport.client import CallNote
+from connector.wiring.importing import Importer
+from tests.chaos.issued import FORMS, Answer, Journal, Person, Version
+from tests.chaos.process import Process
+from tests.chaos.programs import Happening, Program
+from tests.chaos.world import World, as_shipped
+
+REST = timedelta(hours=4)
+AFTERWARDS = timedelta(hours=2)
+POLL_GAP = timedelta(minutes=18)
+QUIET_GAP = timedelta(minutes=55)
+AGAIN = timedelta(seconds=150)
+"""After which a sender repeats what was not acknowledged."""
+
+
+def shared_reason(text: str) -> str:
+    """The mapping with one field people may keep: what they write into the reason stays."""
+    lines = [
+        line.replace(", ours: true", "") if "reason" in line.lower() and "when_null" in line else line
+        for line in text.splitlines(keepends=True)
+    ]
+    return "".join(lines)
+
+
+def renamed_rules(text: str) -> str:
+    return text.replace("- name: unhappy", "- name: dissatisfied").replace("- name: safety", "- name: danger")
+
+
+def renamed_connection(text: str) -> str:
+    """The helpdesk has another name in the file; what is written there is the same account's."""
+    text = re.sub(r"^  zendesk:", "  helpdesk:", text, flags=re.MULTILINE)
+    for before in ("connection: zendesk", "from: zendesk", "salesforce, zendesk]", "hubspot, zendesk]"):
+        text = text.replace(before, before.replace("zendesk", "helpdesk"))
+    return text
+
+
+def renamed_source(text: str) -> str:
+    """The survey tool has another name in the file, and another address for its hooks."""
+    text = re.sub(r"^  typeform:", "  forms:", text, flags=re.MULTILINE)
+    return text.replace("from: typeform", "from: forms")
+
+
+def few_tickets(text: str) -> str:
+    return text.replace("new_tickets: 300/h", "new_tickets: 2/h")
+
+
+def _both(one: Callable[[str], str], other: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: one(other(text))
+
+
+REWRITES = (as_shipped, renamed_rules, renamed_connection, renamed_source)
+FEW = tuple(_both(few_tickets, one) for one in REWRITES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What is left of a program: the oracle's journal, the store's file, what vendors hold and which calls they saw."""
+
+    journal: Journal
+    store: Path
+    truths: Mapping[str, Mapping[str, Any]]
+    requests: Mapping[str, list[dict[str, Any]]]
+    ended_at: datetime
+    digest: str
+
+
+class Play:
+    """One program on its way."""
+
+    def __init__(self, program: Program, folder: Path) -> None:
+        self.program = program
+        self.journal = program.journal
+        self.journal.few_tickets = program.few_tickets
+        self._rewrites = FEW if program.few_tickets else REWRITES
+        self.dice = random.Random(program.seed + 1)
+        self.steps = 0
+        self.is_over = False
+        self.standing_still = False
+        self.copy: Path | None = None
+        self.senders: list[tuple[datetime, int, Happening]] = []
+        self.world = World(
+            folder,
+            vendors=program.vendors,
+            mode=program.mode,
+            rewrite=self._rewrites[0],
+            remap=shared_reason,
+            on_step=self._step,
+            call_takes=self._call_takes,
+            poll_gap=POLL_GAP,
+        )
+
+    def play(self) -> Played:
+        random.seed(self.program.seed)
+        log = io.StringIO()
+        with listening(log), self.world:
+            self._furnish()
+            self._happen()
+            self._come_to_rest()
+            played = self._result()
+        self.journal.troubles += self.world.troubles
+        self.journal.log = log.getvalue()
+        return played
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def _happen(self) -> None:
+        ahead = list(reversed(self.program.happenings))
+        while ahead or self.senders:
+            again = min(self.senders, default=None, key=lambda one: one[:2])
+            if again is not None and (not ahead or again[0] < ahead[-1].at):
+                self.senders.remove(again)
+                self._until(again[0])
+                self._hook(again[2], tries=again[1] + 1)
+                continue
+            one = ahead.pop()
+            self._until(one.at)
+            getattr(self, f"_{one.what}")(one)
+
+    def _until(self, at: datetime) -> None:
+        world = self.world
+        while world.clock.now() < at:
+            if world.process is None:
+                delay = timedelta(seconds=self.dice.choice((0, 0, 1, 20, 20, 900)))
+                world.advance(min(delay, at - world.clock.now()))
+                world.start(knows_dead=self.dice.random() < 0.6)
+            else:
+                world.run(at)
+
+    def _come_to_rest(self) -> None:
+        self.is_over = True
+        world = self.world
+        for site in world.sites.values():
+            site.faults.clear()
+            site.skew = timedelta(0)
+        world.poll_gap = QUIET_GAP
+        if world.process is None:
+            world.start()
+        world.run_for(REST)
+        if self.program.mode == "live":
+            self.journal.fresh = self._fresh()
+            world.run_for(AFTERWARDS)
+
+    def _fresh(self) -> Answer:
+        person = Person(number=99, name="Nora Zimmer", email="nora.zimmer@example.com")
+        answer = Answer(number=999, token=f"s{self.program.seed}fresh", form="service", person=person, how="hook")
+        tag = f"qzx{self.program.seed}n999v1z"
+        at = self.world.clock.now().replace(microsecond=0)
+        answer.versions.append(Version(number=1, mood="unhappy", csat=1, nps=3, tag=tag, at=at))
+        self.journal.people.append(person)
+        self.journal.answers.append(answer)
+        self._hook(Happening(at=at, what="hook", answer=answer, version=answer.versions[0]))
+        return answer
+
+    def _step(self, process: Process, point: str) -> None:
+        if self.is_over or self.standing_still:
+            return
+        self.steps += 1
+        kills, pauses = self.program.kills, self.program.pauses
+        if kills and self.steps >= kills[0]:
+            del kills[0]
+            self.journal.kills += 1
+            self.journal.deaths.append(self.world.clock.now())
+            raise Crash
+        is_inside = getattr(process.db._inside, "active", False)
+        if pauses and self.steps >= pauses[0] and point != "commit" and not is_inside and self._may_pause(process):
+            del pauses[0]
+            self.journal.pauses += 1
+            self.journal.deaths.append(self.world.clock.now())
+            self.standing_still = True
+            try:
+                self.world.stand_still(process, timedelta(seconds=self.dice.choice((8, 90, 400))))
+            finally:
+                self.standing_still = False
+
+    def _may_pause(self, process: Process) -> bool:
+        writes = any(name.startswith("write/") for name in process._works._engine._held)
+        return self.world.process is process and not process.is_dead and writes
+
+    def _call_takes(self, note: CallNote) -> timedelta:
+        slow = not self.is_over and self.dice.random() < 0.02
+        return timedelta(milliseconds=self.dice.choice((4000, 12_000)) if slow else self.dice.randint(40, 200))
+
+    # --- the world before ----------------------------------------------------------------------------------------
+
+    def _furnish(self) -> None:
+        simulators, crm = self.world.simulators, self.journal.crm
+        for person in self.journal.people:
+            first, _, last = person.name.partition(" ")
+            if person.contact is not None and crm == "salesforce":
+                fields = {"FirstName": first, "LastName": last, "Email": person.email, "Phone": "+493012340000"}
+                if person.serviced is not None:
+                    fields["Last_Service__c"] = person.serviced
+                person.contact = simulators.salesforce.add_contact(**fields)
+            elif person.contact is not None:
+                given = {"firstname": first, "lastname": last, "email": person.email, "phone": "+493012340000"}
+                if person.serviced is not None:
+                    given["last_service"] = person.serviced
+                person.contact = simulators.hubspot.add_contact(**given)
+            if person.ticket is not None:
+                person.ticket = simulators.zendesk.add_ticket(requester_email=person.email, subject="Please help")
+                simulators.zendesk.desk.backdate(person.ticket, timedelta(days=3))
+        self.journal.before = {name: site.snapshot()["objects"] for name, site in self.world.sites.items()}
+        self.world.run_for(timedelta(minutes=2))
+
+    # --- what can happen -----------------------------------------------------------------------------------------
+
+    def _hook(self, one: Happening, tries: int = 0) -> None:
+        assert one.answer is not None
+        assert one.version is not None
+        self.journal.tried += 1
+        one.answer.attempted.add(one.version.number)
+        door = "webhook" if one.answer.form == "kiosk" else "typeform"
+        status = self.world.deliver(door, one.answer.body(one.version, one.envelope))
+        if status == 200:
+            one.answer.acknowledged.setdefault(one.version.number, self.world.clock.now())
+            self.journal.taken += 1
+        else:
+            self.senders.append((self.world.clock.now() + AGAIN, tries, one))
+        if self.is_over and status != 200:
+            self.journal.troubles.append(f"a fresh delivery was answered {status}")
+
+    def _list(self, one: Happening) -> None:
+        """The survey tool lists the answer; who polls finds it."""
+        assert one.answer is not None
+        assert one.version is not None
+        listed = [version for version in one.answer.versions if version.number in one.answer.attempted]
+        if one.answer.how == "both" or all(version.at <= one.version.at for version in listed):
+            self.world.simulators.typeform.responses.add(one.answer.event(one.version))
+        one.answer.attempted.add(one.version.number)
+        if one.answer.how == "poll":
+            one.answer.acknowledged.setdefault(one.version.number, self.world.clock.now())
+
+    def _fault(self, one: Happening) -> None:
+        assert one.fault is not None
+        self.world.sites[one.site].faults.add(one.fault)
+
+    def _forged(self, one: Happening) -> None:
+        tag = f"qzx{self.program.seed}f{len(self.journal.forged)}z"
+        answer = Answer(
+            number=900, token=f"s{self.program.seed}forged", form="service", person=self.journal.people[0], how="hook"
+        )
+        version = Version(number=1, mood="danger", csat=1, nps=2, tag=tag, at=one.at.replace(microsecond=0))
+        self.journal.forged.append(tag)
+        status = self.world.deliver("typeform", answer.body(version), self.dice.choice(("forged", "none")))
+        if status not in {0, 401, 503}:
+            self.journal.troubles.append(f"a forged delivery was answered {status}")
+
+    def _broken(self, one: Happening) -> None:
+        if self.world.deliver("typeform", b'{"event_type": "form_response", "form_response": {"token":') == 200:
+            self.journal.broken += 1
+            self.journal.taken += 1
+        self.journal.tried += 1
+
+    def _expire(self, one: Happening) -> None:
+        simulators = self.world.simulators
+        tokens = {"salesforce": simulators.salesforce.tokens, "zendesk": simulators.zendesk.tokens}.get(one.site)
+        if tokens is not None:
+            tokens._grants.clear()
+
+    def _skew(self, one: Happening) -> None:
+        self.world.sites[one.site].skew = timedelta(seconds=one.number)
+
+    def _outage(self, one: Happening) -> None:
+        self.journal.deaths.append(self.world.clock.now())
+        self.world.end()
+        self.world.advance(timedelta(hours=one.number))
+        self.world.start()
+
+    def _reload(self, one: Happening) -> None:
+        process, world = self.world.process, self.world
+        world.rewrite = self._rewrites[one.number]
+        if process is None:
+            return
+        self.journal.reloads += 1
+        self.journal.deaths.append(world.clock.now())
+        try:
+            process.reload(world.configuration())
+        except Crash:
+            world.bury()
+
+    def _backup(self, one: Happening) -> None:
+        self.copy = self.world.backup()
+        self.journal.backed_up = self.world.clock.now()
+
+    def _restore(self, one: Happening) -> None:
+        if self.copy is not None:
+            self.journal.deaths.append(self.world.clock.now())
+            self.world.restore(self.copy)
+            self.journal.restored.append(self.world.clock.now())
+
+    def _recovery_tickets(self) -> list[dict[str, Any]]:
+        tickets = self.world.truth("zendesk").get("ticket", {}).values()
+        return [one for one in tickets if "csat-recovery" in one["tags"] and one["status"] in {"new", "open"}]
+
+    def _person_of(self, ticket: Mapping[str, Any]) -> Person | None:
+        users = self.world.truth("zendesk")["user"]
+        email = users[str(ticket["requester_id"])]["email"]
+        return next((one for one in self.journal.people if one.email == email), None)
+
+    def _solve(self, one: Happening) -> None:
+        tickets = self._recovery_tickets()
+        if tickets:
+            ticket = tickets[one.number % len(tickets)]
+            self.world.simulators.zendesk.human_update(ticket["id"], status="solved")
+            self.journal.solved[ticket["id"]] = self.world.clock.now()
+
+    def _delete_ticket(self, one: Happening) -> None:
+        tickets = self._recovery_tickets()
+        if tickets:
+            ticket = tickets[one.number % len(tickets)]
+            person = self._person_of(ticket)
+            self.world.simulators.zendesk.human_delete(ticket["id"])
+            if person is not None:
+                self.journal.disturbed.add(person.number)
+
+    def _contacts(self) -> list[tuple[str, Person]]:
+        kind, name = ("Contact", "Email") if self.journal.crm == "salesforce" else ("contacts", "email")
+        people = {one.email: one for one in self.journal.people}
+        found = []
+        for key, row in sorted(self.world.truth(self.journal.crm).get(kind, {}).items()):
+            fields = row.get("properties", row)
+            if not row.get("IsDeleted") and not row.get("archived") and fields.get(name) in people:
+                found.append((key, people[fields[name]]))
+        return found
+
+    def _human_edit(self, one: Happening) -> None:
+        known = self._contacts()
+        if not known:
+            return
+        key, _ = known[one.number % len(known)]
+        text = f"written by hand {one.number}"
+        if self.journal.crm == "salesforce":
+            name = ("Title", "CSAT_Reason__c")[one.number % 2]
+            self.world.simulators.salesforce.human_update(key, **{name: text})
+        else:
+            name = ("jobtitle", "csat_reason")[one.number % 2]
+            self.world.simulators.hubspot.human_update(key, **{name: text})
+        self.journal.edited_by_people[key, name] = (text, self.world.clock.now())
+
+    def _merge(self, one: Happening) -> None:
+        known = self._contacts()
+        if len({person.number for _, person in known}) < 2:
+            return
+        winner, loser = known[one.number % len(known)], known[(one.number + 1) % len(known)]
+        if self.journal.crm == "salesforce":
+            self.world.simulators.salesforce.merge(winner[0], loser[0])
+        else:
+            self.world.simulators.hubspot.merge(winner[0], loser[0])
+        self.journal.disturbed |= {winner[1].number, loser[1].number}
+
+    def _delete_contact(self, one: Happening) -> None:
+        known = self._contacts()
+        if not known:
+            return
+        key, person = known[one.number % len(known)]
+        if self.journal.crm == "salesforce":
+            self.world.simulators.salesforce.human_delete(key)
+        else:
+            self.world.simulators.hubspot.human_delete(key)
+        self.journal.disturbed.add(person.number)
+
+    def _erase(self, one: Happening) -> None:
+        people = self.journal.people
+        person = people[one.number % len(people)]
+        db = self.world.open_store()
+        try:
+            with db.read() as tx:
+                known = subjects.of_address(tx, email=person.email)
+                if subjects.is_nobody(tx, known):
+                    return
+            with db.write() as tx:
+                erasures.begin(tx, known)
+        finally:
+            db.close()
+        self.journal.erased.add(person.number)
+
+    def _import(self, one: Happening) -> None:
+        rows = [answer for answer in self.journal.answers if answer.how == "import"]
+        file = self.world.folder / "answers.csv"
+        with file.open("w", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(["id", "submitted_at", "csat", "recommend", "why", "mail", "name"])
+            for answer in rows:
+                version, person = answer.versions[0], answer.person
+                assert person is not None
+                said = version.at.isoformat()
+                writer.writerow(
+                    [answer.token, said, version.csat, version.nps, version.comment, person.email, person.name]
+                )
+        loaded = self.world.configuration()
+        db = self.world.open_store()
+        importer = Importer(loaded, db, self.world.clock)
+        try:
+            columns = Columns(id="id", time="submitted_at", zone=ZoneInfo("UTC"))
+            taken = Import(
+                db, importer.into("service", FORMS["service"]), columns, act=False, mode=self.program.mode, config="c"
+            )
+            with Table(file) as table:
+                for _ in taken.take(table):
+                    pass
+        finally:
+            importer._occupation.close()
+            db.close()
+        for answer in rows:
+            answer.acknowledged.setdefault(1, self.world.clock.now())
+            answer.attempted.add(1)
+            self.journal.taken += 1
+            self.journal.tried += 1
+
+    # --- what is left --------------------------------------------------------------------------------------------
+
+    def _result(self) -> Played:
+        requests = {
+            name: [entry.as_json() for entry in site.requests.entries()] for name, site in self.world.sites.items()
+        }
+        trace = [
+            [name, one["endpoint"], one["status"], one["at"], one["fault"]]
+            for name, entries in requests.items()
+            for one in entries
+        ]
+        return Played(
+            journal=self.journal,
+            store=self.world.store,
+            truths={name: site.snapshot() for name, site in self.world.sites.items()},
+            requests=requests,
+            ended_at=self.world.clock.now(),
+            digest=hashlib.sha256(json.dumps(trace).encode()).hexdigest()[:16],
+        )
+
+
+@contextlib.contextmanager
+def listening(stream: io.StringIO) -> Any:
+    """Everything that is logged goes to `stream`."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    observe.configure("INFO", stream)
+    observe.quiet()
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.captureWarnings(False)
