@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: contract demo test quick check format docs import-100k bench-matching bench-calls clean
+.PHONY: contract crash-sweep demo test quick check format docs import-100k bench-matching bench-calls clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -33,6 +33,9 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m tests.pages
+
+crash-sweep: $(STAMP)
+	$(BIN)/python -m tests.crash.sweep --workers $(or $(WORKERS),2) $(if $(CRM),--crm $(CRM)) $(if $(SCENES),--scenes $(SCENES))
 
 import-100k: $(STAMP)
 	IMPORT_ROWS=$(or $(ROWS),100000) $(BIN)/python -m pytest -s tests/acceptance/test_import.py -k 'open_nothing or with_act'

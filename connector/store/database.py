@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from connector.clock import Clock
 from connector.errors import StoreError
 from connector.observe import log
-from connector.store import distrust, engine, erasures, keys, lanes, migrations, server
+from connector.store import distrust, engine, erasures, keys, lanes, migrations, server, tombstones
 from connector.store.advice import advised
 from connector.store.graveyard import Graveyard
 from connector.store.keyring import KeyRing
@@ -67,6 +67,8 @@ class Database:
         self.token = uuid4().hex  # tells the wake-ups of this process from those of others
         self._identity: str | None = None  # of the server's data, as the newest connection saw it
         self._recognised: str | None = None
+        self._unburied: list[tuple[str, datetime]] = []  # committed, and not in the graveyard yet
+        self._burying = threading.Lock()
         self._opening = threading.Lock()
         self._opened = threading.Event()
 
@@ -109,13 +111,15 @@ class Database:
         After the commit the bells of the woken lanes ring.
 
         Raises:
-            StoreError: the store did not take it (disk full, no write permission, another process holds it too long).
+            StoreError: the store did not take it (disk full, no write permission, another process holds it too long);
+                or it did, and the graveyard does not take its tombstones, which is tried again with the next one.
         """
         self._open()
         with self._transaction(self._writer, Lock.BESIDE if beside else Lock.WRITER) as tx:
             yield tx
             self._finish(tx)
         self.ring(tx.wakes)
+        self._bury(tx)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -170,22 +174,39 @@ class Database:
         lanes.wake(tx, tx.wakes)
         if woken := sorted(name for name, at in tx.wakes.items() if at is None):
             tx.announce(woken, self.token)
-        if tx.buried and self._graveyard is not None:
-            self._graveyard.add(tx.buried, tx.now)
+
+    def _bury(self, tx: Transaction) -> None:
+        """Bring what has been committed to the graveyard, never what has not. Raises StoreError.
+
+        A line there without its tombstone here means that an old copy of the store was put back, and that what is left
+        is to be erased here alone. A process that wrote it first and died before its commit would have said that of
+        somebody whom no other system was told to erase. What dies in between is caught up with by the next start.
+        """
+        if self._graveyard is None or not (tx.buried or self._unburied):
+            return
+        with self._burying:
+            self._unburied += [(digest, tx.now) for digest in tx.buried]
+            self._graveyard.add(self._unburied)
+            self._unburied.clear()
 
     def _stay_erased(self) -> None:
-        """Who is in the graveyard and not among the tombstones came back with an old copy of the store."""
+        """Who is in the graveyard and not among the tombstones came back with an old copy of the store.
+
+        A tombstone that is not in the graveyard was committed by a process that did not come so far.
+        """
         if self._graveyard is None:
             return
         digests = self._graveyard.digests()
-        if not digests:
-            return
         with self._transaction(self._reader, None) as tx:
             missing = erasures.not_buried(tx, digests)
+            unburied = tombstones.besides(tx, digests)
+        if unburied:
+            self._graveyard.add(unburied)
         if missing:
             with self._transaction(self._writer, Lock.WRITER) as tx:
                 erasures.again(tx, erasures.not_buried(tx, digests))
                 self._finish(tx)
+            self._bury(tx)
 
     def _stay_itself(self) -> None:
         """The data of a server that are not those they were came back with an old copy of the store."""

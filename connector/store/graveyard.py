@@ -1,8 +1,9 @@
 """The graveyard: a small file beside the store with every tombstone, so that a restored backup brings nobody back.
 
-One line a tombstone: the keyed digest, and when it was set. It is appended to and flushed to the disk before the
-transaction that erases commits, and it is not part of a backup: whoever copies an older store over the newer one leaves
-it in place. A line that was torn by a crash is not a digest and is passed over; its transaction never committed.
+One line a tombstone: the keyed digest, and when it was set. It is appended to and flushed to the disk as soon as the
+transaction that erases has committed, and it is not part of a backup: whoever copies an older store over the newer one
+leaves it in place. A line that was torn by a crash is not a digest and is passed over; the next start, which finds the
+tombstone in the store, writes it again.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ class Graveyard:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, digests: Iterable[str], at: datetime) -> None:
-        """Append tombstones and wait for the disk. Raises StoreError."""
-        lines = "".join(f"\n{digest} {at.isoformat()}" for digest in digests)
+    def add(self, tombstones: Iterable[tuple[str, datetime]]) -> None:
+        """Append tombstones, each with when it was set, and wait for the disk. Raises StoreError."""
+        lines = "".join(f"\n{digest} {at.isoformat()}" for digest, at in tombstones)
         try:
             is_new = not self.path.exists()
             file = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)

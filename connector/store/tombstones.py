@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from sqlalchemy import bindparam, select
 
@@ -17,7 +18,7 @@ _AMONG = select(tombstone.c.blind).where(tombstone.c.blind.in_(bindparam("blinds
 def add(tx: Transaction, blinds: Iterable[str]) -> None:
     """Put a tombstone on each digest; one that has its tombstone keeps the older date.
 
-    Before the transaction commits they are written to the graveyard too, which no restored backup reverts.
+    Once the transaction has committed they are written to the graveyard too, which no restored backup reverts.
     """
     for blind in blinds:
         if tx.insert_ignore(tombstone, {"blind": blind, "erased_at": tx.now}):
@@ -31,6 +32,12 @@ def among(tx: Transaction, blinds: Iterable[str]) -> frozenset[str]:
     for start in range(0, len(wanted), _AT_ONCE):
         found |= {row.blind for row in tx.execute(_AMONG, {"blinds": wanted[start : start + _AT_ONCE]})}
     return frozenset(found)
+
+
+def besides(tx: Transaction, digests: Collection[str]) -> list[tuple[str, datetime]]:
+    """The tombstones of other digests than these, with when each was set."""
+    rows = tx.execute(select(tombstone.c.blind, tombstone.c.erased_at))
+    return [(row.blind, row.erased_at) for row in rows if row.blind not in digests]
 
 
 def of_ticket(tx: Transaction, account: str, ticket_id: str) -> str:

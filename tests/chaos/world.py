@@ -148,6 +148,7 @@ class World:
         call_takes: how long a call takes, by its note.
         poll_gap: lanes that only read are drained so much after their last drain at the earliest, however soon they are
             due: calling a lane late is always safe, and programs last days.
+        clock: everybody's clock, at START; by default one of this process alone.
     """
 
     def __init__(
@@ -161,10 +162,11 @@ class World:
         on_step: Step = lambda process, point: None,
         call_takes: Callable[[CallNote], timedelta] = lambda note: CALL,
         poll_gap: timedelta = timedelta(0),
+        clock: VirtualClock | None = None,
     ) -> None:
         self.folder = folder
         self.store = folder / "store.db"
-        self.clock = VirtualClock(START)
+        self.clock = VirtualClock(START) if clock is None else clock
         self.vendors = vendors or Vendors()
         self.simulators = self.vendors.open(self.clock)
         self.sites = sites_of(self.simulators)

@@ -9,14 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState, Item, Receipt, Request, WriteKind
 from connector.domain.model.person import Contact, KeyKind
 from connector.domain.model.response import Interaction, Respondent
 from connector.domain.model.transitions import Event
-from connector.errors import Transient
+from connector.errors import StoreError, Transient
 from connector.ports import Ticket
 from connector.ports.erasing import Erased, Fate, Subject
 from connector.store import (
@@ -349,6 +349,55 @@ def test_a_restored_backup_brings_nobody_back(db: Database, tmp_path: Path) -> N
         assert not erasures.under_way(tx), "once is enough"
 
 
+def again(tmp_path: Path) -> Database:
+    """The store as the next process opens it."""
+    return empty_store(tmp_path, VirtualClock(NOON), tmp_path / "store.db.erased")
+
+
+def test_whoever_dies_before_an_erasure_is_committed_has_erased_nobody(db: Database, tmp_path: Path) -> None:
+    """Were it in the graveyard, the next start would erase here whom no other system was told of."""
+    lived(db)
+    event.listen(db._writer, "commit", _die)
+    with pytest.raises(KeyboardInterrupt), db.write() as tx:
+        erasures.begin(tx, subjects.of_address(tx, email=MAIL))
+    event.remove(db._writer, "commit", _die)
+    db.close()
+    after = again(tmp_path)
+    with after.read() as tx:
+        assert not erasures.listed(tx)
+    crm = Fake(CRM)
+    erase(after, crm)
+    assert crm.asked
+    after.close()
+
+
+def _die(connection: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_tombstone_that_did_not_get_to_the_graveyard_gets_there_at_the_next_start(
+    db: Database, tmp_path: Path
+) -> None:
+    lived(db)
+    grave = tmp_path / "store.db.erased"
+    grave.mkdir()  # nothing can be appended to it
+    with pytest.raises(StoreError, match="no tombstone can be written"), db.write() as tx:
+        erasures.begin(tx, subjects.of_address(tx, email=MAIL))
+    with db.read() as tx:
+        assert erasures.under_way(tx), "it was committed, and goes on"
+        set_here = {row.blind for row in tx.execute(select(tombstone.c.blind))}
+    grave.rmdir()
+    db.probe()
+    assert Graveyard(grave).digests() == set_here, "the next transaction brings them"
+    grave.unlink()
+    db.close()
+    after = again(tmp_path)
+    with after.read() as tx:
+        assert {one.cause for one in erasures.listed(tx)} == {"asked"}
+    assert Graveyard(grave).digests() == set_here
+    after.close()
+
+
 def test_a_torn_line_in_the_graveyard_is_passed_over(db: Database, tmp_path: Path) -> None:
     lived(db)
     erase(db, Fake(CRM))
@@ -358,7 +407,7 @@ def test_a_torn_line_in_the_graveyard_is_passed_over(db: Database, tmp_path: Pat
     assert file.stat().st_mode & 0o777 == 0o600
     with file.open("ab") as out:
         out.write(b"0123abc")
-    Graveyard(file).add(["f" * 64], NOON)
+    Graveyard(file).add([("f" * 64, NOON)])
     assert Graveyard(file).digests() == known | {"f" * 64}
 
 
