@@ -26,7 +26,7 @@ from tests.stores import store_url
 
 pytestmark = [pytest.mark.slow, pytest.mark.both_stores]  # `make quick` leaves it to `make test`
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 LEASE = timedelta(seconds=1)
 KEY = Secret(KeyRing.generate())
 
