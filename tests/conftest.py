@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+# What the suites of connector.testing assert is explained like what tests assert.
+pytest.register_assert_rewrite("connector.testing")
+
 # A change is judged by what it changes, not by the dice of the day: with CI set, property tests draw the same examples
 # every time. At the keyboard they keep looking for new ones.
 settings.register_profile("steady", derandomize=True)
