@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
-from tests import stores
+# What the suites of connector.testing assert is explained like what tests assert: before anything imports them.
+pytest.register_assert_rewrite("connector.testing")
+
+from tests import stores  # noqa: E402
 
 # A change is judged by what it changes, not by the dice of the day: with CI set, property tests draw the same examples
 # every time. At the keyboard they keep looking for new ones.

@@ -10,7 +10,7 @@ import pytest
 
 from connector.domain.model.intent import Json
 from connector.errors import Forged, MappingError
-from connector.ports import Hook, Source
+from connector.ports import Hinted, Hook, Importing, Row, Source
 from connector.testing.feeds import HOUR, Feed, FeedSuite, reader_of
 from connector.testing.suite import Suite, asks
 
@@ -24,7 +24,8 @@ class Answers:
 
     `connect` makes the adapter. `body` is what the tool sends for one answer with this id, these values by question
     (None: asked and skipped, where the tool can say so) and the instant as text. `sign` makes a genuine request of it.
-    `says_null`: the tool can send a question without a value. `secrets` are what must never be seen in an error.
+    `says_null`: the tool can send a question without a value. `imports`: its answers also come from files. `secrets`
+    are what must never be seen in an error.
     """
 
     page: str
@@ -33,6 +34,7 @@ class Answers:
     sign: Callable[[bytes, datetime], Hook] | None
     says_null: bool = False
     has_texts: bool = True
+    imports: bool = False
     secrets: tuple[str, ...] = ()
 
 
@@ -80,6 +82,20 @@ class SourceSuite(Suite):
         twice = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
         assert found == [twice, twice + timedelta(hours=1), twice]
 
+    @asks("C10", lambda case: case.imports)
+    def test_a_row_of_a_file_reads_like_its_hook(self, case: Answers) -> None:
+        """The same answer, whichever way it came; a column without a value is absent."""
+        source = case.connect()
+        assert isinstance(source, Importing)
+        at = datetime.fromisoformat(SUMMER)
+        row = Row(id="a1", form="f", submitted_at=at, values={QUESTION: "slow"})
+        (delivery,) = source.split(source.deliver(row))
+        record, posted = source.read(delivery), source.read(case.body("a1", {QUESTION: "slow"}, SUMMER))
+        assert record is not None
+        assert posted is not None
+        assert (record.id, record.form, record.answers) == (posted.id, posted.form, posted.answers)
+        assert record.submitted_at == posted.submitted_at == at
+
     @asks("C12", lambda case: case.sign is not None)
     def test_what_is_forged_is_refused_and_not_repeated(self, case: Answers) -> None:
         """Another body, no signature, and one made for another secret."""
@@ -99,6 +115,8 @@ class SourceSuite(Suite):
         source = case.connect()
         body = case.body("a1", {QUESTION: "quetzal"}, "the day before quetzal day")
         for broken in (body, body[:-1], b"[1]", b'"quetzal"'):
+            if isinstance(source, Hinted):
+                source.hint(broken)  # which anybody may send, and which never raises
             with pytest.raises(MappingError) as told:
                 source.read(broken)
             assert told.value.field

@@ -75,7 +75,8 @@ class Effect:
 
     The rest answers one criterion each and is left out where the vendor or the kind has no such thing: `many` (C2, C12,
     C13, C17), `blank` (C9), `dated` (C10), `merged` and `delete` (C8), `present` (what a person typed in before us and
-    is to be found), `erase` (C16: whom to erase once it is written).
+    is to be found), `erase` (C16: whom to erase once it is written), `retracts` (undoing a run changes the record, so
+    that it says why it counts for nothing).
     """
 
     kind: WriteKind
@@ -97,6 +98,7 @@ class Effect:
     delete: Callable[[World], None] | None = None
     present: Callable[[World], None] | None = None
     erase: Callable[[World], Subject] | None = None
+    retracts: bool = False
 
 
 def intent(account: str, kind: WriteKind, key: str, name: str, fields: Mapping[str, Json], **more: Any) -> Intent:

@@ -105,6 +105,8 @@ class Twin:
         faults: one is used up by each `send`, none when empty.
         bad: field values that make a record be refused for good.
         job_takes: how long a job runs, where the outcome of a kind is `job`.
+        index_lag: how long questions do not find what is new, where that is longer than promised.
+        refused_next: the records of the next request that are refused, by their place in it.
     """
 
     account: str
@@ -113,6 +115,8 @@ class Twin:
     faults: list[Fault] = field(default_factory=list)
     bad: frozenset[str] = frozenset({"bad"})
     job_takes: timedelta = timedelta(seconds=5)
+    index_lag: timedelta = timedelta(0)
+    refused_next: frozenset[int] = frozenset()
     things: dict[str, Thing] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[datetime, WriteKind, Request]] = field(default_factory=list)
@@ -174,6 +178,14 @@ class Twin:
             self._late = [entry for entry in self._late if entry[0] > self.clock.now()]
             for at, kind, request in due:
                 self._commit(kind, request, at)
+
+    def add(self, kind: WriteKind, **fields: Json) -> str:
+        """Somebody makes an object there; returns its id."""
+        with self._lock:
+            self._numbers += 1
+            made = Thing(id=f"{kind}-{self._numbers}", kind=kind, key="", fields=fields, seen_from=self.clock.now())
+            self.things[made.id] = made
+            return made.id
 
     def merge(self, loser: str, winner: str) -> None:
         """Merge one object into another; the loser answers with a pointer from now on."""
@@ -262,12 +274,14 @@ class Twin:
         records = json.loads(request.body)
         if len({(record["key"], record["target"]) for record in records}) != len(records):
             raise Rejected("a record is in the batch twice")
-        refuses_whole = self.promises[kind].outcome == "opaque" and any(self._is_bad(record) for record in records)
+        bad = {at for at, record in enumerate(records) if self._is_bad(record)} | self.refused_next
+        self.refused_next = frozenset()
+        refuses_whole = self.promises[kind].outcome == "opaque" and bool(bad)
         outcomes = [
             Failed(error=Rejected("wrong value", field="value"))
-            if refuses_whole or self._is_bad(record)
-            else self._write(kind, record, at + self.promises[kind].lookup_lag)
-            for record in records
+            if refuses_whole or place in bad
+            else self._write(kind, record, at + max(self.promises[kind].lookup_lag, self.index_lag))
+            for place, record in enumerate(records)
         ]
         if window is not None and request.idempotency_key is not None:
             self._keys[request.idempotency_key] = _Key(digest, at, outcomes)

@@ -285,6 +285,11 @@ class World:
         key = intent.record or intent.key
         return Item(key=key, target=target, fields=fields, cause_at=intent.cause_at, revision=revision, intent=key)
 
+    def remote_id(self, name: str) -> str:
+        """What an object of ours is called over there."""
+        with self.db.read() as tx:
+            return receipts.of_objects(tx, [name])[name].remote_id
+
     def calls(self, match: str, since: int = 0) -> list[Logged]:
         """The vendor calls from index `since` of its log on that a fault with this `match` would hit."""
         found = self.stand.site.requests.entries(since)

@@ -96,7 +96,9 @@ def two_answers(vendor: simulator.Typeform) -> Subject:
 
 
 class TestSource(SourceSuite):
-    cases = {"answers": Answers(page="typeform", connect=unconnected, body=body, sign=hook, secrets=(SECRET,))}
+    cases = {
+        "answers": Answers(page="typeform", connect=unconnected, body=body, sign=hook, imports=True, secrets=(SECRET,))
+    }
 
 
 class TestPolling(PollingSuite):

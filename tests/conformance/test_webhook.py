@@ -51,6 +51,7 @@ class TestWebhook(SourceSuite):
             body=body,
             sign=signed,
             says_null=True,
+            imports=True,
             secrets=(SECRET,),
         )
     }

@@ -295,6 +295,7 @@ _TASK = replace(
     delete=delete_contact,
     present=None,
     erase=subject_of(WriteKind.TASK, "recovery/3/task/1", contact=CONTACT),
+    retracts=True,
 )
 _ACTIVITY = replace(
     _TASK,
@@ -317,6 +318,7 @@ _EDITED = replace(
     changed=[{"Subject": "CSAT 3 of 5"}],
     many=None,
     delete=None,
+    retracts=False,
 )
 SALESFORCE: Mapping[str, Effect] = {
     "contact": replace(_CONTACT, held=rows("Contact", "LastName", "Email"), expected=[dict(person().fields)]),

@@ -247,6 +247,7 @@ _TASK = replace(
     delete=delete_hub_contact,
     present=None,
     erase=subject_of(WriteKind.TASK, "recovery/3/task/1", contact=HUB_CONTACT),
+    retracts=True,
     seed=known_hub_contact,
     wanted=[hub_task()],
     held=properties("tasks", *_TASK_HELD),
@@ -273,6 +274,7 @@ _EDITED = replace(
     changed=[{"hs_note_body": "CSAT 3 of 5"}],
     many=None,
     delete=None,
+    retracts=False,
 )
 HUBSPOT: Mapping[str, Effect] = {
     "contact": replace(

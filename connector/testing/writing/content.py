@@ -11,6 +11,7 @@ import pytest
 from connector.domain.model.intent import IntentState, Json
 from connector.errors import RemoteError
 from connector.ports.erasing import Erasing, Subject
+from connector.ports.taking_back import Retractable
 from connector.simulator.parts import Fault, FaultKind
 from connector.testing.effect import SECOND, Effect, later, word
 from connector.testing.forgetting import carry_out
@@ -163,6 +164,27 @@ class ContentQuestions(Suite):
             assert len(world.stand.site.requests.writes(before)) == token_calls(world, before)
             assert list(case.held(world)) == held
             assert world.states(case.wanted) == {IntentState.HELD}
+
+    @asks("C14", lambda case: case.retracts)
+    def test_what_is_taken_back_says_why(self, tmp_path: Path, case: Effect) -> None:
+        """A run is undone: the record is read, changed, and read again; what is gone is absent."""
+        with world_of(case, tmp_path) as world:
+            world.plan(case.wanted)
+            world.come_to_rest()
+            (wanted,) = case.wanted
+            made = world.remote_id(wanted.object)
+            writer = world.writer.inner
+            assert isinstance(writer, Retractable)
+            changes = writer.retract(case.kind, world.item(wanted).fields, "taken back")
+            before = writer.read_records(case.kind, [made], list(changes))
+            again = later(wanted, changes)
+            world.plan([again])
+            world.come_to_rest()
+            assert world.states([again]) == DONE
+            after = writer.read_records(case.kind, [made], list(changes))
+            assert set(before) == set(after) == {made}
+            assert "taken back" in str(after[made]).lower()
+            assert "taken back" not in str(before[made]).lower()
 
     @asks("C16", lambda case: case.erase is not None)
     def test_an_erased_person_is_gone(self, tmp_path: Path, case: Effect) -> None:
