@@ -117,7 +117,7 @@ class Worker:
         self._bench: Bench | None = None
         self._refusal: ConfigError | None = None
         self._tried_for: int | None = None
-        self._said: tuple[str, str] | None = None
+        self._said: set[tuple[str, str]] = set()
         self._watch = Watch([Path(config)])
         self._looked_at = clock.monotonic()
         self._is_changing = False
@@ -135,7 +135,7 @@ class Worker:
             self._say("worker_waits", str(error))
             return
         if self._refusal is None:
-            self._said = None
+            self._said.clear()
         bench.drain(lane)
 
     def close(self) -> None:
@@ -197,9 +197,9 @@ class Worker:
         return is_due
 
     def _say(self, event: str, reason: str) -> None:
-        if self._said == (event, reason):
+        if (event, reason) in self._said:
             return
-        self._said = (event, reason)
+        self._said.add((event, reason))
         if event == "reload_refused":
             self._log.error("reload_refused", problem=reason)
         else:

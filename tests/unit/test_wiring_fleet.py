@@ -190,6 +190,14 @@ def test_a_wrong_file_is_refused_and_the_configuration_before_goes_on(
     assert caplog.text.count("reload_refused") == 1
     assert "'thresholds'" in caplog.text
 
+    with house.db.write() as tx:  # meanwhile another machine's daemon takes something else over
+        runs.begin(tx, RunKind.RELOAD, mode="live", config="another")
+    house.wake()
+    with caplog.at_level(logging.INFO):
+        assert not house.drains()
+        assert not house.drains()
+    assert [caplog.text.count(f"'event': '{event}'") for event in ("reload_refused", "worker_waits")] == [1, 1]
+
     house.edit("treshholds:", "thresholds:")
     house.edit("mode: observe", "mode: live")
     house.activate()
