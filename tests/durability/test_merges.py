@@ -20,6 +20,8 @@ from tests.durability.effects import ACTIVITY, COLLECTIONS, CONTACT
 from tests.durability.effects_hubspot import HUB_CONTACT, HUB_NOTE
 from tests.durability.world import START, Stand, World
 
+pytestmark = pytest.mark.both_stores
+
 MINUTES = timedelta(minutes=1)
 
 

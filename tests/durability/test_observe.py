@@ -18,6 +18,8 @@ from tests.durability.effects import Effect
 from tests.durability.every_effect import EFFECTS
 from tests.durability.trials import world_of
 
+pytestmark = pytest.mark.both_stores
+
 ADAPTERS = Path(connector.adapters.__file__).parent
 # Searches that are too long for an address. They change nothing.
 SEARCHES = {"hubspot/__init__.py"}
