@@ -54,7 +54,7 @@ def test_commands_named_anywhere_exist() -> None:
     known = {name for name, _ in leaves()}
     groups = {name.rpartition(" ")[0] for name in known}
     for path in LINKING:
-        for named in re.findall(r"`(?:\S*/)?(connector [a-z]+(?: (?:list|retry|drop))?)", path.read_text("utf-8")):
+        for named in re.findall(r"`(?:\S*/)?(connector [a-z-]+(?: (?:list|retry|drop))?)", path.read_text("utf-8")):
             assert named in known | groups, f"{path.name}: {named}"
 
 

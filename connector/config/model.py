@@ -199,7 +199,7 @@ class Settings(Model):
         default=None, description="Where survey tools reach the daemon from outside; `webhooks install` needs it."
     )
     store: Annotated[Text, AfterValidator(_store_url)] = Field(
-        description="sqlite:///file; a postgresql:// URL is taken, but not tested yet."
+        description="sqlite:///file, or postgresql://user:password@host/database for several machines."
     )
     engine: Engine = Field(default=Engine(), description="What does the work that is due.")
     time_zone: Annotated[Text, AfterValidator(_time_zone)] = Field(default="UTC", description="For dates people read.")

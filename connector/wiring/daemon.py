@@ -69,7 +69,7 @@ class Daemon:
         self._server.start()
         with self.db.write() as tx:
             for name, owner in lanes.owners(tx).items():
-                if is_dead(owner):
+                if is_dead(owner, is_shared=self.db.is_server):
                     lanes.abandon(tx, name, owner)
         activate(self.db, self.loaded, RunKind.START)
         self._works.start()

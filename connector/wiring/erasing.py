@@ -71,7 +71,7 @@ class Errand:
     def _take_over(self) -> None:
         with self._db.write() as tx:
             owner = lanes.owners(tx).get(LANE)
-            if owner is not None and is_dead(owner):
+            if owner is not None and is_dead(owner, is_shared=self._db.is_server):
                 lanes.abandon(tx, LANE, owner)
 
     def _turn(self, name: str, drain: Callable[[LaneHold], datetime | None], *, again: bool = False) -> None:

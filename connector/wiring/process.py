@@ -2,7 +2,8 @@
 
 A process that died cannot wake up late, so its leases need not be waited for. That is only known on the same machine
 and in the same process namespace (two containers both have a process 1); every other owner is believed to live until
-its lease runs out.
+its lease runs out. Machines may be called the same, and number their namespaces the same: what tells them apart is the
+id of their boot.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from pathlib import Path
 
 
 def process_name() -> str:
-    """`<host>/<process namespace>/<process id>/<start time>`: never the same twice, even when ids are reused."""
-    return "/".join((*_place(), str(os.getpid()), _started(os.getpid())))
+    """`<host>/<process namespace>/<boot>/<process id>/<start time>`: never the same twice, even when ids are reused."""
+    return "/".join((*_place(), _boot(), str(os.getpid()), _started(os.getpid())))
 
 
-def is_dead(owner: str) -> bool:
-    """Whether `owner`, made by `process_name`, certainly runs no more."""
-    *place, process, started = owner.split("/")
+def is_dead(owner: str, *, is_shared: bool) -> bool:
+    """Whether `owner`, made by `process_name`, certainly runs no more.
+
+    The store is one machine's, or `is_shared`: of another boot then is another machine, rather than this one before.
+    """
+    *place, boot, process, started = ("", "", *owner.split("/"))[-5:]
     if tuple(place) != _place() or not process.isdigit():
         return False
+    if boot != _boot():
+        return not is_shared
     return _started(int(process)) != started
 
 
@@ -31,6 +37,13 @@ def _place() -> tuple[str, ...]:
     except OSError:
         namespace = "-"
     return socket.gethostname(), namespace
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "-"
 
 
 def _started(process: int) -> str:

@@ -17,6 +17,8 @@ from connector.sync.names import contact_object
 from connector.testing.twin import Fault, Thing, Trouble
 from tests.durability.bench import ACCOUNT, CONTACT, NOON, Bench, fields_of
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:

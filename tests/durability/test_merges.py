@@ -20,6 +20,8 @@ from tests.durability import effects_hubspot as hub
 from tests.durability.effects import ACTIVITY, COLLECTIONS, CONTACT
 from tests.durability.effects_hubspot import HUB_CONTACT, HUB_NOTE
 
+pytestmark = pytest.mark.both_stores
+
 MINUTES = timedelta(minutes=1)
 
 

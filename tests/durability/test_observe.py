@@ -18,6 +18,8 @@ from connector.transport.client import Api
 from connector.transport.kit import Kit
 from tests.durability.every_effect import EFFECTS
 
+pytestmark = pytest.mark.both_stores
+
 ADAPTERS = Path(connector.adapters.__file__).parent
 # Searches that are too long for an address. They change nothing.
 SEARCHES = {"hubspot/__init__.py"}

@@ -30,6 +30,8 @@ from tests.durability.bench import (
     intent,
 )
 
+pytestmark = pytest.mark.both_stores
+
 S = IntentState
 FOLDER = Path(__file__).parent
 

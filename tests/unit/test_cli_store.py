@@ -24,8 +24,6 @@ from tests.unit.keyboard import WIDTH, Keyboard
 from tests.unit.samples import PLAIN, answer
 from tests.unit.test_config_mutations import ENVIRON, EXAMPLE, ROOT
 
-pytestmark = pytest.mark.both_stores
-
 
 @pytest.fixture
 def type_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Keyboard:
@@ -97,6 +95,7 @@ def state_of(db: Database, intent: int) -> IntentState:
         return next(row.state for row in outbox.listed(tx) if row.id == intent)
 
 
+@pytest.mark.both_stores
 def test_status_counts_everything_that_came_in(type_: Keyboard, db: Database) -> None:
     arrive(db, b"one", b"two")
     arrive(db, b"two")
@@ -165,6 +164,7 @@ def test_one_unknown_number_leaves_the_others_alone(type_: Keyboard, db: Databas
     assert state_of(db, number) is IntentState.PLANNED
 
 
+@pytest.mark.both_stores
 def test_quarantine_is_listed_and_taken_again(type_: Keyboard, db: Database) -> None:
     type_("replay", "--list").says(0, "Nothing is quarantined")
     arrive(db, b"one", b"two", reason="is not on the scale 1-5")
@@ -178,6 +178,7 @@ def test_quarantine_is_listed_and_taken_again(type_: Keyboard, db: Database) -> 
     assert type_("status", "--json").json["deliveries"]["received"] == 2
 
 
+@pytest.mark.both_stores
 def test_an_answer_that_could_not_be_decided_is_listed_and_taken_again(type_: Keyboard, db: Database) -> None:
     set_aside(db, "1", "2")
     arrive(db, b"one", reason="is not on the scale 1-5")
@@ -260,6 +261,7 @@ def reject(db: Database, numbers: list[int], reason: str) -> None:
             intents.move(tx, row, Event.REFUSED_UNSENT, reason.format(number))
 
 
+@pytest.mark.both_stores
 def test_what_stands_still_is_grouped_by_cause_and_handled_together(type_: Keyboard, db: Database) -> None:
     made = plan(db, number=5)
     reject(db, made[:3], "group_id: no group 77{}")

@@ -20,8 +20,6 @@ from connector.sync.settled import settled
 from tests.unit.deciding import CRM, decide_all, example_settings, feed, planned, pretend_confirmed
 from tests.unit.samples import NOON, answer, empty_store
 
-pytestmark = pytest.mark.both_stores
-
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:

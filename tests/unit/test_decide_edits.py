@@ -17,8 +17,6 @@ from connector.store.database import Database
 from tests.unit.deciding import decide_all, example_settings, feed, known_contact, planned, pretend_confirmed
 from tests.unit.samples import NOON, answer, empty_store
 
-pytestmark = pytest.mark.both_stores
-
 EARLY, LATE = NOON - timedelta(minutes=40), NOON - timedelta(minutes=10)
 
 

@@ -21,8 +21,6 @@ from tests.unit.deciding import ACCOUNTS, ENVIRON, decide_all, feed, planned
 from tests.unit.samples import NOON, answer, empty_store
 from tests.unit.test_wiring_readiness import ROOT, example_with
 
-pytestmark = pytest.mark.both_stores
-
 HOOK = "workflow:hooks.example.com/0"
 UNSAFE = Understanding(language="en", themes=("safety",), sentiment=Sentiment.NEGATIVE, compound=-0.9)
 THERE = {**ENVIRON, "ZAPIER_URL": "https://hooks.example.com/catch/1/2", "ZAPIER_SECRET": SECRET}

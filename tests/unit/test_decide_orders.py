@@ -51,7 +51,7 @@ answers = st.lists(
     lambda rows: [said(n, who, stars, minutes, by_contact_id=how) for n, (who, stars, minutes, how) in enumerate(rows)]
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_stores]  # `make quick` leaves it to `make test`
+pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
 
 
 def outcome(order: list[Response], batches: int) -> tuple[dict[str, object], set[str], dict[str, list[str]]]:

@@ -23,8 +23,6 @@ from tests.unit.deciding import CHAT, DESK, decide_all, example_settings, feed, 
 from tests.unit.samples import NOON, answer, empty_store
 from tests.unit.test_adapter_zendesk import connect, held, write
 
-pytestmark = pytest.mark.both_stores
-
 PHONE = "+49 301 234567"
 UNCLEAR = Understanding(language="de", sentiment=Sentiment.UNKNOWN, themes=("safety", "waiting"))
 

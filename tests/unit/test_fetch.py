@@ -30,8 +30,6 @@ from connector.wiring.lanes import make_reading
 from tests.unit.deciding import clock_of, decide_all, example, example_settings, kinds, planned, take_lane
 from tests.unit.samples import NOON, empty_store
 
-pytestmark = pytest.mark.both_stores
-
 FEED = fetch_feed("typeform", SERVICE.id, None)
 LANE = fetch_lane("typeform", SERVICE.id)
 EVERY = timedelta(minutes=5)

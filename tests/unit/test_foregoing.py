@@ -21,8 +21,6 @@ from connector.sync.foregoing import keep
 from tests.unit.deciding import CRM, known_contact
 from tests.unit.samples import NOON, empty_store
 
-pytestmark = pytest.mark.both_stores
-
 NAME = f"person/1/contact@{CRM}"
 WANTED: dict[str, Json] = {"sure": 2, "doubtful": 2, "seen": 2, "unheard": 2}
 

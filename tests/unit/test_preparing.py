@@ -23,8 +23,6 @@ from connector.sync.settings import DecideSettings, TicketStep
 from tests.unit.deciding import DESK, decide_all, example_settings, feed, planned, pretend_confirmed
 from tests.unit.samples import NOON, answer, empty_store
 
-pytestmark = pytest.mark.both_stores
-
 
 @dataclass
 class Desk:

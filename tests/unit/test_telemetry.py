@@ -29,8 +29,6 @@ from tests.unit.deciding import decide_all, example_settings, feed, planned, tak
 from tests.unit.samples import NOON, answer, empty_store
 from tests.unit.test_understand import READING, Plainly, deliver, said
 
-pytestmark = pytest.mark.both_stores
-
 FEED = "zendesk:acme/tickets"
 
 
