@@ -8,6 +8,7 @@ import tempfile
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Final, Protocol
 
 from connector.clock import Clock, VirtualClock
 from connector.secret import Secret
@@ -16,6 +17,7 @@ from connector.store.keyring import KeyRing
 
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 """What the stores of tests are sealed with."""
+NAME: Final = "store.db"
 _ANY_DAY = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -32,7 +34,46 @@ def template() -> Path:
     return made
 
 
-def empty_store(folder: Path, clock: Clock) -> Database:
-    """A new store in `folder`."""
-    shutil.copy(template(), folder / "store.db")
-    return Database(f"sqlite:///{folder / 'store.db'}", ring(), clock)
+class Shelf(Protocol):
+    """Where the store of a test that works in a folder is kept, and copies of it."""
+
+    def open(self, folder: Path, clock: Clock) -> Database:
+        """The store as a new process opens it; an empty one the first time."""
+        ...
+
+    def keep(self, folder: Path, name: str) -> None:
+        """Keep a copy under a name; no process has it open."""
+        ...
+
+    def put_back(self, folder: Path, name: str) -> None:
+        """Let the store be the copy kept under a name; no process has it open."""
+        ...
+
+
+class Files:
+    """A SQLite file in the folder."""
+
+    def open(self, folder: Path, clock: Clock) -> Database:
+        """The store as a new process opens it; an empty one the first time."""
+        if not (folder / NAME).exists():
+            shutil.copy(template(), folder / NAME)
+        return Database(f"sqlite:///{folder / NAME}", ring(), clock)
+
+    def keep(self, folder: Path, name: str) -> None:
+        """Keep a copy under a name; no process has it open."""
+        _copy(folder / NAME, folder / name)
+
+    def put_back(self, folder: Path, name: str) -> None:
+        """Let the store be the copy kept under a name; no process has it open."""
+        _copy(folder / name, folder / NAME)
+
+
+FILES: Final = Files()
+
+
+def _copy(source: Path, to: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        to.with_name(to.name + suffix).unlink(missing_ok=True)
+    for suffix in ("", "-wal"):
+        if source.with_name(source.name + suffix).exists():
+            shutil.copy(source.with_name(source.name + suffix), to.with_name(to.name + suffix))

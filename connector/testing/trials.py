@@ -11,6 +11,7 @@ from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState, Promise
 from connector.simulator.parts import Fault, FaultKind
 from connector.testing.effect import SECOND, Effect
+from connector.testing.stores import FILES, Shelf
 from connector.testing.world import START, World
 
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -19,12 +20,14 @@ Trial = Callable[[World, Effect], None]
 
 
 @contextmanager
-def world_of(effect: Effect, folder: Path, *, live: bool = True, parallel: int = 1) -> Iterator[World]:
+def world_of(
+    effect: Effect, folder: Path, *, live: bool = True, parallel: int = 1, shelf: Shelf = FILES
+) -> Iterator[World]:
     """A connector and the effect's vendor, with everything there that the effect needs."""
     clock = VirtualClock(START)
     stand = effect.vendor(clock)
     try:
-        world = World(folder=folder, stand=stand, clock=clock, live=live, parallel=parallel)
+        world = World(folder=folder, stand=stand, clock=clock, live=live, parallel=parallel, shelf=shelf)
         world.writer.prepare()  # so that the promises are this account's
         effect.seed(world)
         yield world
@@ -152,9 +155,9 @@ WITH_NEWER: tuple[Trial, ...] = (
 )
 
 
-def exactly_one(folder: Path, effect: Effect, trial: Trial) -> None:
+def exactly_one(folder: Path, effect: Effect, trial: Trial, shelf: Shelf = FILES) -> None:
     """Whatever the trial does, the vendor holds exactly what is wanted, and we know it."""
-    with world_of(effect, folder) as world:
+    with world_of(effect, folder, shelf=shelf) as world:
         trial(world, effect)
         world.come_to_rest()
         assert list(effect.held(world)) == list(effect.expected)

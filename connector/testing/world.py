@@ -6,7 +6,6 @@ dies is an exception that nothing catches; its successor is made from scratch on
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +26,7 @@ from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits
 from connector.sync.write import WriteLane
-from connector.testing.stores import ring, template
+from connector.testing.stores import FILES, Shelf
 from connector.testing.twin import Crash
 from connector.transport.client import CallNote
 from connector.transport.kit import Kit
@@ -37,6 +36,7 @@ LEASE = timedelta(seconds=60)
 CALL_SECONDS = 5.0
 LIMITS = Limits(parallel=1, timeout=timedelta(seconds=20))
 _CLOSELY = timedelta(seconds=100)
+_COPY = "copy.db"
 
 
 def _ignore(lag: timedelta) -> None:
@@ -147,6 +147,7 @@ class World:
     clock: VirtualClock
     live: bool = True
     parallel: int = 1
+    shelf: Shelf = FILES
     db: Database = field(init=False)
     writer: Mortal = field(init=False)
     lane: WriteLane = field(init=False)
@@ -155,13 +156,7 @@ class World:
     notes: list[CallNote] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        shutil.copy(template(), self.store)
         self.start()
-
-    @property
-    def store(self) -> Path:
-        """The file of the store."""
-        return self.folder / "store.db"
 
     @property
     def held(self) -> Mapping[str, Mapping[str, Fields]]:
@@ -171,7 +166,7 @@ class World:
 
     def start(self) -> None:
         """A new process on the store as it lies there."""
-        self.db = Database(f"sqlite:///{self.store}", ring(), self.clock)
+        self.db = self.shelf.open(self.folder, self.clock)
         self.writer = Mortal(self.stand.connect(self.kit()))
         self.lane = WriteLane(
             self.db,
@@ -193,17 +188,16 @@ class World:
         self.advance(max(after, LEASE))
         self.start()
 
-    def backup(self) -> Path:
+    def backup(self) -> str:
         """A copy of the store as it is now."""
         self.db.close()
-        copy = self.folder / "copy.db"
-        _copy_store(self.store, copy)
-        return copy
+        self.shelf.keep(self.folder, _COPY)
+        return _COPY
 
-    def restore(self, copy: Path) -> None:
+    def restore(self, copy: str) -> None:
         """The process ends, the store is replaced by an older copy, another process starts."""
         self.db.close()
-        _copy_store(copy, self.store)
+        self.shelf.put_back(self.folder, copy)
         self.start()
 
     def plan(self, wanted: Sequence[Intent]) -> None:
@@ -301,11 +295,3 @@ class World:
 
 def _nothing(*_: object) -> None:
     """Nobody waits for what was settled."""
-
-
-def _copy_store(source: Path, to: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        to.with_name(to.name + suffix).unlink(missing_ok=True)
-    for suffix in ("", "-wal"):
-        if source.with_name(source.name + suffix).exists():
-            shutil.copy(source.with_name(source.name + suffix), to.with_name(to.name + suffix))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 from connector.clock import Clock
@@ -89,6 +90,6 @@ def _engine(loaded: Loaded, shop: Workshop, *, db: Database, clock: Clock, telem
         shop.drains,
         announcing(app, chosen.queue),
         metrics=telemetry.metrics,
-        is_dead=is_dead,
+        is_dead=partial(is_dead, is_shared=db.is_server),
         looked=follow(db, loaded),
     )

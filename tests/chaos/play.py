@@ -210,13 +210,14 @@ class Play:
         simulators, crm = self.world.simulators, self.journal.crm
         for person in self.journal.people:
             first, _, last = person.name.partition(" ")
+            phone = f"+49301234000{person.number}"
             if person.contact is not None and crm == "salesforce":
-                fields = {"FirstName": first, "LastName": last, "Email": person.email, "Phone": "+493012340000"}
+                fields = {"FirstName": first, "LastName": last, "Email": person.email, "Phone": phone}
                 if person.serviced is not None:
                     fields["Last_Service__c"] = person.serviced
                 person.contact = simulators.salesforce.add_contact(**fields)
             elif person.contact is not None:
-                given = {"firstname": first, "lastname": last, "email": person.email, "phone": "+493012340000"}
+                given = {"firstname": first, "lastname": last, "email": person.email, "phone": phone}
                 if person.serviced is not None:
                     given["last_service"] = person.serviced
                 person.contact = simulators.hubspot.add_contact(**given)

@@ -44,7 +44,10 @@ def check(found: Evidence, person: Person, key: str, contact: Row) -> Iterator[s
         yield f"contact {key} has a score as of {as_of}, of which the ledger knows nothing"
         return
     # A CRM keeps the date to the second, and several answers may have been decided within it, one after the other.
-    then = [expected(found, person, at, row, some) for at, some in _within(found, person, as_of)]
+    rows = [one for one in found.tables["score"] if one["person_id"] == row["person_id"] and _is_at(one, as_of)] or [
+        row
+    ]
+    then = [expected(found, person, at, one, some) for one in rows for at, some in _within(found, person, as_of)]
     if not any(one is not None and abs(one - shown) <= ROUNDED for one in then):
         yield f"contact {key} has {shown} as of {as_of}, its facts say {then}"
     if now is not None and abs(now - shown) >= POINTS + ROUNDED:
@@ -61,6 +64,10 @@ def _held(contact: Row) -> tuple[float | None, datetime | None, str]:
     if shown in {None, ""}:
         return None, None, str(reason)
     return float(str(shown)), datetime.fromisoformat(str(as_of)), str(reason)
+
+
+def _is_at(row: Row, as_of: datetime) -> bool:
+    return as_of <= instant(row["as_of"]) < as_of + SECOND
 
 
 def _within(found: Evidence, person: Person, as_of: datetime) -> list[tuple[datetime, frozenset[int]]]:

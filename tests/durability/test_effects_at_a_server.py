@@ -7,11 +7,28 @@ from pathlib import Path
 
 import pytest
 
+from connector.clock import Clock
+from connector.store.database import Database
+from connector.testing.trials import KILLED, LOST, RESTORED, exactly_one
 from tests import stores
 from tests.durability.every_effect import EFFECTS
-from tests.durability.trials import TRIALS, exactly_one
+from tests.unit.samples import empty_store
 
 pytestmark = pytest.mark.slow
+TRIALS = (*LOST, *KILLED, *RESTORED)
+
+
+class Wherever:
+    """The store where this test has it."""
+
+    def open(self, folder: Path, clock: Clock) -> Database:
+        return empty_store(folder, clock)
+
+    def keep(self, folder: Path, name: str) -> None:
+        stores.keep(folder, name)
+
+    def put_back(self, folder: Path, name: str) -> None:
+        stores.put_back(folder, name)
 
 
 @pytest.fixture(autouse=True)
@@ -22,4 +39,4 @@ def at_a_server() -> Iterator[None]:
 
 @pytest.mark.parametrize(("number", "name"), enumerate(EFFECTS))
 def test_exactly_one(tmp_path: Path, number: int, name: str) -> None:
-    exactly_one(tmp_path, name, TRIALS[number % len(TRIALS)])
+    exactly_one(tmp_path, EFFECTS[name], TRIALS[number % len(TRIALS)], Wherever())
