@@ -24,7 +24,8 @@ def reason(result: Score, config: ScoringConfig) -> str:
         return _cut(f"no score yet: only {round(100 * result.coverage)} % of what it rests on is known")
     kinds = {component.name: component.kind for component in config.components}
     parts = [part for part in result.contributions if part.value is not None]
-    pulls = {part.component: _pull(part, result.hundredths, parts) for part in parts}
+    weight = sum((exact(part.weight) for part in parts), Fraction(0))
+    pulls = {part.component: _pull(part, result.hundredths, weight) for part in parts}
     lowest = min(parts, key=lambda part: (pulls[part.component], part.component))
     highest = max(parts, key=lambda part: (pulls[part.component], part.component))
     clauses = []
@@ -38,9 +39,8 @@ def reason(result: Score, config: ScoringConfig) -> str:
     return _cut(f"{_points(result.hundredths)}{_trend(result.trend)}: {'; '.join(clauses)}")
 
 
-def _pull(part: Contribution, hundredths: int, parts: list[Contribution]) -> Fraction:
-    """Points by which a component moves the score away from where the others put it."""
-    weight = sum((exact(other.weight) for other in parts), Fraction(0))
+def _pull(part: Contribution, hundredths: int, weight: Fraction) -> Fraction:
+    """Points by which a component moves the score away from where the others put it; all together have `weight`."""
     return Fraction((part.value or 0) - hundredths, 100) * exact(part.weight) / weight
 
 
