@@ -167,7 +167,7 @@ def run(number: int, unhappy: float, crm: str, wanted: str, folder: Path) -> Non
     bodies = answers.bodies(people, unhappy=unhappy, at=SystemClock().now() - timedelta(seconds=5))
     with Vendors(crm=crm, known=answers.known(people)) as vendors:
         house = House(folder, vendors)
-        profile = cProfile.Profile() if wanted else None
+        profile = cProfile.Profile(time.thread_time) if wanted else None
         house.take_in(bodies[:WARM])  # models are loaded, statements compiled; the feeds read the CRM's contacts
         measure(house, None, "")
         begun = time.process_time()

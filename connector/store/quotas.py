@@ -7,10 +7,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, select, update
+from sqlalchemy import bindparam, case, select, update
 
+from connector.store.prepared import Prepared
 from connector.store.schema import quota
 from connector.store.transaction import Transaction
+
+_OF = Prepared(select(quota).where(quota.c.account == bindparam("wanted")))
+_SPEND = Prepared(
+    update(quota)
+    .where(quota.c.account == bindparam("wanted"), quota.c.endpoint_class == bindparam("what"))
+    .values(
+        remaining=case(
+            (quota.c.remaining >= bindparam("calls"), quota.c.remaining - bindparam("calls")),
+            else_=quota.c.remaining * 0,
+        )
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +47,14 @@ def of(tx: Transaction, account: str) -> dict[str, Quota]:
             capacity=row.capacity,
             resets_at=row.resets_at,
         )
-        for row in tx.execute(select(quota).where(quota.c.account == account))
+        for row in tx.execute(_OF, {"wanted": account})
     }
 
 
 def spend(tx: Transaction, account: str, endpoint_class: str, calls: int = 1) -> None:
     """Calls are about to be made."""
     _make(tx, account, endpoint_class)
-    tx.execute(
-        update(quota)
-        .where(quota.c.account == account, quota.c.endpoint_class == endpoint_class)
-        .values(
-            remaining=case((quota.c.remaining >= calls, quota.c.remaining - calls), else_=quota.c.remaining * 0),
-        )
-    )
+    tx.execute(_SPEND, {"wanted": account, "what": endpoint_class, "calls": calls})
 
 
 def block(tx: Transaction, account: str, endpoint_class: str, until: datetime) -> None:

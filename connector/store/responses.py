@@ -96,6 +96,7 @@ _VERSIONS = Prepared(
     ).where(response_version.c.response_id == bindparam("wanted"))
 )
 _ID = Prepared(select(response.c.id).where(response.c.key == bindparam("wanted")))
+_KEY = Prepared(select(response.c.key).where(response.c.id == bindparam("wanted")))
 _INSERT = Prepared(response_version.insert())
 _DECIDE = Prepared(
     update(response_version).where(
@@ -265,7 +266,7 @@ def find(tx: Transaction, key: str) -> int | None:
 
 def key_of(tx: Transaction, response_id: int) -> str:
     """The key of an answer."""
-    return str(tx.execute(select(response.c.key).where(response.c.id == response_id)).scalar_one())
+    return str(tx.execute(_KEY, {"wanted": response_id}).scalar_one())
 
 
 def oldest_pending(tx: Transaction) -> datetime | None:

@@ -19,6 +19,11 @@ _FACTS = Prepared(
     select(fact).where(fact.c.person_id == bindparam("person")).order_by(fact.c.at, fact.c.source, fact.c.component)
 )
 _FACT = Prepared(fact.insert())
+_DROP = Prepared(
+    delete(fact).where(
+        fact.c.person_id == bindparam("person"), fact.c.component == bindparam("what"), fact.c.source == bindparam("by")
+    )
+)
 _SCORE = Prepared(score.insert())
 _HISTORY = Prepared(
     select(score).where(score.c.person_id == bindparam("person")).order_by(score.c.id.desc()).limit(bindparam("most"))
@@ -42,7 +47,8 @@ def replace_facts(tx: Transaction, person_id: int, prefix: str, new: Sequence[Fa
     if sorted(mine, key=_order) == sorted(new, key=_order):
         return False
     if mine:
-        tx.execute(delete(fact).where(fact.c.person_id == person_id, fact.c.source.startswith(prefix, autoescape=True)))
+        for known in mine:
+            tx.execute(_DROP, {"person": person_id, "what": known.component, "by": known.source})
     if new:
         tx.execute(
             _FACT,

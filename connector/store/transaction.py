@@ -114,20 +114,25 @@ class Transaction:
         """Insert a row, or set the columns `update` of the row that already has these `keys`; or each of several."""
         if not values:
             return
-        self.execute(_upsert(self._connection.dialect.name, table, tuple(keys), tuple(update)), values)
+        self.execute(_upsert(self.dialect, table, tuple(keys), tuple(update)), values)
 
     def insert_ignore(self, table: Table, values: Values) -> bool:
         """Insert a row unless one with any of its unique keys exists; True when it was inserted."""
-        return self.execute(_insert_ignore(self._connection.dialect.name, table), values).rowcount == 1
+        return self.execute(_insert_ignore(self.dialect, table), values).rowcount == 1
 
     def insert_new(self, table: Table, values: Values) -> int | None:
         """Insert a row unless one with any of its unique keys exists; its `id`, None when it was not inserted."""
-        made = self.execute(_insert_new(self._connection.dialect.name, table), values).scalar()
+        made = self.execute(_insert_new(self.dialect, table), values).scalar()
         return None if made is None else int(made)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._connection.dialect.name
 
     def insert_for(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """This dialect's INSERT, which knows ON CONFLICT; for what `upsert` cannot say."""
-        return _insert(self._connection.dialect.name, table)
+        return insert_of(self.dialect, table)
 
 
 # Building a statement costs several times what running it does. The same few are wanted all the time.
@@ -135,7 +140,7 @@ class Transaction:
 
 @lru_cache
 def _upsert(dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]) -> Prepared:
-    insert = _insert(dialect, table)
+    insert = insert_of(dialect, table)
     return Prepared(
         insert.on_conflict_do_update(index_elements=list(keys), set_={name: insert.excluded[name] for name in update})
     )
@@ -143,13 +148,14 @@ def _upsert(dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str
 
 @lru_cache
 def _insert_ignore(dialect: str, table: Table) -> Prepared:
-    return Prepared(_insert(dialect, table).on_conflict_do_nothing())
+    return Prepared(insert_of(dialect, table).on_conflict_do_nothing())
 
 
 @lru_cache
 def _insert_new(dialect: str, table: Table) -> Prepared:
-    return Prepared(_insert(dialect, table).on_conflict_do_nothing().returning(table.c.id))
+    return Prepared(insert_of(dialect, table).on_conflict_do_nothing().returning(table.c.id))
 
 
-def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_of(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """A dialect's INSERT, which knows ON CONFLICT."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
