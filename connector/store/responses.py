@@ -84,25 +84,16 @@ _PENDING = _OPENED.where(response_version.c.state == VersionState.PENDING.value)
 )
 _FRESH = Prepared(_PENDING.where(response_version.c.event_at >= bindparam("since")).limit(bindparam("most")))
 _OLD = Prepared(_PENDING.where(response_version.c.event_at < bindparam("since")).limit(bindparam("most")))
+_V = response_version.c
 _VERSIONS = Prepared(
-    select(
-        response_version.c.version,
-        response_version.c.event_at,
-        response_version.c.submitted_at,
-        response_version.c.content,
-        response_version.c.state,
-        response_version.c.run_id,
-        response_version.c.record_only,
-    ).where(response_version.c.response_id == bindparam("wanted"))
+    select(_V.version, _V.event_at, _V.submitted_at, _V.content, _V.state, _V.run_id, _V.record_only).where(
+        _V.response_id == bindparam("wanted")
+    )
 )
 _ID = Prepared(select(response.c.id).where(response.c.key == bindparam("wanted")))
 _KEY = Prepared(select(response.c.key).where(response.c.id == bindparam("wanted")))
 _INSERT = Prepared(response_version.insert())
-_DECIDE = Prepared(
-    update(response_version).where(
-        response_version.c.id == bindparam("wanted"), response_version.c.state == VersionState.PENDING.value
-    )
-)
+_DECIDE = Prepared(update(response_version).where(_V.id == bindparam("wanted"), _V.state == VersionState.PENDING.value))
 _CHANGE = Prepared(update(response).where(response.c.id == bindparam("wanted")))
 
 
