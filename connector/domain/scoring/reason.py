@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 from connector.domain.model.score import Contribution, Score
 from connector.domain.scoring.config import ComponentKind, ScoringConfig, exact
@@ -15,6 +16,8 @@ _CLEAR_PULL = Fraction(1, 2)
 """Points a component must move the score by to be named."""
 
 
+# Rules, texts and the CRM's field each want it of the same score.
+@lru_cache(maxsize=64)
 def reason(result: Score, config: ScoringConfig) -> str:
     """One sentence, at most 255 characters, of figures and component names only: no personal data.
 
