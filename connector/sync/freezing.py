@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import Final
 
 from connector.domain.model.intent import Item, Receipt, Request, WriteKind, references, resolve
 from connector.domain.model.transitions import Event
@@ -22,6 +23,9 @@ from connector.sync.lane import LaneHold
 from connector.sync.outlet import CEILING, Outlet, Replan
 from connector.sync.quota import grant
 from connector.sync.verdict import ASK_AGAIN, Next, judge, wait_after
+
+FEW: Final = 8
+"""Intents looked at for each call of a round, before all that are due are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,22 +72,13 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
     if not intents.due(tx, outlet.account, now, 1, but=closed):
         # Every new intent wakes the lane: reading all that waits for company each time would keep others waiting.
         return Chosen(looks=(), batches=(), waits=tuple(waits))
-    rows = intents.due(tx, outlet.account, now + outlet.limits.linger, outlet.limits.look, but=closed)
-    busy = intents.open_objects(tx, outlet.account)
-    names = busy.union(*(row.touches for row in rows))
-    remote = {name: receipt.remote_id for name, receipt in receipts.of_objects(tx, names).items()}
-    records = fold(rows, busy=busy, now=now, linger=outlet.limits.linger, remote=remote)
-    looks: list[Folded] = []
-    ready: list[Folded] = []
-    for record in records:
-        promise = outlet.promise(record.first.kind)
-        if record.first.id in looked or not must_ask(record, promise, now=now, started_at=outlet.started_at):
-            ready.append(record)
-        elif (at := may_look_at(record, promise, started_at=outlet.started_at)) > now:
-            waits.append(at)
-        else:
-            looks.append(record)
-    questions, batches = ([one for one in _pack(outlet, of) if one.is_due(now)] for of in (looks, ready))
+    # Where the most urgent few fill every call of this round, opening a thousand more changes nothing.
+    for limit in (FEW * most, outlet.limits.look):
+        rows = intents.due(tx, outlet.account, now + outlet.limits.linger, limit, but=closed)
+        questions, batches, later = _packed(tx, outlet, rows, looked)
+        if len(rows) < limit or _are_full(outlet, [*questions[:most], *batches[:most]], most):
+            break
+    waits += later
     spent: dict[str, int] = {}
 
     def affordable(kind: WriteKind) -> bool:
@@ -101,6 +96,33 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
         batches=tuple(islice((batch for batch in batches if affordable(batch.kind)), most)),
         waits=tuple(waits),
     )
+
+
+def _are_full(outlet: Outlet, batches: Sequence[Batch], most: int) -> bool:
+    return len(batches) >= most and all(len(one.records) >= outlet.promise(one.kind).batch for one in batches)
+
+
+def _packed(
+    tx: Transaction, outlet: Outlet, rows: Sequence[IntentRow], looked: Collection[int]
+) -> tuple[list[Batch], list[Batch], list[datetime]]:
+    """What of the rows can leave now: batches to look for, batches to send; and when others can be looked for."""
+    now = tx.now
+    busy = intents.open_objects(tx, outlet.account)
+    names = busy.union(*(row.touches for row in rows))
+    remote = {name: receipt.remote_id for name, receipt in receipts.of_objects(tx, names).items()}
+    looks: list[Folded] = []
+    ready: list[Folded] = []
+    waits: list[datetime] = []
+    for record in fold(rows, busy=busy, now=now, linger=outlet.limits.linger, remote=remote):
+        promise = outlet.promise(record.first.kind)
+        if record.first.id in looked or not must_ask(record, promise, now=now, started_at=outlet.started_at):
+            ready.append(record)
+        elif (at := may_look_at(record, promise, started_at=outlet.started_at)) > now:
+            waits.append(at)
+        else:
+            looks.append(record)
+    questions, batches = ([one for one in _pack(outlet, of) if one.is_due(now)] for of in (looks, ready))
+    return questions, batches, waits
 
 
 def _closed(outlet: Outlet, budgets: Mapping[str, quotas.Quota], now: datetime) -> dict[WriteKind, datetime | None]:
