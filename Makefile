@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: contract crash-sweep demo test quick check format docs import-100k bench-matching bench-calls chaos chaos-bugs clean
+.PHONY: contract crash-sweep demo test quick check format docs import-100k bench-matching bench-calls chaos chaos-bugs bench-pipeline bench-lanes clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -53,6 +53,12 @@ chaos: $(STAMP)
 # BUG="joins ignored": that one alone.
 chaos-bugs: $(STAMP)
 	$(BIN)/python -m tests.chaos bugs $(if $(BUG),"$(BUG)")
+
+bench-pipeline: $(STAMP)
+	$(BIN)/python -m benchmarks.pipeline $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(CRM),--crm $(CRM)) $(if $(BACKLOG),--backlog $(BACKLOG))
+
+bench-lanes: $(STAMP)
+	$(BIN)/python -m benchmarks.lanes $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(CRM),--crm $(CRM)) $(if $(PROFILE),--profile $(PROFILE))
 
 clean:
 	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -104,9 +104,8 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_prepare(),
             processors=[
+                _hide_foreign,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                hide,
                 structlog.processors.JSONRenderer(serializer=dumps, default=str),
             ],
         )
@@ -135,6 +134,11 @@ def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for name in [name for name in event if name not in _OURS and not name.startswith("_")]:
         event[name] = _hidden(event[name], _DEPTH)
     return event
+
+
+def _hide_foreign(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """The same for what libraries log; our own events have been through it (see `log`), and it is not free."""
+    return event if event.get("_from_structlog") else hide(logger, method, event)
 
 
 def _hidden(value: object, depth: int) -> object:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
+from connector.store.prepared import Prepared
 from connector.store.schema import account
 from connector.store.transaction import Transaction
 
 FIRST_PROBE = timedelta(seconds=30)
 LONGEST_PROBE = timedelta(minutes=15)
+_PAUSED = Prepared(select(account).where(account.c.name == bindparam("wanted"), account.c.state == "paused"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Paused:
 
 def paused(tx: Transaction, name: str) -> Paused | None:
     """How long the account has been paused; None when it works."""
-    row = tx.execute(select(account).where(account.c.name == name, account.c.state == "paused")).one_or_none()
+    row = tx.execute(_PAUSED, {"wanted": name}).one_or_none()
     if row is None:
         return None
     return Paused(name=row.name, reason=row.reason, since=row.since, probe_at=row.probe_at)

@@ -6,7 +6,7 @@ read makes it known again. `theirs` marks a value a person set after our last co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,11 +15,30 @@ from sqlalchemy import bindparam, delete, select, update
 from connector.domain.model.intent import Json
 from connector.store import intents
 from connector.store.columns import EPOCH
+from connector.store.prepared import Prepared
 from connector.store.schema import confirmed
 from connector.store.transaction import Transaction
 
 VALUE = "confirmed.value"
-_OF = select(confirmed).where(confirmed.c.account == bindparam("owner"), confirmed.c.object == bindparam("name"))
+_OF = Prepared(
+    select(confirmed).where(
+        confirmed.c.account == bindparam("owner"), confirmed.c.object.in_(bindparam("names", expanding=True))
+    ),
+    lists=["names"],
+)
+_FORGET = Prepared(
+    delete(confirmed).where(confirmed.c.account == bindparam("owner"), confirmed.c.object == bindparam("name"))
+)
+_NEWER = Prepared(
+    update(confirmed)
+    .where(
+        confirmed.c.account == bindparam("owner"),
+        confirmed.c.object == bindparam("name"),
+        confirmed.c.field == bindparam("one"),
+        confirmed.c.event_at < bindparam("since"),
+    )
+    .values(event_at=bindparam("since"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +54,21 @@ class Confirmed:
 
 def of(tx: Transaction, account: str, object_name: str) -> dict[str, Confirmed]:
     """What is known about an object's fields, by field."""
-    rows = tx.execute(_OF, {"owner": account, "name": object_name})
-    return {
-        row.field: Confirmed(
+    return of_several(tx, account, [object_name])[object_name]
+
+
+def of_several(tx: Transaction, account: str, objects: Iterable[str]) -> dict[str, dict[str, Confirmed]]:
+    """What is known about the fields of each of these objects, by object and field."""
+    found: dict[str, dict[str, Confirmed]] = {name: {} for name in objects}
+    for row in tx.execute(_OF, {"owner": account, "names": sorted(found)}):
+        found[row.object][row.field] = Confirmed(
             value=None if row.value is None else tx.unseal(VALUE, row.value),
             known=row.known,
             event_at=row.event_at,
             theirs=row.theirs,
             at=row.at,
         )
-        for row in rows
-    }
+    return found
 
 
 def lose(tx: Transaction, account: str, object_name: str, fields: Mapping[str, Json]) -> None:
@@ -81,22 +104,13 @@ def confirm(
 
 def forget(tx: Transaction, account: str, object_name: str) -> None:
     """The name stands for another object from now on, or for none: what the old one held says nothing about that."""
-    tx.execute(delete(confirmed).where(confirmed.c.account == account, confirmed.c.object == object_name))
+    tx.execute(_FORGET, {"owner": account, "name": object_name})
 
 
 def still_holds(tx: Transaction, account: str, object_name: str, event_at: Mapping[str, datetime]) -> None:
     """A newer fact wants the value a field already has: older facts must not overwrite it either."""
     for name, at in event_at.items():
-        tx.execute(
-            update(confirmed)
-            .where(
-                confirmed.c.account == account,
-                confirmed.c.object == object_name,
-                confirmed.c.field == name,
-                confirmed.c.event_at < at,
-            )
-            .values(event_at=at)
-        )
+        tx.execute(_NEWER, {"owner": account, "name": object_name, "one": name, "since": at})
 
 
 def observe(

@@ -33,6 +33,9 @@ _NOTICED_DEAD = {
 }
 """So that a server that is gone is noticed within seconds."""
 _CACHE_KIB = 32 * 1024
+_STATEMENTS = 1024
+"""Of each connection, kept parsed; the driver's own 128 are fewer than the connector has."""
+_FILE = {"timeout": BUSY_SECONDS, "cached_statements": _STATEMENTS}
 
 
 def parse(url: str) -> URL:
@@ -75,7 +78,7 @@ def open_writer(url: URL, *, durable: bool = True) -> Engine:
     """The engine of writing transactions. Not `durable`: what is lost when the machine stops would not be missed."""
     if is_server(url):
         return _server(url, isolation_level="READ COMMITTED")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args=_FILE)
     event.listen(engine, "connect", _settle)
     event.listen(engine, "connect", _keep_pages)
     if not durable:
@@ -88,7 +91,7 @@ def open_reader(url: URL) -> Engine:
     """The engine of read-only snapshots."""
     if is_server(url):
         return _server(url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True})
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=_READERS)
+    engine = create_engine(url, connect_args=_FILE, pool_size=_READERS)
     event.listen(engine, "connect", _settle)
     event.listen(engine, "connect", _read_only)
     event.listen(engine, "begin", _begin)

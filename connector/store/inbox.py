@@ -14,23 +14,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 
 from connector.store import tombstones
+from connector.store.prepared import Prepared
 from connector.store.schema import inbox, pause
-from connector.store.transaction import Transaction
+from connector.store.transaction import Transaction, insert_of
 
 LANE = "understand"
-_GOES_ON = inbox.c.connection.not_in(select(pause.c.connection))
 """The lane new deliveries wake."""
+_GOES_ON = inbox.c.connection.not_in(select(pause.c.connection))
 
 LIVE, BACKFILL = 0, 1
 """Priorities: a live delivery never waits behind a backfill."""
 
 PAYLOAD = "inbox.payload"
-_SETTLE = update(inbox).where(inbox.c.id == bindparam("wanted"))
+_SETTLE = Prepared(update(inbox).where(inbox.c.id == bindparam("wanted")))
 
 
 class DeliveryState(StrEnum):
@@ -42,6 +44,14 @@ class DeliveryState(StrEnum):
     IGNORED = "ignored"
     QUARANTINED = "quarantined"
     ERASED = "erased"
+
+
+_DUE = Prepared(
+    select(inbox)
+    .where(inbox.c.state == DeliveryState.RECEIVED.value, inbox.c.payload.is_not(None), _GOES_ON)
+    .order_by(inbox.c.priority, inbox.c.id)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +157,7 @@ def digest(tx: Transaction, kind: str, payload: bytes) -> str:
 
 def due(tx: Transaction, limit: int) -> list[Delivery]:
     """The next deliveries to understand: live ones before backfill, then in order of arrival; none of paused ones."""
-    rows = tx.execute(
-        select(inbox)
-        .where(inbox.c.state == DeliveryState.RECEIVED.value, inbox.c.payload.is_not(None), _GOES_ON)
-        .order_by(inbox.c.priority, inbox.c.id)
-        .limit(limit)
-    )
-    return [_delivery(tx, row) for row in rows]
+    return [_delivery(tx, row) for row in tx.execute(_DUE, {"most": limit})]
 
 
 def find(tx: Transaction, delivery_id: int) -> Delivery | None:
@@ -264,27 +268,33 @@ def waiting(tx: Transaction, run_id: int) -> int:
 
 def _store(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:
     state = DeliveryState.RECEIVED if arrival.reason is None else DeliveryState.QUARANTINED
-    insert = tx.insert_for(inbox).values(
-        connection=arrival.connection,
-        source=arrival.kind,
-        dedupe=dedupe,
-        state=state.value,
-        priority=arrival.priority,
-        received_at=arrival.received_at,
-        duplicates=0,
-        payload=tx.seal_bytes(PAYLOAD, arrival.payload),
-        field=arrival.field,
-        reason=arrival.reason,
-        run_id=arrival.run_id,
-        record_only=arrival.record_only,
-        place=arrival.place,
-    )
     stored = tx.execute(
-        insert.on_conflict_do_update(index_elements=["dedupe"], set_={"duplicates": inbox.c.duplicates + 1}).returning(
-            inbox.c.duplicates
-        )
+        _insert(tx.dialect),
+        {
+            "connection": arrival.connection,
+            "source": arrival.kind,
+            "dedupe": dedupe,
+            "state": state.value,
+            "priority": arrival.priority,
+            "received_at": arrival.received_at,
+            "duplicates": 0,
+            "payload": tx.seal_bytes(PAYLOAD, arrival.payload),
+            "field": arrival.field,
+            "reason": arrival.reason,
+            "run_id": arrival.run_id,
+            "record_only": arrival.record_only,
+            "place": arrival.place,
+        },
     )
     return bool(stored.scalar_one() == 0) or (arrival.record_only is not True and _read_again(tx, arrival, dedupe))
+
+
+@cache
+def _insert(dialect: str) -> Prepared:
+    insert = insert_of(dialect, inbox).on_conflict_do_update(
+        index_elements=["dedupe"], set_={"duplicates": inbox.c.duplicates + 1}
+    )
+    return Prepared(insert.returning(inbox.c.duplicates))
 
 
 def _read_again(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:

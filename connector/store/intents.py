@@ -12,24 +12,28 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, s
 from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Receipt, WriteKind
 from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
 from connector.store import priors
-from connector.store.schema import intent, response
+from connector.store.prepared import Prepared
+from connector.store.schema import dependency, intent, response
 from connector.store.transaction import Transaction
 
 FIELDS = "intent.fields"
 
 _ALL = select(intent).order_by(intent.c.priority, intent.c.id)
-_GET = _ALL.where(intent.c.id == bindparam("wanted"))
-_BY_KEY = _ALL.where(intent.c.key == bindparam("wanted"))
-_OF_WRITE = _ALL.where(intent.c.write_id == bindparam("wanted"), intent.c.state == bindparam("stands"))
+_GET = Prepared(_ALL.where(intent.c.id == bindparam("wanted")))
+_BY_KEY = Prepared(_ALL.where(intent.c.key == bindparam("wanted")))
+_OF_WRITE = Prepared(_ALL.where(intent.c.write_id == bindparam("wanted"), intent.c.state == bindparam("stands")))
 _ON = and_(
     intent.c.account == bindparam("owner"),
     or_(
         intent.c.object.in_(bindparam("names", expanding=True)), intent.c.target.in_(bindparam("names", expanding=True))
     ),
 )
-_UNSENT_ON = _ALL.where(_ON, intent.c.state.in_([state.value for state in UNSENT]))
-_OPEN_ON = select(func.count()).select_from(intent).where(_ON, intent.c.state.in_([state.value for state in OPEN]))
-_FIRST_RECORD = (
+_UNSENT_ON = Prepared(_ALL.where(_ON, intent.c.state.in_([state.value for state in UNSENT])), lists=["names"])
+_OPEN_ON = Prepared(
+    select(func.count()).select_from(intent).where(_ON, intent.c.state.in_([state.value for state in OPEN])),
+    lists=["names"],
+)
+_FIRST_RECORD = Prepared(
     select(intent.c.record)
     .where(
         intent.c.account == bindparam("owner"),
@@ -40,7 +44,46 @@ _FIRST_RECORD = (
     .order_by(intent.c.id)
     .limit(1)
 )
-_STORE = update(intent).where(intent.c.id == bindparam("wanted"), intent.c.state == bindparam("stood"))
+_FREE = Prepared(
+    _ALL.where(
+        intent.c.id.in_(bindparam("ids", expanding=True)),
+        intent.c.state == IntentState.BLOCKED.value,
+        ~select(dependency.c.intent_id).where(dependency.c.intent_id == intent.c.id).exists(),
+    ),
+    lists=["ids"],
+)
+_OF_RESPONSE = Prepared(_ALL.where(intent.c.response_id == bindparam("wanted")))
+_OF_RECOVERY = Prepared(_ALL.where(intent.c.recovery_id == bindparam("wanted")))
+_STILL_PLANNED = Prepared(
+    select(intent.c.id).where(
+        intent.c.id.in_(bindparam("ids", expanding=True)),
+        intent.c.state == IntentState.PLANNED.value,
+        intent.c.erasing.is_(False),
+    ),
+    lists=["ids"],
+)
+_OPEN_OBJECTS = Prepared(
+    select(intent.c.object, intent.c.target).where(
+        intent.c.account == bindparam("owner"), intent.c.state.in_([state.value for state in OPEN])
+    )
+)
+_ON_ITS_WAY = Prepared(
+    select(intent.c.id)
+    .where(
+        _ON,
+        or_(
+            intent.c.state.in_([state.value for state in OPEN]),
+            and_(
+                intent.c.state.in_([state.value for state in UNSENT]),
+                intent.c.object.in_(bindparam("names", expanding=True)),
+                intent.c.target.is_(None),
+            ),
+        ),
+    )
+    .limit(1),
+    lists=["names"],
+)
+_STORE = Prepared(update(intent).where(intent.c.id == bindparam("wanted"), intent.c.state == bindparam("stood")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +188,7 @@ def where(tx: Transaction, condition: ColumnElement[bool], limit: int | None = N
     return _rows(tx, _ALL.where(condition).limit(limit))
 
 
-def _rows(tx: Transaction, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[IntentRow]:
+def _rows(tx: Transaction, query: Select[Any] | Prepared, values: Mapping[str, Any] | None = None) -> list[IntentRow]:
     return [from_row(tx, row) for row in tx.execute(query, values)]
 
 
@@ -170,6 +213,21 @@ def of_write(tx: Transaction, write_id: int, state: IntentState) -> list[IntentR
     return _rows(tx, _OF_WRITE, {"wanted": write_id, "stands": state.value})
 
 
+def of_response(tx: Transaction, response_id: int) -> list[IntentRow]:
+    """Everything one answer led to."""
+    return _rows(tx, _OF_RESPONSE, {"wanted": response_id})
+
+
+def of_recovery(tx: Transaction, recovery_id: int) -> list[IntentRow]:
+    """Everything one recovery led to."""
+    return _rows(tx, _OF_RECOVERY, {"wanted": recovery_id})
+
+
+def free_of(tx: Transaction, ids: Iterable[int]) -> list[IntentRow]:
+    """Those of these blocked intents that wait for nothing any more."""
+    return _rows(tx, _FREE, {"ids": ids})
+
+
 def unsent_on(tx: Transaction, account: str, objects: Iterable[str]) -> list[IntentRow]:
     """Intents on these objects that no request ever carried."""
     return _rows(tx, _UNSENT_ON, {"owner": account, "names": sorted(objects)})
@@ -182,15 +240,23 @@ def touching(tx: Transaction, account: str, name: str) -> list[IntentRow]:
 
 def open_objects(tx: Transaction, account: str) -> frozenset[str]:
     """The objects that have an open write."""
-    query = select(intent.c.object, intent.c.target).where(
-        intent.c.account == account, intent.c.state.in_([state.value for state in OPEN])
-    )
-    return frozenset(name for row in tx.execute(query) for name in row if name is not None)
+    rows = tx.execute(_OPEN_OBJECTS, {"owner": account})
+    return frozenset(name for row in rows for name in row if name is not None)
+
+
+def still_planned(tx: Transaction, ids: Iterable[int]) -> frozenset[int]:
+    """Those of these intents that are planned and not being erased."""
+    return frozenset(tx.execute(_STILL_PLANNED, {"ids": ids}).scalars())
 
 
 def has_open_write(tx: Transaction, account: str, object_name: str) -> bool:
     """Whether a request about this object was sent and not settled."""
     return bool(tx.execute(_OPEN_ON, {"owner": account, "names": [object_name]}).scalar_one())
+
+
+def is_on_its_way(tx: Transaction, account: str, object_name: str) -> bool:
+    """Whether a request about this object is open, or what makes it was not sent yet."""
+    return tx.execute(_ON_ITS_WAY, {"owner": account, "names": [object_name]}).first() is not None
 
 
 def first_record(tx: Transaction, account: str, kind: WriteKind, object_name: str) -> str | None:

@@ -6,10 +6,11 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from connector.errors import StoreError
 from connector.store.keyring import KeyRing
+from connector.store.prepared import Prepared
 from connector.store.schema import meta
 from connector.store.transaction import Transaction
 
@@ -17,6 +18,9 @@ INDEX = "meta.index_key"
 _CHECK = "key_check"
 _KEY_IDS = "key_ids"
 _INDEX_KEY = "index_key"
+_SOME = Prepared(
+    select(meta.c.name, meta.c.value).where(meta.c.name.in_(bindparam("names", expanding=True))), lists=["names"]
+)
 
 
 def fit(tx: Transaction, ring: KeyRing) -> KeyRing | None:
@@ -65,7 +69,7 @@ def reseal_index(tx: Transaction, ring: KeyRing) -> None:
 
 def used(tx: Transaction) -> tuple[str, ...]:
     """Hex ids of the keys that may have sealed a part of the store."""
-    return tuple(json.loads(_known(tx)[_KEY_IDS]))
+    return tuple(json.loads(tx.execute(_SOME, {"names": [_KEY_IDS]}).one().value))
 
 
 def no_longer_used(tx: Transaction, ids: Iterable[str]) -> None:
@@ -74,7 +78,7 @@ def no_longer_used(tx: Transaction, ids: Iterable[str]) -> None:
 
 
 def _known(tx: Transaction) -> dict[str, str]:
-    rows = tx.execute(select(meta.c.name, meta.c.value).where(meta.c.name.in_([_CHECK, _KEY_IDS, _INDEX_KEY])))
+    rows = tx.execute(_SOME, {"names": [_CHECK, _KEY_IDS, _INDEX_KEY]})
     return {row.name: row.value for row in rows}
 
 

@@ -10,12 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, literal, or_, select, update
 
+from connector.store.prepared import Prepared
 from connector.store.schema import lane
-from connector.store.transaction import Transaction
+from connector.store.transaction import Transaction, insert_of
+
+_DUE = Prepared(select(lane).where(lane.c.name == bindparam("wanted")))
+_HOLDS = Prepared(
+    select(lane.c.name)
+    .where(lane.c.name == bindparam("wanted"), lane.c.owner == bindparam("held_by"), lane.c.epoch == bindparam("since"))
+    .where(lane.c.lease_until > bindparam("now"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +51,20 @@ class Standing:
 def wake(tx: Transaction, wakes: Mapping[str, datetime | None]) -> None:
     """Write wake-ups down (None: now). `Transaction.wake` collects them; the database calls this before it commits."""
     for name, at in sorted(wakes.items()):  # one order everywhere, so that two transactions cannot lock crosswise
-        insert = tx.insert_for(lane).values(name=name, epoch=0, done_seq=0, wake_seq=int(at is None), wake_at=at)
-        changes = {"wake_seq": lane.c.wake_seq + 1} if at is None else {"wake_at": _earlier(at)}
-        tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changes))
+        values = {"name": name, "epoch": 0, "done_seq": 0, "wake_seq": int(at is None), "wake_at": at}
+        tx.execute(_wake(tx.dialect, now=at is None), values)
+
+
+@cache
+def _wake(dialect: str, *, now: bool) -> Prepared:
+    insert = insert_of(dialect, lane)
+    changes = {"wake_seq": lane.c.wake_seq + 1} if now else {"wake_at": _earlier(insert.excluded.wake_at)}
+    return Prepared(insert.on_conflict_do_update(index_elements=["name"], set_=changes))
 
 
 def due_at(tx: Transaction, name: str) -> datetime | None:
     """When the lane can next be taken as far as is known; not after `tx.now` means at once, None means when woken."""
-    row = tx.execute(select(lane).where(lane.c.name == name)).one_or_none()
+    row = tx.execute(_DUE, {"wanted": name}).one_or_none()
     return None if row is None else _due_at(tx, row)
 
 
@@ -102,7 +117,7 @@ def finish(tx: Transaction, hold: Hold, next_due: datetime | None) -> bool:
     Wake-ups that came while it was held stay: those counted after the take leave it due at once, a `wake_at` set
     meanwhile wins when it is earlier.
     """
-    wake_at = lane.c.wake_at if next_due is None else _earlier(next_due)
+    wake_at = lane.c.wake_at if next_due is None else _earlier(literal(next_due, lane.c.wake_at.type))
     released = tx.execute(
         update(lane).where(_is_held(hold)).values(owner=None, lease_until=None, done_seq=hold.wake_seq, wake_at=wake_at)
     ).rowcount
@@ -115,8 +130,8 @@ def holds(tx: Transaction, hold: Hold) -> bool:
     Nobody takes the lane in between: that is a writing transaction, too, and there is one at a time. The row is not
     locked, or every wake-up of the lane and the renewal of its lease would wait for what its holder does.
     """
-    query = select(lane.c.name).where(_is_held(hold), lane.c.lease_until > tx.now)
-    return tx.execute(query).one_or_none() is not None
+    held = {"wanted": hold.name, "held_by": hold.owner, "since": hold.epoch, "now": tx.now}
+    return tx.execute(_HOLDS, held).first() is not None
 
 
 def is_leased(at: datetime) -> ColumnElement[bool]:
@@ -139,8 +154,8 @@ def _abandoned(tx: Transaction) -> ColumnElement[bool]:
     return and_(lane.c.owner.is_not(None), lane.c.lease_until <= tx.now)
 
 
-def _earlier(at: datetime) -> ColumnElement[datetime]:
-    return case((lane.c.wake_at < at, lane.c.wake_at), else_=literal(at, lane.c.wake_at.type))
+def _earlier(at: ColumnElement[datetime]) -> ColumnElement[datetime]:
+    return case((lane.c.wake_at < at, lane.c.wake_at), else_=at)
 
 
 def owners(tx: Transaction) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, select, true
@@ -14,15 +15,18 @@ from connector.domain.model.intent import (
     WriteKind,
     references,
 )
-from connector.domain.model.transitions import UNSENT, Event
+from connector.domain.model.transitions import ARROWS, UNSENT, Event
 from connector.store import intents
 from connector.store import receipts as remotes
 from connector.store.intents import IntentRow
+from connector.store.prepared import Prepared
 from connector.store.receipts import lane_of
 from connector.store.schema import intent, response
 from connector.store.transaction import Transaction
 
-_RESPONSE = select(response.c.id).where(response.c.key == bindparam("wanted"))
+_ANSWERS = Prepared(
+    select(response.c.id, response.c.key).where(response.c.key.in_(bindparam("keys", expanding=True))), lists=["keys"]
+)
 
 
 def plan(tx: Transaction, wanted: Sequence[Intent]) -> list[int]:
@@ -32,24 +36,62 @@ def plan(tx: Transaction, wanted: Sequence[Intent]) -> list[int]:
     to objects without a receipt waits, blocked. Whether a field is worth writing (it may hold the value already, a
     person may have changed it, something newer may be known) is seen when it is sent: until then all of that changes.
     """
-    return [made for one in wanted if (made := _plan_one(tx, one)) is not None]
+    desk = _look_up(tx, wanted)
+    return [made for one in wanted if (made := _plan_one(tx, desk, one)) is not None]
 
 
-def _plan_one(tx: Transaction, wanted: Intent) -> int | None:
-    unsent = intents.unsent_on(tx, wanted.account, _touched(wanted))
-    covered = [row for row in unsent if _covers(wanted, row)]
-    row = _insert(tx, wanted, covered)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """What planning several intents has to know, read once for all of them.
+
+    `unsent` are the rows on the objects they touch, by account, kept up to date while they are planned; `known` the
+    objects among those they refer to that have a receipt; `answers` the ids of the answers behind them, by key.
+    """
+
+    unsent: dict[str, list[IntentRow]]
+    known: frozenset[str]
+    answers: Mapping[str, int]
+
+
+def _look_up(tx: Transaction, wanted: Sequence[Intent]) -> _Desk:
+    touched: dict[str, set[str]] = {}
+    for one in wanted:
+        touched.setdefault(one.account, set()).update(_touched(one))
+    keys = {one.response_key for one in wanted if one.response_key is not None}
+    return _Desk(
+        unsent={account: intents.unsent_on(tx, account, names) for account, names in touched.items()},
+        known=frozenset(remotes.of_objects(tx, {name for one in wanted for name in _needed(one)})),
+        answers={row.key: row.id for row in tx.execute(_ANSWERS, {"keys": sorted(keys)})} if keys else {},
+    )
+
+
+def _plan_one(tx: Transaction, desk: _Desk, wanted: Intent) -> int | None:
+    unsent = desk.unsent[wanted.account]
+    covered = [row for row in unsent if row.touches & _touched(wanted) and _covers(wanted, row)]
+    if wanted.target == wanted.object and any(row.target is None for row in covered):
+        wanted = replace(wanted, target=None)  # the create it replaces was never sent: this one creates
+    missing = _needed(wanted) - desk.known
+    row = _insert(tx, desk, wanted, covered, missing)
     if row is None:
         return None
+    unsent.append(row)
     for old in covered:
+        unsent.remove(old)
         remotes.stop_waiting(tx, old)
         intents.move(tx, old, Event.NEWER, f"replaced by {row.key}")
-    missing = _missing(tx, row)
-    if missing:
-        remotes.wait_for(tx, row, missing)
-        intents.move(tx, row, Event.PARENT_UNCONFIRMED, f"waits for {', '.join(sorted(missing))}")
+    remotes.wait_for(tx, row, missing)
     tx.wake(lane_of(row.account), row.not_before)
     return row.id
+
+
+def _needed(wanted: Intent) -> frozenset[str]:
+    """The objects it cannot be sent without."""
+    needed = set(wanted.after)
+    for value in wanted.fields.values():
+        needed |= references(value)
+    if wanted.target is not None:
+        needed.add(wanted.target)
+    return frozenset(needed)
 
 
 def _touched(wanted: Intent) -> frozenset[str]:
@@ -68,48 +110,81 @@ def _covers(wanted: Intent, row: IntentRow) -> bool:
     )
 
 
-def _insert(tx: Transaction, wanted: Intent, covered: Sequence[IntentRow]) -> IntentRow | None:
-    target = wanted.target
-    if target == wanted.object and any(row.target is None for row in covered):
-        target = None  # the create it replaces was never sent: this one creates
+def _insert(
+    tx: Transaction, desk: _Desk, wanted: Intent, covered: Sequence[IntentRow], missing: Collection[str]
+) -> IntentRow | None:
+    """The new row, waiting for what is `missing`; None when there is one with its key."""
     marker = wanted.record or intents.first_record(tx, wanted.account, wanted.kind, wanted.object) or wanted.key
-    inserted = tx.insert_ignore(
+    row = IntentRow(
+        id=0,
+        key=wanted.key,
+        account=wanted.account,
+        kind=wanted.kind,
+        object=wanted.object,
+        target=wanted.target,
+        after=tuple(wanted.after),
+        fields=dict(wanted.fields),
+        ours=frozenset(wanted.ours),
+        if_blank=frozenset(wanted.if_blank),
+        record=marker,
+        state=ARROWS[IntentState.PLANNED, Event.PARENT_UNCONFIRMED] if missing else IntentState.PLANNED,
+        reason=f"waits for {', '.join(sorted(missing))}" if missing else None,
+        priority=min([wanted.priority.rank, *(row.priority for row in covered)]),
+        fold=wanted.fold,
+        cause_at=wanted.cause_at,
+        planned_at=tx.now,
+        not_before=min([wanted.not_before, *(row.not_before for row in covered)]),
+        give_up_at=wanted.give_up_at,
+        attempts=0,
+        revision=max([0, *(row.revision for row in covered)]),
+        batch_limit=None,
+        ask_first=any(row.ask_first for row in covered),
+        write_id=None,
+        position=None,
+        response_id=None if wanted.response_key is None else desk.answers.get(wanted.response_key),
+        version=wanted.version,
+        person_id=wanted.person_id,
+        recovery_id=wanted.recovery_id,
+        settled_at=None,
+        erasing=False,
+        run_id=wanted.run_id or tx.run_id,
+    )
+    return _store(tx, row)
+
+
+def _store(tx: Transaction, row: IntentRow) -> IntentRow | None:
+    """Store a new intent; returns it with its number, None when there is one with its key."""
+    made = tx.insert_new(
         intent,
         {
-            "key": wanted.key,
-            "account": wanted.account,
-            "kind": wanted.kind.value,
-            "object": wanted.object,
-            "target": target,
-            "after": list(wanted.after),
-            "fields": intents.seal_fields(tx, wanted.fields, wanted.ours, wanted.if_blank),
-            "record": marker,
-            "state": IntentState.PLANNED.value,
-            "priority": min([wanted.priority.rank, *(row.priority for row in covered)]),
-            "fold": wanted.fold,
-            "cause_at": wanted.cause_at,
-            "planned_at": tx.now,
-            "not_before": min([wanted.not_before, *(row.not_before for row in covered)]),
-            "give_up_at": wanted.give_up_at,
-            "attempts": 0,
-            "revision": max([0, *(row.revision for row in covered)]),
-            "ask_first": any(row.ask_first for row in covered),
-            "erasing": False,
-            "response_id": _response_id(tx, wanted.response_key),
-            "version": wanted.version,
-            "person_id": wanted.person_id,
-            "recovery_id": wanted.recovery_id,
-            "run_id": wanted.run_id or tx.run_id,
+            "key": row.key,
+            "account": row.account,
+            "kind": row.kind.value,
+            "object": row.object,
+            "target": row.target,
+            "after": list(row.after),
+            "fields": intents.seal_fields(tx, row.fields, row.ours, row.if_blank),
+            "record": row.record,
+            "state": row.state.value,
+            "reason": row.reason,
+            "priority": row.priority,
+            "fold": row.fold,
+            "cause_at": row.cause_at,
+            "planned_at": row.planned_at,
+            "not_before": row.not_before,
+            "give_up_at": row.give_up_at,
+            "attempts": row.attempts,
+            "revision": row.revision,
+            "ask_first": row.ask_first,
+            "erasing": row.erasing,
+            "response_id": row.response_id,
+            "version": row.version,
+            "person_id": row.person_id,
+            "recovery_id": row.recovery_id,
+            "run_id": row.run_id,
         },
     )
-    return intents.by_key(tx, wanted.key) if inserted else None
-
-
-def _response_id(tx: Transaction, key: str | None) -> int | None:
-    if key is None:
-        return None
-    found: int | None = tx.execute(_RESPONSE, {"wanted": key}).scalar_one_or_none()
-    return found
+    return None if made is None else replace(row, id=made)
 
 
 def _missing(tx: Transaction, row: IntentRow) -> frozenset[str]:
@@ -159,12 +234,12 @@ def receipts(tx: Transaction, objects: Iterable[str]) -> dict[str, Receipt]:
 
 def for_response(tx: Transaction, response_id: int) -> list[IntentRow]:
     """Everything one answer led to."""
-    return intents.where(tx, intent.c.response_id == response_id)
+    return intents.of_response(tx, response_id)
 
 
 def for_recovery(tx: Transaction, recovery_id: int) -> list[IntentRow]:
     """Everything one recovery led to."""
-    return intents.where(tx, intent.c.recovery_id == recovery_id)
+    return intents.of_recovery(tx, recovery_id)
 
 
 def listed(

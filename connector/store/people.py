@@ -11,23 +11,25 @@ from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Respondent
 from connector.store import links, recoveries, responses, scores
 from connector.store.canonical import respondent_from_json, respondent_to_json
+from connector.store.prepared import Prepared
 from connector.store.schema import person, person_key, response, response_version
 from connector.store.transaction import Transaction
 
 SEALED = "person.sealed"
-_FIND = (
+_FIND = Prepared(
     select(person.c.id, person.c.merged_into)
     .join(person_key, person_key.c.person_id == person.c.id)
     .where(person_key.c.kind == bindparam("wanted"), person_key.c.blind == bindparam("digest"))
 )
-_KEYS = (
+_KEYS = Prepared(
     select(person_key.c.kind, person_key.c.blind)
     .where(person_key.c.person_id == bindparam("person"))
     .order_by(person_key.c.kind, person_key.c.blind)
 )
-_INTO = select(person.c.merged_into).where(person.c.id == bindparam("person"))
-_SEALED = select(person.c.sealed).where(person.c.id == bindparam("person"))
-_SCORED = update(person).where(person.c.id == bindparam("person"))
+_INTO = Prepared(select(person.c.merged_into).where(person.c.id == bindparam("person")))
+_SEALED = Prepared(select(person.c.sealed).where(person.c.id == bindparam("person")))
+_CREATE = Prepared(person.insert().returning(person.c.id))
+_CHANGE = Prepared(update(person).where(person.c.id == bindparam("person")))
 
 
 def blind(tx: Transaction, kind: KeyKind, value: str) -> str:
@@ -69,10 +71,7 @@ def survivor(tx: Transaction, person_id: int) -> int:
 
 def create(tx: Transaction) -> int:
     """A new person nobody knows anything about yet."""
-    made = tx.execute(person.insert().values(created_at=tx.now))
-    key = made.inserted_primary_key
-    assert key is not None
-    return int(key[0])
+    return int(tx.execute(_CREATE, {"created_at": tx.now}).scalar_one())
 
 
 def learn(tx: Transaction, person_id: int, keys: Mapping[KeyKind, str], respondent: Respondent | None = None) -> None:
@@ -89,7 +88,7 @@ def learn(tx: Transaction, person_id: int, keys: Mapping[KeyKind, str], responde
     latest = {**known, **{name: value for name, value in offered.items() if value is not None}}
     if latest != known:
         sealed = tx.seal(SEALED, latest)
-        tx.execute(update(person).where(person.c.id == person_id).values(sealed=sealed))
+        tx.execute(_CHANGE, {"person": person_id, "sealed": sealed})
 
 
 def unlearn(tx: Transaction, person_id: int, keys: Mapping[KeyKind, str]) -> None:
@@ -130,7 +129,7 @@ def merge(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:
 
 def scored(tx: Transaction, person_id: int, at: datetime | None) -> None:
     """Remember when a person's score was last computed; None: it is due to be computed."""
-    tx.execute(_SCORED, {"person": person_id, "scored_at": at})
+    tx.execute(_CHANGE, {"person": person_id, "scored_at": at})
 
 
 def due_for_score(tx: Transaction, *, before: datetime, limit: int, known: bool = False) -> Sequence[int]:

@@ -7,13 +7,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, literal, select, update
+from sqlalchemy import bindparam, case, select, update
 
+from connector.store.prepared import Prepared
 from connector.store.schema import quota
 from connector.store.transaction import Transaction
 
 UNTIL_SAID = timedelta(minutes=1)
 """How long a window is believed to last until a reply says when it resets."""
+_OF = Prepared(select(quota).where(quota.c.account == bindparam("wanted")))
+_IS_NEXT = (quota.c.resets_at <= bindparam("now")) & quota.c.capacity.is_not(None)
+_LEFT = case((_IS_NEXT, quota.c.capacity), else_=quota.c.remaining)
+_SPEND = Prepared(
+    update(quota)
+    .where(quota.c.account == bindparam("wanted"), quota.c.endpoint_class == bindparam("what"))
+    .values(
+        remaining=case((bindparam("calls") <= _LEFT, _LEFT - bindparam("calls")), else_=_LEFT * 0),
+        resets_at=case((_IS_NEXT, bindparam("until", type_=quota.c.resets_at.type)), else_=quota.c.resets_at),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +49,16 @@ def of(tx: Transaction, account: str) -> dict[str, Quota]:
             capacity=row.capacity,
             resets_at=row.resets_at,
         )
-        for row in tx.execute(select(quota).where(quota.c.account == account))
+        for row in tx.execute(_OF, {"wanted": account})
     }
 
 
 def spend(tx: Transaction, account: str, endpoint_class: str, calls: int = 1) -> None:
     """Calls are about to be made. The first ones after a window are the first ones of the next."""
     _make(tx, account, endpoint_class)
-    is_next = (quota.c.resets_at <= tx.now) & quota.c.capacity.is_not(None)
-    left = case((is_next, quota.c.capacity), else_=quota.c.remaining)
     tx.execute(
-        update(quota)
-        .where(quota.c.account == account, quota.c.endpoint_class == endpoint_class)
-        .values(
-            remaining=case((left >= calls, left - calls), else_=left * 0),
-            resets_at=case((is_next, literal(tx.now + UNTIL_SAID, quota.c.resets_at.type)), else_=quota.c.resets_at),
-        )
+        _SPEND,
+        {"wanted": account, "what": endpoint_class, "calls": calls, "now": tx.now, "until": tx.now + UNTIL_SAID},
     )
 
 

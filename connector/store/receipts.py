@@ -10,12 +10,23 @@ from connector.domain.model.intent import IntentState, Receipt, WriteKind
 from connector.domain.model.transitions import Event
 from connector.store import confirmed, intents
 from connector.store.intents import IntentRow
+from connector.store.prepared import Prepared
 from connector.store.schema import dependency, intent, receipt, remote, write
 from connector.store.transaction import Transaction
 
-_OF_OBJECTS = select(remote).where(remote.c.object.in_(bindparam("names", expanding=True)))
-_WAITING = select(dependency.c.intent_id).where(dependency.c.object == bindparam("name"))
-_STOP_WAITING = delete(dependency).where(dependency.c.intent_id == bindparam("waiting"))
+_OF_OBJECTS = Prepared(select(remote).where(remote.c.object.in_(bindparam("names", expanding=True))), lists=["names"])
+_WAITING = Prepared(select(dependency.c.intent_id).where(dependency.c.object == bindparam("name")))
+_STOP_WAITING = Prepared(delete(dependency).where(dependency.c.intent_id == bindparam("waiting")))
+
+_REMOTE = Prepared(select(remote).where(remote.c.object == bindparam("name")))
+_LET_GO = Prepared(delete(dependency).where(dependency.c.object == bindparam("name")))
+_MOVED = Prepared(
+    select(remote.c.object).where(
+        remote.c.object == bindparam("name"),
+        remote.c.remote_id != bindparam("id"),
+        remote.c.at > select(write.c.sent_at).where(write.c.id == bindparam("sent_as")).scalar_subquery(),
+    )
+)
 
 
 def lane_of(account: str) -> str:
@@ -51,11 +62,8 @@ def _was_moved_meanwhile(tx: Transaction, row: IntentRow, answer: Receipt) -> bo
     """Whether the object was merged into another while a request to change it was under way: the answer is history."""
     if row.target != row.object or row.write_id is None:
         return False
-    sent_at = select(write.c.sent_at).where(write.c.id == row.write_id).scalar_subquery()
-    moved = select(remote.c.object).where(
-        remote.c.object == row.object, remote.c.remote_id != answer.remote_id, remote.c.at > sent_at
-    )
-    return tx.execute(moved).first() is not None
+    asked = {"name": row.object, "id": answer.remote_id, "sent_as": row.write_id}
+    return tx.execute(_MOVED, asked).first() is not None
 
 
 def of_intent(tx: Transaction, intent_id: int) -> Receipt | None:
@@ -86,7 +94,7 @@ def point(tx: Transaction, account: str, object_name: str, remote_id: str, url: 
 
     What was confirmed of another object is forgotten, and so is its address.
     """
-    known = tx.execute(select(remote).where(remote.c.object == object_name)).one_or_none()
+    known = tx.execute(_REMOTE, {"name": object_name}).one_or_none()
     is_other = known is not None and (known.account, known.remote_id) != (account, remote_id)
     if known is not None and is_other:
         confirmed.forget(tx, known.account, object_name)
@@ -140,10 +148,8 @@ def _release(tx: Transaction, object_name: str) -> None:
     waiting = list(tx.execute(_WAITING, {"name": object_name}).scalars())
     if not waiting:
         return
-    tx.execute(delete(dependency).where(dependency.c.object == object_name))
-    still = select(dependency.c.intent_id).where(dependency.c.intent_id == intent.c.id)
-    free = intents.where(tx, intent.c.id.in_(waiting) & (intent.c.state == IntentState.BLOCKED.value) & ~still.exists())
-    for row in free:
+    tx.execute(_LET_GO, {"name": object_name})
+    for row in intents.free_of(tx, waiting):
         intents.move(tx, row, Event.PARENTS_CONFIRMED)
         tx.wake(lane_of(row.account), row.not_before)
 

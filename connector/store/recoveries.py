@@ -9,16 +9,30 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select, update
 
 from connector.domain.model.recovery import Recovery, RecoveryState, Severity
+from connector.store.prepared import Prepared
 from connector.store.schema import recovery, recovery_response, response
 from connector.store.transaction import Transaction
 
 MERGED = "merged into an older recovery of the same person"
-_GET = select(recovery).where(recovery.c.id == bindparam("wanted"))
-_OPEN = select(recovery).where(
-    recovery.c.person_id == bindparam("person"),
-    recovery.c.playbook == bindparam("book"),
-    recovery.c.state == RecoveryState.OPEN.value,
+_GET = Prepared(select(recovery).where(recovery.c.id == bindparam("wanted")))
+_OPEN = Prepared(
+    select(recovery).where(
+        recovery.c.person_id == bindparam("person"),
+        recovery.c.playbook == bindparam("book"),
+        recovery.c.state == RecoveryState.OPEN.value,
+    )
 )
+
+_INSERT = Prepared(recovery.insert().returning(recovery.c.id))
+_EARLIER = Prepared(
+    select(func.count())
+    .select_from(recovery)
+    .where(recovery.c.opened_by == bindparam("key"), recovery.c.id < bindparam("before"))
+)
+_ANSWERS = Prepared(
+    select(func.count()).select_from(recovery_response).where(recovery_response.c.recovery_id == bindparam("wanted"))
+)
+_GENERATION = Prepared(select(recovery.c.generation).where(recovery.c.id == bindparam("wanted")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +59,19 @@ def open_or_join(
     running = open_one(tx, person_id, playbook)
     if running is None:
         made = tx.execute(
-            recovery.insert().values(
-                person_id=person_id,
-                playbook=playbook,
-                state=RecoveryState.OPEN.value,
-                severity=severity.value,
-                opened_by=response_key,
-                opened_at=at,
-                generation=1,
-            )
-        )
-        key = made.inserted_primary_key
-        assert key is not None
-        _add_answer(tx, int(key[0]), response_id)
-        opened = get(tx, int(key[0]))
+            _INSERT,
+            {
+                "person_id": person_id,
+                "playbook": playbook,
+                "state": RecoveryState.OPEN.value,
+                "severity": severity.value,
+                "opened_by": response_key,
+                "opened_at": at,
+                "generation": 1,
+            },
+        ).scalar_one()
+        _add_answer(tx, made, response_id)
+        opened = get(tx, made)
         assert opened is not None
         return Opening(recovery=opened, opened=True, joined=False, raised=False)
     raised = severity.rank > running.severity.rank
@@ -103,12 +116,7 @@ def ordinal(tx: Transaction, recovery_id: int) -> int:
     """The recovery's number, from 0, among those its answer opened: the same however often it is worked out."""
     mine = get(tx, recovery_id)
     assert mine is not None
-    earlier = tx.execute(
-        select(func.count())
-        .select_from(recovery)
-        .where(recovery.c.opened_by == mine.opened_by, recovery.c.id < recovery_id)
-    ).scalar_one()
-    return int(earlier)
+    return int(tx.execute(_EARLIER, {"key": mine.opened_by, "before": recovery_id}).scalar_one())
 
 
 def answer_keys(tx: Transaction, recovery_id: int) -> list[str]:
@@ -124,10 +132,7 @@ def answer_keys(tx: Transaction, recovery_id: int) -> list[str]:
 
 def answers(tx: Transaction, recovery_id: int) -> int:
     """How many answers a recovery rests on."""
-    number = tx.execute(
-        select(func.count()).select_from(recovery_response).where(recovery_response.c.recovery_id == recovery_id)
-    ).scalar_one()
-    return int(number)
+    return int(tx.execute(_ANSWERS, {"wanted": recovery_id}).scalar_one())
 
 
 def close(tx: Transaction, recovery_id: int, cause: str, at: datetime) -> bool:
@@ -142,7 +147,7 @@ def close(tx: Transaction, recovery_id: int, cause: str, at: datetime) -> bool:
 
 def generation(tx: Transaction, recovery_id: int) -> int:
     """The number of the recovery's current ticket, from 1; each follow-up ticket raises it."""
-    return int(tx.execute(select(recovery.c.generation).where(recovery.c.id == recovery_id)).scalar_one())
+    return int(tx.execute(_GENERATION, {"wanted": recovery_id}).scalar_one())
 
 
 def follow_up(tx: Transaction, recovery_id: int, number: int) -> None:

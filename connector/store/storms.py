@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
+from connector.store.prepared import Prepared
 from connector.store.schema import storm
 from connector.store.transaction import Transaction
 
 QUIET = timedelta(days=1)
 """How long nothing is held after an operator said that a storm is real."""
+_OF = Prepared(select(storm).where(storm.c.survey == bindparam("wanted")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Breaker:
 
 def of(tx: Transaction, survey: str) -> Breaker:
     """The breaker of a survey."""
-    row = tx.execute(select(storm).where(storm.c.survey == survey)).one_or_none()
+    row = tx.execute(_OF, {"wanted": survey}).one_or_none()
     return Breaker(survey=survey) if row is None else _read(row)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from sqlalchemy import Connection, CursorResult, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from connector.domain.model.intent import Json
 from connector.store import server
 from connector.store.keyring import KeyRing
+from connector.store.prepared import Found, Prepared
 
 Values = Mapping[str, Any]
 Rows: TypeAlias = CursorResult[*tuple[Any, ...]]
@@ -37,8 +38,18 @@ class Transaction:
         self._connection = connection
         self._keyring = keyring
 
-    def execute(self, statement: Executable, params: Values | Sequence[Values] | None = None) -> Rows:
-        """Run one Core statement; a sequence of `params` runs it once for each."""
+    @overload
+    def execute(self, statement: Prepared, params: Values | Sequence[Values] | None = None) -> Found: ...
+
+    @overload
+    def execute(self, statement: Executable, params: Values | Sequence[Values] | None = None) -> Rows: ...
+
+    def execute(
+        self, statement: Executable | Prepared, params: Values | Sequence[Values] | None = None
+    ) -> Rows | Found:
+        """Run one statement; a sequence of `params` runs it once for each."""
+        if isinstance(statement, Prepared):
+            return statement.run(self._connection, params)
         result = self._connection.execute(statement, params)
         assert isinstance(result, CursorResult)
         return result
@@ -119,44 +130,48 @@ class Transaction:
         """Insert a row, or set the columns `update` of the row that already has these `keys`; or each of several."""
         if not values:
             return
-        self.execute(_upsert(self._connection.dialect.name, table, tuple(keys), tuple(update)), values)
+        self.execute(_upsert(self.dialect, table, tuple(keys), tuple(update)), values)
 
     def insert_ignore(self, table: Table, values: Values) -> bool:
         """Insert a row unless one with any of its unique keys exists; True when it was inserted."""
-        return self.execute(_insert_ignore(self._connection.dialect.name, table), values).rowcount == 1
+        return self.execute(_insert_ignore(self.dialect, table), values).rowcount == 1
 
     def insert_new(self, table: Table, values: Values) -> int | None:
         """Insert a row unless one with any of its unique keys exists; its `id`, None when it was not inserted."""
-        made = self.execute(_insert_new(self._connection.dialect.name, table), values).scalar()
+        made = self.execute(_insert_new(self.dialect, table), values).scalar()
         return None if made is None else int(made)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._connection.dialect.name
 
     def insert_for(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """This dialect's INSERT, which knows ON CONFLICT; for what `upsert` cannot say."""
-        return _insert(self._connection.dialect.name, table)
+        return insert_of(self.dialect, table)
 
 
 # Building a statement costs several times what running it does. The same few are wanted all the time.
 
 
 @lru_cache
-def _upsert(
-    dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]
-) -> sqlite.Insert | postgresql.Insert:
-    insert = _insert(dialect, table)
-    return insert.on_conflict_do_update(
-        index_elements=list(keys), set_={name: insert.excluded[name] for name in update}
+def _upsert(dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]) -> Prepared:
+    insert = insert_of(dialect, table)
+    return Prepared(
+        insert.on_conflict_do_update(index_elements=list(keys), set_={name: insert.excluded[name] for name in update})
     )
 
 
 @lru_cache
-def _insert_ignore(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+def _insert_ignore(dialect: str, table: Table) -> Prepared:
+    return Prepared(insert_of(dialect, table).on_conflict_do_nothing())
 
 
 @lru_cache
-def _insert_new(dialect: str, table: Table) -> Executable:
-    return _insert(dialect, table).on_conflict_do_nothing().returning(table.c.id)
+def _insert_new(dialect: str, table: Table) -> Prepared:
+    return Prepared(insert_of(dialect, table).on_conflict_do_nothing().returning(table.c.id))
 
 
-def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_of(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """A dialect's INSERT, which knows ON CONFLICT."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

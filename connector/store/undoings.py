@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.recovery import Recovery
@@ -15,6 +15,7 @@ from connector.store import intents, recoveries, responses
 from connector.store.inbox import LANE as UNDERSTANDING
 from connector.store.inbox import DeliveryState
 from connector.store.intents import IntentRow
+from connector.store.prepared import Prepared
 from connector.store.priors import UNDO
 from connector.store.receipts import lane_of
 from connector.store.responses import Version, VersionState
@@ -25,6 +26,9 @@ LANE = "undo"
 """The lane that carries out what is asked for here."""
 _FORWARD = ~intent.c.key.startswith(UNDO)
 _WITHDRAWN = "its run was undone"
+_PLANNING = Prepared(
+    select(undoing.c.run_id).where(undoing.c.run_id == bindparam("wanted"), undoing.c.planned_at.is_(None))
+)
 _ADDS = intent.c.target.is_(None) | (intent.c.kind == WriteKind.NOTE.value)
 _MAY_EXIST = (
     (intent.c.state == IntentState.PLANNED.value) & _ADDS & ((intent.c.revision > 0) | intent.c.ask_first.is_(True))
@@ -88,8 +92,7 @@ def ask_first(tx: Transaction, run_id: int) -> None:
 
 def is_under_way(tx: Transaction, run_id: int | None) -> bool:
     """Whether a run is being undone, and not everything that undoes it is planned yet."""
-    query = select(undoing.c.run_id).where(undoing.c.run_id == run_id, undoing.c.planned_at.is_(None))
-    return tx.execute(query).first() is not None
+    return run_id is not None and tx.execute(_PLANNING, {"wanted": run_id}).first() is not None
 
 
 def confirmed_after(tx: Transaction, run_id: int, intent_id: int, limit: int) -> list[IntentRow]:

@@ -9,14 +9,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select, update
 
 from connector.domain.model.intent import IntentState, Item, Json, Request, WriteKind
 from connector.domain.model.transitions import OPEN
+from connector.store.prepared import Prepared
 from connector.store.schema import intent, write
 from connector.store.transaction import Transaction
 
 _REQUEST, _ITEMS = "write.request", "write.items"
+_INSERT = Prepared(write.insert().returning(write.c.id))
+_STILL_OPEN = Prepared(
+    select(func.count())
+    .select_from(intent)
+    .where(intent.c.write_id == bindparam("wanted"), intent.c.state.in_([state.value for state in OPEN]))
+)
+_CHANGE = Prepared(update(write).where(write.c.id == bindparam("wanted")))
 
 
 class WriteState(StrEnum):
@@ -65,23 +73,22 @@ def freeze(
 ) -> int:
     """Write down a request that is about to be sent; its id."""
     made = tx.execute(
-        write.insert().values(
-            account=account,
-            kind=kind.value,
-            state=WriteState.SENDING.value,
-            key=records[0].item.key,
-            revision=max(record.item.revision for record in records),
-            request=tx.seal(_REQUEST, _request_to_json(request)),
-            items=tx.seal(_ITEMS, [_record_to_json(record) for record in records]),
-            size=len(records),
-            sent_at=tx.now,
-            epoch=epoch,
-            asks=0,
-        )
+        _INSERT,
+        {
+            "account": account,
+            "kind": kind.value,
+            "state": WriteState.SENDING.value,
+            "key": records[0].item.key,
+            "revision": max(record.item.revision for record in records),
+            "request": tx.seal(_REQUEST, _request_to_json(request)),
+            "items": tx.seal(_ITEMS, [_record_to_json(record) for record in records]),
+            "size": len(records),
+            "sent_at": tx.now,
+            "epoch": epoch,
+            "asks": 0,
+        },
     )
-    key = made.inserted_primary_key
-    assert key is not None
-    return int(key[0])
+    return int(made.scalar_one())
 
 
 def get(tx: Transaction, write_id: int) -> WriteRow:
@@ -136,12 +143,7 @@ def poll_later(tx: Transaction, row: WriteRow, poll_at: datetime) -> None:
 
 def close_if_settled(tx: Transaction, write_id: int) -> bool:
     """Close the write once none of its intents is open; what it carried is no longer needed and is dropped."""
-    still_open = (
-        select(func.count())
-        .select_from(intent)
-        .where(intent.c.write_id == write_id, intent.c.state.in_([state.value for state in OPEN]))
-    )
-    if tx.execute(still_open).scalar_one():
+    if tx.execute(_STILL_OPEN, {"wanted": write_id}).scalar_one():
         return False
     _set(
         tx,
@@ -193,7 +195,7 @@ def _where(tx: Transaction, condition: ColumnElement[bool], limit: int | None = 
 
 
 def _set(tx: Transaction, write_id: int, **values: Any) -> None:
-    tx.execute(update(write).where(write.c.id == write_id).values(**values))
+    tx.execute(_CHANGE, {"wanted": write_id, **values})
 
 
 def _from_row(tx: Transaction, row: Row[Any]) -> WriteRow:

@@ -37,8 +37,8 @@ from connector.sync.settings import DecideSettings
 from connector.sync.slices import slices
 
 LANE: Final = responses.DECIDING
-BATCH, IMPORT_BATCH = 10, 100
-"""Answers looked at in one transaction; those that are only recorded are decided faster."""
+BATCH, LARGEST = 10, 100
+"""Answers looked at in one transaction: at first, and at most, when many wait and are decided fast."""
 TURN: Final = 1.0
 # A delivery at the door waits for the one writer of a SQLite store: seconds of work it may be kept by one transaction.
 HOLD, IMPORT_HOLD = 0.05, 0.1
@@ -72,8 +72,7 @@ class DecideLane:
                 return None
             # Opening fifty to decide five of them is in vain: as many as there was room for, and some more.
             done = len(reached)
-            room = 2 * done if done == len(batch) else done + done // 4
-            most = min(IMPORT_BATCH, max(BATCH, room)) if _fast(batch) else BATCH
+            most = min(LARGEST, 2 * done if done == len(batch) else done + done // 4 + 1)
         return clock.now()
 
     def _decide_some(
@@ -140,9 +139,11 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if version.record_only:
         _record_only(tx, version, settings)
         return
-    acts, previous = _may_act(tx, version, settings), responses.last_decided(tx, version.response_id)
+    acts, previous = _may_act(tx, version, settings), _decided_before(tx, version)
     # What an import only recorded led to nothing: a fresh answer that says the same is news.
-    told = responses.last_decided(tx, version.response_id, acted_on=True) if acts else previous
+    told = previous
+    if acts and previous is not None and previous.record_only:
+        told = responses.last_decided(tx, version.response_id, acted_on=True)
     verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
     identity = identify(tx, version.response, settings)
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
@@ -165,6 +166,11 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if acts:
         storm.weather(tx, version, settings, unhappy=verdict.unhappy)
     _tell(tx, matter, rulings, score, acts=acts, why=why, planned=len(made))
+
+
+def _decided_before(tx: Transaction, version: Version) -> Version | None:
+    """The newest version of the answer that was decided. The first of all has none: a later one makes it stale."""
+    return None if version.number == 1 else responses.last_decided(tx, version.response_id)
 
 
 def _record_only(tx: Transaction, version: Version, settings: DecideSettings) -> None:
@@ -229,7 +235,8 @@ def _effects(
     for target in settings.crms():
         planned += planning.contact(tx, matter, target, context, pace)
     # Planned first: whether a contact is on its way decides what else may be written to that CRM.
-    outbox.plan(tx, planned)
+    if planned:
+        outbox.plan(tx, planned)
     if acts:
         wanted = rules.recoveries_wanted(rulings)
         won = winning_back.act(tx, matter, settings, wanted, pace)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from types import MappingProxyType
 
 from connector.domain.model.intent import Json, Promise, WriteKind
@@ -19,23 +20,23 @@ NO_LINGER = timedelta(0)
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Folded:
-    """One record to be: its intents, oldest first, none of which was sent."""
+    """One record to be: its intents, oldest first, none of which was sent. What they come to is worked out once."""
 
     members: tuple[IntentRow, ...]
 
-    @property
+    @cached_property
     def first(self) -> IntentRow:
         """The intent whose marker the record carries: the one that creates it, else the oldest."""
         return next((row for row in self.members if row.target is None), self.members[0])
 
-    @property
+    @cached_property
     def target(self) -> str | None:
         """Our name of the object it updates; None when it creates one."""
         return None if any(row.target is None for row in self.members) else self.members[0].target
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, Wanted]:
         """The newest value of each field, by event time; lists that are added to what is there are joined."""
         folded: dict[str, Wanted] = {}
@@ -47,34 +48,34 @@ class Folded:
                 folded[name] = Wanted(value=newest, event_at=row.cause_at)
         return folded
 
-    @property
+    @cached_property
     def ours(self) -> frozenset[str]:
         """Fields to write even where a person changed them."""
         return frozenset().union(*(row.ours for row in self.members))
 
-    @property
+    @cached_property
     def if_blank(self) -> frozenset[str]:
         """Fields to write only where there is nothing: every intent that names one must say so."""
         strict = {name for row in self.members for name in row.fields.keys() - row.if_blank}
         return frozenset().union(*(row.if_blank for row in self.members)) - strict
 
-    @property
+    @cached_property
     def cause_at(self) -> datetime:
         """Event time of the newest fact in it."""
         return max(row.cause_at for row in self.members)
 
-    @property
+    @cached_property
     def replaces(self) -> bool:
         """True when what carries its key may hold an earlier version of the same answer."""
         is_record = self.first.fold and self.first.kind is not WriteKind.CONTACT
         return is_record and any(row.version is not None and row.version > 1 for row in self.members)
 
-    @property
+    @cached_property
     def touches(self) -> frozenset[str]:
         """The objects nothing else may write meanwhile."""
         return frozenset().union(*(row.touches for row in self.members))
 
-    @property
+    @cached_property
     def limit(self) -> int | None:
         """The largest batch it may travel in."""
         return min((row.batch_limit for row in self.members if row.batch_limit is not None), default=None)

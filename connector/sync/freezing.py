@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import Final
 
-from connector.domain.model.intent import IntentState, Item, Receipt, Request, WriteKind, references, resolve
+from connector.domain.model.intent import Item, Receipt, Request, WriteKind, references, resolve
 from connector.domain.model.transitions import Event
 from connector.errors import RemoteError
 from connector.store import confirmed, intents, outbox, quotas, receipts, writes, writing
+from connector.store.confirmed import Confirmed
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writes import Record, WriteRow
@@ -21,6 +23,9 @@ from connector.sync.lane import LaneHold
 from connector.sync.outlet import CEILING, Outlet, Replan
 from connector.sync.quota import grant
 from connector.sync.verdict import ASK_AGAIN, Next, judge, wait_after
+
+FEW: Final = 8
+"""Intents looked at for each call of a round, before all that are due are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,22 +72,13 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
     if not intents.due(tx, outlet.account, now, 1, but=closed):
         # Every new intent wakes the lane: reading all that waits for company each time would keep others waiting.
         return Chosen(looks=(), batches=(), waits=tuple(waits))
-    rows = intents.due(tx, outlet.account, now + outlet.limits.linger, outlet.limits.look, but=closed)
-    busy = intents.open_objects(tx, outlet.account)
-    names = busy.union(*(row.touches for row in rows))
-    remote = {name: receipt.remote_id for name, receipt in receipts.of_objects(tx, names).items()}
-    records = fold(rows, busy=busy, now=now, linger=outlet.limits.linger, remote=remote)
-    looks: list[Folded] = []
-    ready: list[Folded] = []
-    for record in records:
-        promise = outlet.promise(record.first.kind)
-        if record.first.id in looked or not must_ask(record, promise, now=now, started_at=outlet.started_at):
-            ready.append(record)
-        elif (at := may_look_at(record, promise, started_at=outlet.started_at)) > now:
-            waits.append(at)
-        else:
-            looks.append(record)
-    questions, batches = ([one for one in _pack(outlet, of) if one.is_due(now)] for of in (looks, ready))
+    # Where the most urgent few fill every call of this round, opening a thousand more changes nothing.
+    for limit in (FEW * most, outlet.limits.look):
+        rows = intents.due(tx, outlet.account, now + outlet.limits.linger, limit, but=closed)
+        questions, batches, later = _packed(tx, outlet, rows, looked)
+        if len(rows) < limit or _are_full(outlet, [*questions[:most], *batches[:most]], most):
+            break
+    waits += later
     spent: dict[str, int] = {}
 
     def affordable(kind: WriteKind) -> bool:
@@ -100,6 +96,33 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
         batches=tuple(islice((batch for batch in batches if affordable(batch.kind)), most)),
         waits=tuple(waits),
     )
+
+
+def _are_full(outlet: Outlet, batches: Sequence[Batch], most: int) -> bool:
+    return len(batches) >= most and all(len(one.records) >= outlet.promise(one.kind).batch for one in batches)
+
+
+def _packed(
+    tx: Transaction, outlet: Outlet, rows: Sequence[IntentRow], looked: Collection[int]
+) -> tuple[list[Batch], list[Batch], list[datetime]]:
+    """What of the rows can leave now: batches to look for, batches to send; and when others can be looked for."""
+    now = tx.now
+    busy = intents.open_objects(tx, outlet.account)
+    names = busy.union(*(row.touches for row in rows))
+    remote = {name: receipt.remote_id for name, receipt in receipts.of_objects(tx, names).items()}
+    looks: list[Folded] = []
+    ready: list[Folded] = []
+    waits: list[datetime] = []
+    for record in fold(rows, busy=busy, now=now, linger=outlet.limits.linger, remote=remote):
+        promise = outlet.promise(record.first.kind)
+        if record.first.id in looked or not must_ask(record, promise, now=now, started_at=outlet.started_at):
+            ready.append(record)
+        elif (at := may_look_at(record, promise, started_at=outlet.started_at)) > now:
+            waits.append(at)
+        else:
+            looks.append(record)
+    questions, batches = ([one for one in _pack(outlet, of) if one.is_due(now)] for of in (looks, ready))
+    return questions, batches, waits
 
 
 def _closed(outlet: Outlet, budgets: Mapping[str, quotas.Quota], now: datetime) -> dict[WriteKind, datetime | None]:
@@ -129,8 +152,9 @@ def draft(tx: Transaction, outlet: Outlet, batches: Sequence[Batch]) -> list[Dra
     """Drop what holds already, resolve references, hold what is above a ceiling; what is left of each batch."""
     drafts: list[Draft] = []
     room = {kind: room_for(tx, outlet, kind) for kind in {batch.kind for batch in batches}}
+    around = _around(tx, outlet, [record for batch in batches for record in batch.records])
     for batch in batches:
-        wanted = [_part(tx, outlet, record) for record in batch.records]
+        wanted = [_part(tx, outlet, record, around) for record in batch.records]
         parts = [part for part in wanted if part is not None]
         left = room[batch.kind]
         if left is not None:
@@ -161,11 +185,26 @@ def _hold_above(tx: Transaction, outlet: Outlet, kind: WriteKind, above: Sequenc
             outlet.tell(tx, row, "held", reason=CEILING)
 
 
-def _part(tx: Transaction, outlet: Outlet, record: Folded) -> tuple[Folded, Left, Item] | None:
-    known = _resolvable(tx, record)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What is known of the objects some records are about, by our names of them: receipts, and confirmed values."""
+
+    receipts: Mapping[str, Receipt]
+    values: Mapping[str, Mapping[str, Confirmed]]
+
+
+def _around(tx: Transaction, outlet: Outlet, records: Sequence[Folded]) -> _Around:
+    return _Around(
+        receipts=receipts.of_objects(tx, frozenset().union(*(_needed(record) for record in records))),
+        values=confirmed.of_several(tx, outlet.account, {record.first.about for record in records}),
+    )
+
+
+def _part(tx: Transaction, outlet: Outlet, record: Folded, around: _Around) -> tuple[Folded, Left, Item] | None:
+    known = _resolvable(tx, record, around.receipts)
     if known is None:
         return None
-    left = _left(tx, outlet, record)
+    left = _left(outlet, record, around.values)
     if not left.fields:
         for row in record.members:
             moved = intents.move(tx, row, Event.UNCHANGED, left.reason)
@@ -176,10 +215,10 @@ def _part(tx: Transaction, outlet: Outlet, record: Folded) -> tuple[Folded, Left
     return record, left, item_of(record, left, known)
 
 
-def _left(tx: Transaction, outlet: Outlet, record: Folded) -> Left:
+def _left(outlet: Outlet, record: Folded, values: Mapping[str, Mapping[str, Confirmed]]) -> Left:
     return writing.trim(
         record.fields,
-        confirmed.of(tx, outlet.account, record.first.about),
+        values[record.first.about],
         kind=record.first.kind,
         updates=record.target is not None,
         ours=record.ours,
@@ -188,15 +227,20 @@ def _left(tx: Transaction, outlet: Outlet, record: Folded) -> Left:
     )
 
 
-def _resolvable(tx: Transaction, record: Folded) -> dict[str, Receipt] | None:
-    """What the record refers to; None, blocking it, when something of it is gone since it was planned."""
+def _needed(record: Folded) -> frozenset[str]:
+    """The objects the record refers to."""
     needed = set() if record.target is None else {record.target}
     for want in record.fields.values():
         needed |= references(want.value)
-    known = receipts.of_objects(tx, needed)
+    return frozenset(needed)
+
+
+def _resolvable(tx: Transaction, record: Folded, known: Mapping[str, Receipt]) -> dict[str, Receipt] | None:
+    """What the record refers to; None, blocking it, when something of it is gone since it was planned."""
+    needed = _needed(record)
     missing = needed - known.keys()
     if not missing:
-        return known
+        return {name: known[name] for name in needed}
     for row in record.members:
         receipts.wait_for(tx, row, missing)
         intents.move(tx, row, Event.PARENT_UNCONFIRMED, f"waits for {', '.join(sorted(missing))}")
@@ -218,8 +262,9 @@ def item_of(record: Folded, left: Left, known: dict[str, Receipt]) -> Item:
 def whole_items(tx: Transaction, records: Sequence[Folded]) -> list[tuple[Folded, Item]]:
     """The records with all their fields, to look for them; those with something missing are blocked and left out."""
     found = []
+    there = receipts.of_objects(tx, frozenset().union(*(_needed(record) for record in records)))
     for record in records:
-        known = _resolvable(tx, record)
+        known = _resolvable(tx, record, there)
         if known is not None:
             whole = Left(fields=record.fields, unchanged={}, reason="")
             found.append((record, item_of(record, whole, known)))
@@ -248,7 +293,7 @@ def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> Wr
 
     None when there is nothing to send, or when something changed since the draft was made; it is drafted again.
     """
-    if not all(_unchanged_since(tx, outlet, record, left) for record, left, _ in one.draft.parts):
+    if not _unchanged_since(tx, outlet, one.draft):
         return None
     if one.error is not None:
         unsent(tx, outlet, [record for record, _, _ in one.parts], one.error)
@@ -285,14 +330,18 @@ def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> Wr
     return writes.get(tx, write_id)
 
 
-def _unchanged_since(tx: Transaction, outlet: Outlet, record: Folded, left: Left) -> bool:
-    now = [intents.get(tx, row.id) for row in record.members]
-    is_same = all(row.state is IntentState.PLANNED and not row.erasing for row in now)
-    return is_same and _left(tx, outlet, record) == left and not _is_busy(tx, outlet, record)
-
-
-def _is_busy(tx: Transaction, outlet: Outlet, record: Folded) -> bool:
-    return any(intents.has_open_write(tx, outlet.account, name) for name in record.touches)
+def _unchanged_since(tx: Transaction, outlet: Outlet, drafted: Draft) -> bool:
+    """Whether everything is as it was when the draft was made: the intents, what is known there, and nothing open."""
+    records = [record for record, _, _ in drafted.parts]
+    ids = [row.id for record in records for row in record.members]
+    if len(intents.still_planned(tx, ids)) < len(ids):
+        return False
+    open_ones = intents.open_objects(tx, outlet.account)
+    values = confirmed.of_several(tx, outlet.account, {record.first.about for record in records})
+    return all(
+        record.touches.isdisjoint(open_ones) and _left(outlet, record, values) == left
+        for record, left, _ in drafted.parts
+    )
 
 
 def _replan(tx: Transaction, outlet: Outlet, record: Folded, replan: Replan) -> None:

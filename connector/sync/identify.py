@@ -251,7 +251,4 @@ def _follow_objects(tx: Transaction, loser: int, winner: int, why: str) -> None:
 
 def waits_for_contact(tx: Transaction, person_id: int, account: str) -> bool:
     """Whether a contact is being made for the person, so that none has to be planned again."""
-    name = contact_object(person_id, account)
-    if intents.has_open_write(tx, account, name):
-        return True
-    return any(row.object == name and row.target is None for row in intents.unsent_on(tx, account, [name]))
+    return intents.is_on_its_way(tx, account, contact_object(person_id, account))

@@ -134,7 +134,7 @@ def activity(tx: Transaction, matter: Matter, target: Target, context: Context, 
 
 def was_planned(tx: Transaction, matter: Matter, object_name: str) -> bool:
     """Whether an earlier version of the answer made this object, or is about to."""
-    return any(
+    return matter.version.number > 1 and any(
         row.object == object_name and row.target is None and row.state not in _FAILED
         for row in outbox.for_response(tx, matter.version.response_id)
     )

@@ -24,8 +24,8 @@ from connector.sync.lane import LaneHold
 from connector.sync.outlet import Notify
 
 LANE: Final = inbox.LANE
-BATCH, BACKFILL_BATCH = 10, 50
-"""Deliveries of one transaction; of an import or a first poll more, since nobody waits for one of them."""
+BATCH, LARGEST = 10, 50
+"""Deliveries of one transaction: at first, and at most, while many are waiting."""
 TURN: Final = 1.0
 NOT_AN_ANSWER: Final = "a test or a preview, not an answer"
 NO_SURVEY: Final = "no survey in the configuration reads this form"
@@ -123,9 +123,9 @@ class UnderstandLane:
         started = clock.monotonic()
         while clock.monotonic() - started < TURN:
             with self.db.read() as tx:
-                batch = inbox.due(tx, most)
-            if batch and batch[0].priority == inbox.LIVE:
-                batch = batch[:BATCH]
+                batch = due = inbox.due(tx, most)
+            if batch and batch[0].priority == inbox.LIVE:  # whoever answers now does not wait for what is filled in
+                batch = [delivery for delivery in batch if delivery.priority == inbox.LIVE]
             # Reading a comment takes milliseconds: it must not hold the one write lock of a SQLite store meanwhile.
             found = [(delivery, interpret(delivery, reading)) for delivery in batch]
             with self.db.write() as tx:
@@ -133,9 +133,9 @@ class UnderstandLane:
                 settled = [_settle(tx, delivery, what, reading, self.notify) for delivery, what in found]
             for understood in settled:
                 self.on_understood(understood)
-            if len(batch) < min(most, BATCH):
+            if not batch or (len(batch) == len(due) < most):
                 return None
-            most = BACKFILL_BATCH if batch[-1].priority == inbox.BACKFILL else BATCH
+            most = min(LARGEST, 2 * len(batch)) if len(batch) == most else max(BATCH, most // 2)
         return clock.now()
 
 

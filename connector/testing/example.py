@@ -12,7 +12,7 @@ _HUBSPOT = """\
     portal: "4711"
     token: "${HUBSPOT_TOKEN}"
     mapping: mappings/crm/hubspot.yaml
-    linger: 20s
+    linger: 1m
     quota: {share: 50%}
 """
 _REPLACED = {

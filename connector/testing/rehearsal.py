@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from connector.clock import Clock
@@ -28,6 +29,19 @@ from connector.wiring.opening import load_config, open_store
 from connector.wiring.status import Status, read_status
 
 START_SECONDS = 60.0
+
+
+class Vendors(Protocol):
+    """Who plays the vendors, in this process or another; `crm` is the one in use."""
+
+    @property
+    def crm(self) -> str:
+        """`salesforce` or `hubspot`."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """What leads the example configuration to them."""
+        ...
 
 
 class Rehearsal:
@@ -47,7 +61,7 @@ class Rehearsal:
         self,
         folder: Path,
         example: Path,
-        simulators: Simulators,
+        simulators: Vendors,
         clock: Clock,
         *,
         port: int = 0,
@@ -64,7 +78,7 @@ class Rehearsal:
         shutil.copytree(example / "mappings", folder / "mappings", dirs_exist_ok=True)
         shipped = (example / "config.example.yaml").read_text()
         chosen = for_crm(shipped, simulators.crm)
-        if simulators.other_desk is not None:
+        if isinstance(simulators, Simulators) and simulators.other_desk is not None:
             chosen = for_helpdesk(chosen, simulators.desk.kind, simulators.desk.connection)
         self.config.write_text(rewrite(chosen))
         self.environ = {
@@ -81,6 +95,12 @@ class Rehearsal:
     def url(self) -> str:
         """Where the daemon listens."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process."""
+        assert self._process is not None, "the daemon does not run"
+        return self._process.pid
 
     @property
     def db(self) -> Database:

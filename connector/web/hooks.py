@@ -35,6 +35,9 @@ from connector.sync.collect import Full, Intake, accept
 MAX_BODY = 2 * 2**20
 """Bytes of the largest body taken; Typeform's deliveries stay below a tenth of it."""
 
+SMALL_BODY = 32 * 2**10
+"""Bytes that are verified and parsed sooner than handed to a thread; nearly every delivery is smaller."""
+
 _READ_SECONDS = 20
 _COMMIT_SECONDS = 25  # shorter than the 30 s after which Typeform gives a delivery up and repeats it
 
@@ -80,20 +83,21 @@ class Receiver:
     def router(self) -> APIRouter:
         """The routes below `/hooks/`."""
         router = APIRouter()
-        router.add_api_route("/hooks/{connection:path}", self.receive, methods=["POST"])
-        router.add_api_route("/hooks/{connection:path}", self.greet, methods=["GET", "HEAD"])
+        # Plain routes: there is nothing for FastAPI to read or check of these requests, and it takes its time.
+        router.add_route("/hooks/{connection:path}", self.receive, methods=["POST"])
+        router.add_route("/hooks/{connection:path}", self.greet, methods=["GET", "HEAD"])
         return router
 
-    async def greet(self, connection: str) -> Response:
+    async def greet(self, request: Request) -> Response:
         """Tell a vendor's validation call, or a curious person, whether the hook is there."""
-        doors = self._doors()
+        doors, connection = self._doors(), str(request.path_params["connection"])
         name = None if doors is None else doors.find(connection)
         return self._closed(DeliveryOutcome.UNKNOWN) if name is None else JSONResponse({"hook": name})
 
-    async def receive(self, connection: str, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
         """One delivery from a survey tool or a helpdesk."""
         began = self._clock.monotonic()
-        doors = self._doors()
+        doors, connection = self._doors(), str(request.path_params["connection"])
         if doors is None:
             return self._closed(DeliveryOutcome.STARTING)
         name = doors.find(connection)
@@ -114,19 +118,19 @@ class Receiver:
         hook = self._hook(request, body)
         door: object = source
         if isinstance(door, Hinted) and door.is_hint:
-            answer = await self._keep(connection, lambda: self._look(doors, connection, door, hook))
+            answer = await self._keep(connection, hook, lambda: self._look(doors, connection, door, hook))
         elif source is not None:
-            answer = await self._keep(connection, lambda: self._deliver(connection, source, hook))
+            answer = await self._keep(connection, hook, lambda: self._deliver(connection, source, hook))
         else:
             assert tickets is not None
-            answer = await self._keep(connection, lambda: self._hint(tickets, hook))
+            answer = await self._keep(connection, hook, lambda: self._hint(tickets, hook))
         self._metrics.time("hook_seconds", self._clock.monotonic() - began, source=connection)
         return answer
 
-    async def _keep(self, connection: str, store: Callable[[], Future[None]]) -> Response:
-        """Answer 200 once what `store` submits is committed. It verifies and parses, so it runs off the event loop."""
+    async def _keep(self, connection: str, hook: Hook, store: Callable[[], Future[None]]) -> Response:
+        """Answer 200 once what `store` submits is committed. It verifies and parses: large bodies in a thread."""
         try:
-            committed = await run_in_threadpool(store)
+            committed = store() if len(hook.body) <= SMALL_BODY else await run_in_threadpool(store)
             # The commit is shared with other requests: a client that hangs up must not cancel it for them.
             await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(committed)), _COMMIT_SECONDS)
         except Forged:

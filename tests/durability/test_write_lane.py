@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,6 +61,22 @@ def test_company_shares_a_request_and_the_first_waits_for_it(bench: Bench) -> No
     bench.run()
     assert len(bench.twin.requests) == 1
     assert all(bench.twin.things[f"contact-{number}"].fields == {"score": number} for number in range(4))
+
+
+def test_a_batch_is_full_whatever_few_are_looked_at_first(bench: Bench) -> None:
+    bench.promises = bench.twin.promises = {
+        **PROMISES,
+        WriteKind.TASK: replace(PROMISES[WriteKind.TASK], batch=50),
+    }
+    tasks = [intent(f"t{number}", kind=WriteKind.TASK, object=f"t{number}") for number in range(60)]
+    # Nothing but the most urgent is looked at, and all of it waits for one object: the others go all the same.
+    notes = [intent(f"n{number}", kind=WriteKind.NOTE, object=f"n{number}", target=TICKET) for number in range(20)]
+    bench.adopt(TICKET, "contact-9")
+    bench.plan(*(replace(one, priority=Priority.NORMAL) for one in tasks), *notes)
+    bench.run()
+    sizes = [len(json.loads(request.body)) for _, kind, request in bench.twin.requests if kind is WriteKind.TASK]
+    assert sorted(sizes) == [10, 50]
+    assert {bench.state(one.key) for one in [*tasks, *notes]} == {S.CONFIRMED}
 
 
 def test_one_bad_record_does_not_fail_the_batch_that_hides_it(bench: Bench) -> None:

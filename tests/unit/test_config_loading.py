@@ -49,7 +49,7 @@ def test_the_example_is_understood(folder: Path) -> None:
     config = found.config
     assert config.store == f"sqlite:///{folder}/connector.db"
     assert (config.listen.host, config.listen.port) == ("127.0.0.1", 8080)
-    assert config.connections["salesforce"].linger == timedelta(seconds=10)
+    assert config.connections["salesforce"].linger == timedelta(minutes=1)
     assert config.connections["zendesk"].quota.share == 0.5
     assert config.connections["zendesk"].ceiling["new_tickets"].count == 300
     assert config.thresholds[1].where == {"service": "brakes"}

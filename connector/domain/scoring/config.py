@@ -137,6 +137,7 @@ def exact(number: float) -> Fraction:
     return Fraction(repr(float(number)))
 
 
+@lru_cache(maxsize=16)
 def digest(config: ScoringConfig) -> str:
     """64 hex digits that change when, and only when, a setting that can change a score changes.
 

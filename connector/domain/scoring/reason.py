@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 from connector.domain.model.score import Contribution, Score
 from connector.domain.scoring.config import ComponentKind, ScoringConfig, exact
@@ -15,6 +16,8 @@ _CLEAR_PULL = Fraction(1, 2)
 """Points a component must move the score by to be named."""
 
 
+# Rules, texts and the CRM's field each want it of the same score.
+@lru_cache(maxsize=64)
 def reason(result: Score, config: ScoringConfig) -> str:
     """One sentence, at most 255 characters, of figures and component names only: no personal data.
 
@@ -24,7 +27,8 @@ def reason(result: Score, config: ScoringConfig) -> str:
         return _cut(f"no score yet: only {round(100 * result.coverage)} % of what it rests on is known")
     kinds = {component.name: component.kind for component in config.components}
     parts = [part for part in result.contributions if part.value is not None]
-    pulls = {part.component: _pull(part, result.hundredths, parts) for part in parts}
+    weight = sum((exact(part.weight) for part in parts), Fraction(0))
+    pulls = {part.component: _pull(part, result.hundredths, weight) for part in parts}
     lowest = min(parts, key=lambda part: (pulls[part.component], part.component))
     highest = max(parts, key=lambda part: (pulls[part.component], part.component))
     clauses = []
@@ -38,9 +42,8 @@ def reason(result: Score, config: ScoringConfig) -> str:
     return _cut(f"{_points(result.hundredths)}{_trend(result.trend)}: {'; '.join(clauses)}")
 
 
-def _pull(part: Contribution, hundredths: int, parts: list[Contribution]) -> Fraction:
-    """Points by which a component moves the score away from where the others put it."""
-    weight = sum((exact(other.weight) for other in parts), Fraction(0))
+def _pull(part: Contribution, hundredths: int, weight: Fraction) -> Fraction:
+    """Points by which a component moves the score away from where the others put it; all together have `weight`."""
     return Fraction((part.value or 0) - hundredths, 100) * exact(part.weight) / weight
 
 

@@ -35,6 +35,9 @@ class _Evaluation:
         return _round_half_up(100 * sum(self.parts.values(), Fraction(0))) if self.parts else None
 
 
+_NOTHING = _Evaluation(figures={}, coverage=Fraction(0), parts={})
+
+
 def score(facts: Iterable[Fact], as_of: datetime, config: ScoringConfig) -> Score:
     """Compute one person's score at `as_of`, which is aware.
 
@@ -81,6 +84,8 @@ def _evaluate(ordered: Sequence[Fact], as_of: datetime, config: ScoringConfig) -
         found = figure(groups.get(component.name, ()), as_of, component, config.shrink)
         if found is not None:
             figures[component.name] = found
+    if not figures:
+        return _NOTHING
     whole = sum((exact(component.weight) for component in config.components), Fraction(0))
     present = sum(
         (exact(component.weight) for component in config.components if component.name in figures), Fraction(0)
