@@ -3,7 +3,7 @@
 SQLAlchemy asks of a statement, each time it is run, whether it was compiled before, which of its values are which, and
 what its rows will look like: a tenth of a millisecond, several times what SQLite needs to run it. A `Prepared` keeps
 the answers. Types are SQLAlchemy's still, so a value goes in and comes out as it would otherwise; what SQLAlchemy would
-have to work out while running it (a default computed in Python) is refused. See docs/decisions/008.
+have to work out while running it (a default computed in Python) is refused. See docs/decisions/010.
 """
 
 from __future__ import annotations
