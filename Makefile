@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test quick check format docs import-100k bench-matching clean
+.PHONY: demo test quick check format docs import-100k bench-matching bench-stores clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -37,6 +37,9 @@ import-100k: $(STAMP)
 
 bench-matching: $(STAMP)
 	$(BIN)/python -m benchmarks.matching $(if $(CONTACTS),--contacts $(CONTACTS)) $(if $(FOLDER),--folder $(FOLDER))
+
+bench-stores: $(STAMP)
+	$(BIN)/python -m benchmarks.stores
 
 clean:
 	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
