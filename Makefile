@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: contract crash-sweep demo test quick check format docs import-100k bench-matching bench-calls chaos chaos-bugs bench-pipeline bench-lanes clean
+.PHONY: contract crash-sweep demo test quick check format docs import-100k bench-matching bench-calls chaos chaos-bugs bench-pipeline bench-lanes bench-stores clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -59,6 +59,9 @@ bench-pipeline: $(STAMP)
 
 bench-lanes: $(STAMP)
 	$(BIN)/python -m benchmarks.lanes $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(CRM),--crm $(CRM)) $(if $(PROFILE),--profile $(PROFILE))
+
+bench-stores: $(STAMP)
+	$(BIN)/python -m benchmarks.stores
 
 clean:
 	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

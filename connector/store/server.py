@@ -8,8 +8,8 @@ that a delivery at the door, the renewal of a lease or a token never waits for a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -109,7 +109,7 @@ def identity(connection: Connection) -> str:
 def begin(connection: Connection, lock: Lock | None) -> datetime:
     """Begin a transaction's work: take its lock, and return what time the server has then."""
     now: datetime = connection.execute(_OPENINGS[lock]).one()[-1]
-    return now
+    return now.astimezone(UTC)  # it is told in the zone of the server
 
 
 def take_time(connection: Connection) -> None:
@@ -123,9 +123,9 @@ def keep_out(connection: Connection) -> None:
     connection.execute(_KEEP_OUT)
 
 
-def notify(connection: Connection, words: str) -> None:
-    """Tell every listening process, when this transaction commits."""
-    connection.execute(_NOTIFY, {"channel": CHANNEL, "words": words})
+def notify(connection: Connection, token: str, lanes: Sequence[str]) -> None:
+    """Tell every listening process that these lanes are woken, when this transaction commits; `token`: by whom."""
+    connection.execute(_NOTIFY, {"channel": CHANNEL, "words": "\n".join((token, *lanes))})
 
 
 def listener(connection: Connection) -> Callable[[float], Iterator[tuple[str, list[str]]]]:
@@ -138,7 +138,7 @@ def listener(connection: Connection) -> Callable[[float], Iterator[tuple[str, li
 
     def hear(seconds: float) -> Iterator[tuple[str, list[str]]]:
         for told in session.notifies(timeout=seconds):
-            token, *names = told.payload.split(" ")
+            token, *names = told.payload.split("\n")
             yield token, names
         if session.closed:
             connection.exec_driver_sql("SELECT 1")

@@ -17,6 +17,8 @@ from connector.store import server
 from connector.store.keyring import KeyRing
 from connector.store.prepared import Found, Prepared
 
+_TOLD_AT_ONCE = 50  # a notification is at most 8,000 bytes
+
 Values = Mapping[str, Any]
 Rows: TypeAlias = CursorResult[*tuple[Any, ...]]
 
@@ -67,8 +69,11 @@ class Transaction:
 
     def announce(self, lanes: Iterable[str], token: str) -> None:
         """Tell the processes that listen which lanes are woken, when this commits; `token` says who tells it."""
-        if self.is_server:
-            server.notify(self._connection, " ".join((token, *lanes)))
+        if not self.is_server:
+            return
+        names = list(lanes)
+        for start in range(0, len(names), _TOLD_AT_ONCE):
+            server.notify(self._connection, token, names[start : start + _TOLD_AT_ONCE])
 
     @property
     def is_server(self) -> bool:

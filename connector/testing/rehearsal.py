@@ -111,6 +111,11 @@ class Rehearsal:
 
     def start(self, arguments: Sequence[str] = ()) -> None:
         """Start the daemon and wait until it is ready. Raises ConnectorError when it ends or is not ready in time."""
+        self.launch(arguments)
+        self.wait_until_ready()
+
+    def launch(self, arguments: Sequence[str] = ()) -> None:
+        """Start the daemon and do not wait for it."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  our own command line
                 [sys.executable, "-m", "connector", "run", "--config", str(self.config), *arguments],
@@ -119,6 +124,10 @@ class Rehearsal:
                 stdout=log,
                 stderr=log,
             )
+
+    def wait_until_ready(self) -> None:
+        """Wait until the daemon that was launched is ready. Raises ConnectorError when it ends or is not in time."""
+        assert self._process is not None, "the daemon does not run"
         deadline = self._clock.monotonic() + START_SECONDS
         while self._get("/readyz") != 200:
             if self._process.poll() is not None:

@@ -24,7 +24,7 @@ from tests.acceptance.test_kill import ANGRY, KIND_WORDS, wait_for_mirrors
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = 12
+ROUNDS = 8
 TIMEOUT = "8"
 PAUSE = 6.0  # longer than the lease of a lane that calls nobody
 
@@ -55,7 +55,9 @@ def _three(folder: Path, key: str, began: datetime, clock: SystemClock) -> list[
         for each in daemons:
             stack.callback(each.stop, kill=True)
             stack.callback(each.close)
-            each.start()
+            each.launch()
+        for each in daemons:
+            each.wait_until_ready()
         wait_for_mirrors(stage)
         bodies = list(_answers(stage, began))
         for number, body in enumerate(bodies):

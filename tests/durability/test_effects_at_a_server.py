@@ -37,6 +37,6 @@ def at_a_server() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize(("number", "name"), enumerate(EFFECTS))
+@pytest.mark.parametrize(("number", "name"), [*enumerate(EFFECTS)])
 def test_exactly_one(tmp_path: Path, number: int, name: str) -> None:
     exactly_one(tmp_path, EFFECTS[name], TRIALS[number % len(TRIALS)], Wherever())

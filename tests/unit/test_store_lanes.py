@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from connector.store import lanes
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
 from connector.store.lanes import Hold
-from tests.stores import store_url
+from tests.stores import empty_database, store_url
 
 pytestmark = [pytest.mark.slow, pytest.mark.both_stores]  # `make quick` leaves it to `make test`
 
@@ -160,9 +161,9 @@ class LaneMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.ends = ExitStack()
         self.clock = VirtualClock(START)
-        self.db = Database(f"sqlite:///{self.folder.name}/store.db", KeyRing([KEY]), self.clock).create()
+        self.db = Database(self.place(), KeyRing([KEY]), self.clock).create()
         self.holds: dict[str, Hold] = {}
         self.work = 0  # announced and not yet seen by a drain that finished
         self.seen: dict[str, int] = {}
@@ -171,9 +172,12 @@ class LaneMachine(RuleBasedStateMachine):
         self.lease_until = START
         self.epoch = 0
 
+    def place(self) -> str:
+        return f"sqlite:///{self.ends.enter_context(tempfile.TemporaryDirectory())}/store.db"
+
     def teardown(self) -> None:
         self.db.close()
-        self.folder.cleanup()
+        self.ends.close()
 
     @rule()
     def wake_now(self) -> None:
@@ -254,3 +258,14 @@ TestLaneMachine = LaneMachine.TestCase
 TestLaneMachine.settings = settings(
     max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+class LaneMachineAtAServer(LaneMachine):
+    """The same at a PostgreSQL."""
+
+    def place(self) -> str:
+        return self.ends.enter_context(empty_database())
+
+
+TestLaneMachineAtAServer = LaneMachineAtAServer.TestCase
+TestLaneMachineAtAServer.settings = settings(TestLaneMachine.settings, max_examples=5)

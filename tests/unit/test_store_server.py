@@ -207,8 +207,11 @@ def test_a_machine_with_a_wrong_clock_neither_takes_a_lane_that_is_leased_nor_wa
 
 
 def test_what_the_clock_gave_is_never_after_what_a_later_transaction_reads(db: Database) -> None:
+    name = sql.Identifier(stores.database_of(db.url))
+    server().run(sql.SQL("ALTER DATABASE {} SET timezone = 'Asia/Tokyo'").format(name))
     live = again(db, ServerClock(Skewed(timedelta(minutes=7))))
     live.probe()
+    assert live.clock.now().tzinfo is UTC
     for _ in range(50):
         before = live.clock.now()
         with live.read() as tx:
