@@ -320,9 +320,9 @@ _EDITED = replace(
     delete=None,
     retracts=False,
 )
-CHANGED = frozenset({"C3", "C4", "C7", "C14", "C18", "P"})
+CHANGED = frozenset({"C4", "C14", "C18"})
 """What is asked of a further change of what another case made."""
-MARKED = CHANGED | {"C2", "C8", "C16", "C17"}
+MARKED = CHANGED | {"C3", "C7", "C8", "C16", "C17", "P"}
 """What is asked of an account without our key, besides of one that has it."""
 SALESFORCE: Mapping[str, Effect] = {
     "contact": replace(_CONTACT, held=rows("Contact", "LastName", "Email"), expected=[dict(person().fields)]),
@@ -331,7 +331,7 @@ SALESFORCE: Mapping[str, Effect] = {
     "activity edited, keyed": replace(_EDITED, only=CHANGED),
     "task, keyed": replace(_TASK, expected=[TASK_HELD]),
     "activity, marker": replace(_ACTIVITY, vendor=org_without_key, promise=org_names.MARKED, only=MARKED),
-    "activity edited, marker": replace(_EDITED, vendor=org_without_key, promise=org_names.MARKED, only=MARKED),
+    "activity edited, marker": replace(_EDITED, vendor=org_without_key, promise=org_names.MARKED, only=CHANGED),
     "task, marker": replace(_TASK, vendor=org_without_key, promise=org_names.MARKED, only=MARKED, expected=[TASK_HELD]),
 }
 
@@ -524,7 +524,7 @@ ZENDESK: Mapping[str, Effect] = {
         wanted=[note(number) for number in range(3)],
         expected=[{"notes": [f"note {number}"]} for number in range(3)],
         is_job=True,
-        only=CHANGED | {"C6", "C16"},
+        only=CHANGED | {"C3", "C6", "C7", "C16", "P"},
         many=None,
         delete=None,
     ),
@@ -564,6 +564,7 @@ def workspace(clock: VirtualClock, *, may_read: bool = True) -> Stand:
         hide=hide,
         connect=connect,
         account=vendor,
+        lag=5 * SECOND,
         revoke=partial(token_works, False),
         readmit=partial(token_works, True),
         secrets=(slack.TOKEN,),

@@ -285,6 +285,6 @@ HUBSPOT: Mapping[str, Effect] = {
     "activity edited, keyed": replace(_EDITED, only=CHANGED),
     "task, keyed": _TASK,
     "activity, marker": replace(_NOTE, vendor=hub_without_key, promise=names.MARKED, only=MARKED),
-    "activity edited, marker": replace(_EDITED, vendor=hub_without_key, promise=names.MARKED, only=MARKED),
+    "activity edited, marker": replace(_EDITED, vendor=hub_without_key, promise=names.MARKED, only=CHANGED),
     "task, marker": replace(_TASK, vendor=hub_without_key, promise=names.MARKED, only=MARKED),
 }
