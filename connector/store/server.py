@@ -3,7 +3,7 @@
 The rule of the store is one writer at a time: what a lane read in a writing transaction is still true when it commits.
 A file has that by itself. Here every writing transaction first takes one advisory lock, which the server hands over in
 the order of asking. Transactions that guard themselves, statement by statement, run beside it (`BESIDE`, shared), so
-that a delivery at the door, the renewal of a lease or a token never waits for a decision. See decision 008.
+that a delivery at the door, the renewal of a lease or a token never waits for a decision. See decision 009.
 """
 
 from __future__ import annotations

@@ -76,7 +76,8 @@ class Effect:
     The rest answers one criterion each and is left out where the vendor or the kind has no such thing: `many` (C2, C12,
     C13, C17), `blank` (C9), `dated` (C10), `merged` and `delete` (C8), `present` (what a person typed in before us and
     is to be found), `erase` (C16: whom to erase once it is written), `retracts` (undoing a run changes the record, so
-    that it says why it counts for nothing).
+    that it says why it counts for nothing). `only` are the criteria it is asked at all, where another case of its kind
+    is asked the rest; empty: every one.
     """
 
     kind: WriteKind
@@ -99,6 +100,7 @@ class Effect:
     present: Callable[[World], None] | None = None
     erase: Callable[[World], Subject] | None = None
     retracts: bool = False
+    only: frozenset[str] = frozenset()
 
 
 def intent(account: str, kind: WriteKind, key: str, name: str, fields: Mapping[str, Json], **more: Any) -> Intent:

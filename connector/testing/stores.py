@@ -57,7 +57,8 @@ class Files:
         """The store as a new process opens it; an empty one the first time."""
         if not (folder / NAME).exists():
             shutil.copy(template(), folder / NAME)
-        return Database(f"sqlite:///{folder / NAME}", ring(), clock)
+        # Whatever dies in a test, the machine goes on: nothing has to reach the disk.
+        return Database(f"sqlite:///{folder / NAME}", ring(), clock, durable=False)
 
     def keep(self, folder: Path, name: str) -> None:
         """Keep a copy under a name; no process has it open."""

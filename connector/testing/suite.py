@@ -120,7 +120,7 @@ class Suite:
             return
         every = {question.criterion for _, question in _questions(cls)}
         for name, question in list(_questions(cls)):
-            if not any(question.applies(case) for case in cls.cases.values()):
+            if not any(_applies(question, case) for case in cls.cases.values()):
                 setattr(cls, name, None)
         cells = list(cells_of(cls))
         for key, why in cls.waived.items():
@@ -144,7 +144,7 @@ class Suite:
             return
         params = []
         for name, case in self.cases.items():
-            if not question.applies(case):
+            if not _applies(question, case):
                 continue
             why = _waiver(type(self), question.criterion, name)
             marks = [pytest.mark.xfail(reason=why, strict=True)] if why else []
@@ -169,9 +169,14 @@ def cells_of(suite: type[Suite]) -> Iterator[Cell]:
             tests = sum(
                 1 if question.variants is None else len(question.variants(case))
                 for question in questions
-                if question.applies(case)
+                if _applies(question, case)
             )
             yield Cell(criterion=criterion, case=name, tests=tests, waived=_waiver(suite, criterion, name))
+
+
+def _applies(question: Question, case: Case) -> bool:
+    only: frozenset[str] = getattr(case, "only", frozenset())
+    return question.applies(case) and (not only or question.criterion in only)
 
 
 def _missing(suite: type[Suite], criteria: set[str], cells: list[Cell]) -> set[str]:

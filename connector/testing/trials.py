@@ -77,10 +77,11 @@ def committed_late(world: World, effect: Effect) -> None:
 
 
 def asked_before_visible(world: World, effect: Effect) -> None:
-    """Look-ups lag: by as much as the promise admits, after a late commit; else by nearly all of the settle time."""
+    """Look-ups lag as long as vendor or promise say, after a late commit; else for nearly all of the settle time."""
     promise = promise_of(world, effect)
-    if promise.lookup_lag:
-        world.stand.hide(promise.lookup_lag)
+    lag = max(promise.lookup_lag, world.stand.lag)
+    if lag:
+        world.stand.hide(lag)
         committed_late(world, effect)
     else:
         world.stand.hide(promise.settle - 2 * SECOND)

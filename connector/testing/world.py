@@ -53,16 +53,17 @@ class Stand:
     """A vendor on loopback: what a simulator of `connector.simulator.parts` must let the suites do with it.
 
     `account` is the simulator itself, for what people do there. `connect` makes the adapter a process of ours would
-    make, `hide` makes its look-ups lag. `revoke` makes every credential it issued useless. With `token_calls`, as
-    faults match them, the adapter fetches another by itself; without, nothing works until somebody calls `readmit`.
-    `too_fast` makes the vendor refuse calls, in its own way, for so many seconds that it names. `secrets` are what must
-    never be seen in a log line or an error.
+    make, `hide` makes its look-ups lag; `lag` is how long the vendor says that they may. `revoke` makes every
+    credential it issued useless. With `token_calls`, as faults match them, the adapter fetches another by itself;
+    without, nothing works until somebody calls `readmit`. `too_fast` makes the vendor refuse calls, in its own way, for
+    so many seconds that it names. `secrets` are what must never be seen in a log line or an error.
     """
 
     site: Site
     account: object
     connect: Callable[[Kit], Any]
     hide: Callable[[timedelta], None] = _ignore
+    lag: timedelta = timedelta(0)
     revoke: Callable[[], None] | None = None
     readmit: Callable[[], None] | None = None
     token_calls: str = ""

@@ -320,15 +320,19 @@ _EDITED = replace(
     delete=None,
     retracts=False,
 )
+CHANGED = frozenset({"C4", "C14", "C18"})
+"""What is asked of a further change of what another case made."""
+MARKED = CHANGED | {"C3", "C7", "C8", "C16", "C17", "P"}
+"""What is asked of an account without our key, besides of one that has it."""
 SALESFORCE: Mapping[str, Effect] = {
     "contact": replace(_CONTACT, held=rows("Contact", "LastName", "Email"), expected=[dict(person().fields)]),
     "contact_fields": _SCORE,
     "activity, keyed": _ACTIVITY,
-    "activity edited, keyed": _EDITED,
+    "activity edited, keyed": replace(_EDITED, only=CHANGED),
     "task, keyed": replace(_TASK, expected=[TASK_HELD]),
-    "activity, marker": replace(_ACTIVITY, vendor=org_without_key, promise=org_names.MARKED),
-    "activity edited, marker": replace(_EDITED, vendor=org_without_key, promise=org_names.MARKED),
-    "task, marker": replace(_TASK, vendor=org_without_key, promise=org_names.MARKED, expected=[TASK_HELD]),
+    "activity, marker": replace(_ACTIVITY, vendor=org_without_key, promise=org_names.MARKED, only=MARKED),
+    "activity edited, marker": replace(_EDITED, vendor=org_without_key, promise=org_names.MARKED, only=CHANGED),
+    "task, marker": replace(_TASK, vendor=org_without_key, promise=org_names.MARKED, only=MARKED, expected=[TASK_HELD]),
 }
 
 
@@ -520,6 +524,7 @@ ZENDESK: Mapping[str, Effect] = {
         wanted=[note(number) for number in range(3)],
         expected=[{"notes": [f"note {number}"]} for number in range(3)],
         is_job=True,
+        only=CHANGED | {"C3", "C6", "C7", "C16", "P"},
         many=None,
         delete=None,
     ),
@@ -559,6 +564,7 @@ def workspace(clock: VirtualClock, *, may_read: bool = True) -> Stand:
         hide=hide,
         connect=connect,
         account=vendor,
+        lag=5 * SECOND,
         revoke=partial(token_works, False),
         readmit=partial(token_works, True),
         secrets=(slack.TOKEN,),
@@ -613,6 +619,7 @@ SLACK: Mapping[str, Effect] = {
     "alert edited": replace(
         _ALERT,
         seed=posted,
+        only=CHANGED,
         many=None,
         wanted=[edited_alert()],
         expected=[{"text": "Ada is happy again"}],

@@ -29,7 +29,7 @@ from connector.testing.effect import (
 )
 from connector.testing.world import CALL_SECONDS, START, Stand, World
 from connector.transport.kit import Kit
-from tests.durability.effects import EMAIL, as_is, subject_of, with_fields
+from tests.durability.effects import CHANGED, EMAIL, MARKED, as_is, subject_of, with_fields
 
 HUB_CONTACT = "person/7/contact@hubspot:4711"
 HUB_NOTE = "response/typeform/r1/activity@hubspot:4711"
@@ -282,9 +282,9 @@ HUBSPOT: Mapping[str, Effect] = {
     ),
     "contact_fields": _SCORE,
     "activity, keyed": _NOTE,
-    "activity edited, keyed": _EDITED,
+    "activity edited, keyed": replace(_EDITED, only=CHANGED),
     "task, keyed": _TASK,
-    "activity, marker": replace(_NOTE, vendor=hub_without_key, promise=names.MARKED),
-    "activity edited, marker": replace(_EDITED, vendor=hub_without_key, promise=names.MARKED),
-    "task, marker": replace(_TASK, vendor=hub_without_key, promise=names.MARKED),
+    "activity, marker": replace(_NOTE, vendor=hub_without_key, promise=names.MARKED, only=MARKED),
+    "activity edited, marker": replace(_EDITED, vendor=hub_without_key, promise=names.MARKED, only=CHANGED),
+    "task, marker": replace(_TASK, vendor=hub_without_key, promise=names.MARKED, only=MARKED),
 }

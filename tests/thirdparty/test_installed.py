@@ -69,9 +69,11 @@ def check(site: Path | None, config: Path) -> subprocess.CompletedProcess[str]:
     return connector(site, "check", "--config", str(config), **SECRETS)
 
 
-def test_the_configuration_may_name_it(site: Path, config: Path) -> None:
+def test_the_configuration_may_name_it_and_the_schema_knows_it(site: Path, config: Path) -> None:
     done = check(site, config)
     assert done.returncode == 0, done.stdout + done.stderr
+    schema = connector(site, "config", "schema")
+    assert "`acme` of acme.desk.example." in schema.stdout, schema.stderr
 
 
 @pytest.mark.parametrize(

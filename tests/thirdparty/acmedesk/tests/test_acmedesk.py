@@ -52,6 +52,7 @@ def desk(clock: VirtualClock) -> Stand:
         account=vendor,
         connect=connect,
         hide=hide,
+        lag=timedelta(seconds=20),
         revoke=partial(token_works, False),
         readmit=partial(token_works, True),
         secrets=(acme.TOKEN,),
