@@ -253,7 +253,7 @@ class Stage:
             probe.watch()
             probe.is_armed = is_first and not scene.awake
             scene.before(life)
-            life.start()
+            life.start(makes_tables=not scene.awake)
             if scene.awake:
                 self.world.run_for(timedelta(seconds=1))
                 probe.is_armed = is_first
