@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test quick check format docs crash-sweep import-100k bench-matching clean
+.PHONY: demo test quick check format docs crash-sweep import-100k bench-matching chaos chaos-bugs clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -40,6 +40,14 @@ import-100k: $(STAMP)
 
 bench-matching: $(STAMP)
 	$(BIN)/python -m benchmarks.matching $(if $(CONTACTS),--contacts $(CONTACTS)) $(if $(FOLDER),--folder $(FOLDER))
+
+# SEED=7: that program alone, told in words. PROGRAMS=200 [SEED=7]: so many that count, from there on. Default: 1,000.
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos $(if $(SEED)$(PROGRAMS),$(if $(PROGRAMS),programs $(PROGRAMS) $(SEED),seed $(SEED)),programs 1000)
+
+# BUG="joins ignored": that one alone.
+chaos-bugs: $(STAMP)
+	$(BIN)/python -m tests.chaos bugs $(if $(BUG),"$(BUG)")
 
 clean:
 	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

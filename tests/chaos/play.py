@@ -210,13 +210,14 @@ class Play:
         simulators, crm = self.world.simulators, self.journal.crm
         for person in self.journal.people:
             first, _, last = person.name.partition(" ")
+            phone = f"+49301234000{person.number}"
             if person.contact is not None and crm == "salesforce":
-                fields = {"FirstName": first, "LastName": last, "Email": person.email, "Phone": "+493012340000"}
+                fields = {"FirstName": first, "LastName": last, "Email": person.email, "Phone": phone}
                 if person.serviced is not None:
                     fields["Last_Service__c"] = person.serviced
                 person.contact = simulators.salesforce.add_contact(**fields)
             elif person.contact is not None:
-                given = {"firstname": first, "lastname": last, "email": person.email, "phone": "+493012340000"}
+                given = {"firstname": first, "lastname": last, "email": person.email, "phone": phone}
                 if person.serviced is not None:
                     given["last_service"] = person.serviced
                 person.contact = simulators.hubspot.add_contact(**given)
@@ -283,6 +284,9 @@ class Play:
 
     def _skew(self, one: Happening) -> None:
         self.world.sites[one.site].skew = timedelta(seconds=one.number)
+
+    def _doom(self, one: Happening) -> None:
+        self.program.kills.insert(0, self.steps + one.number)
 
     def _outage(self, one: Happening) -> None:
         self.journal.deaths.append(self.world.clock.now())

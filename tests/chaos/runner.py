@@ -21,6 +21,7 @@ from tests.chaos.bugs import BUGS, seeded
 from tests.chaos.evidence import gather
 from tests.chaos.play import Play
 from tests.chaos.programs import Program, make
+from tests.chaos.reach import REACHES
 
 BREAKS = "nothing breaks"
 
@@ -156,9 +157,11 @@ def hunt(names: Sequence[str], *, most: int, workers: int) -> int:
     missed = 0
     print(f"{'bug':44} {'found by':28} programs")
     for name in names:
-        for number, result in enumerate(many(range(most), workers=workers, bug=name), 1):
+        reaches = REACHES.get(name, bool)
+        seeds = [seed for seed in range(most) if reaches(make(seed))]
+        for result in many(seeds, workers=workers, bug=name):
             if result.violations:
-                print(f"{name:44} {result.violations[0].check:28} {number:>4}", flush=True)
+                print(f"{name:44} {result.violations[0].check:28} {result.seed + 1:>4}", flush=True)
                 break
         else:
             missed += 1

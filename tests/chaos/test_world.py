@@ -14,6 +14,7 @@ from connector.testing.twin import Crash
 from tests.chaos.process import Process, Step
 from tests.chaos.world import Vendors, World, silence
 
+pytestmark = pytest.mark.slow
 HOUR = timedelta(hours=1)
 
 

@@ -1,0 +1,55 @@
+"""A slice of `make chaos`: programs that must be clean, bugs that must be found, and a seed that is a program."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.auditor import CHECKS
+from tests.chaos.bugs import BUGS
+from tests.chaos.runner import run
+
+pytestmark = pytest.mark.slow
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("seed", range(3000, 3010))
+def test_a_program_ends_without_a_violation(seed: int) -> None:
+    result = run(seed)
+    assert result.violations == [], f"replay it with: make chaos SEED={seed}"
+
+
+def test_a_seed_is_a_program() -> None:
+    one, again = run(3001), run(3001)
+    assert one.digest == again.digest
+    assert one.told == again.told
+
+
+@pytest.mark.parametrize(
+    ("bug", "check", "seeds"),
+    [
+        ("joins ignored", "unhappy is heard", range(3)),
+        ("forged deliveries accepted", "nothing invented", range(4)),
+        ("a create repeated blindly", "said once", range(12)),
+    ],
+)
+def test_a_seeded_bug_is_found(bug: str, check: str, seeds: range) -> None:
+    found = (violation.check for seed in seeds for violation in run(seed, bug).violations)
+    assert check in found
+
+
+def test_the_bugs_are_many_and_leave_nothing_behind() -> None:
+    assert len(BUGS) >= 20
+    assert run(3002).violations == []
+
+
+def test_the_auditor_knows_nothing_of_the_connector() -> None:
+    """What imports the code under audit would repeat its mistakes."""
+    for name in ("auditor", "evidence", "scores", "issued"):
+        for node in ast.walk(ast.parse((HERE / f"{name}.py").read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [one for one in names if one.split(".")[0] == "connector"], name
+    assert all(check.__doc__ for check in CHECKS.values())
