@@ -285,6 +285,9 @@ class Play:
     def _skew(self, one: Happening) -> None:
         self.world.sites[one.site].skew = timedelta(seconds=one.number)
 
+    def _doom(self, one: Happening) -> None:
+        self.program.kills.insert(0, self.steps + one.number)
+
     def _outage(self, one: Happening) -> None:
         self.journal.deaths.append(self.world.clock.now())
         self.world.end()

@@ -112,10 +112,12 @@ def make(seed: int) -> Program:
         (drawer.erase, 0.12),
         (drawer.merge, 0.1),
         (drawer.delete_contact, 0.06),
+        (drawer.doom, 0.3),
+        (drawer.lost_creates, 0.5),
     ):
         if dice.random() < chance:
             draw()
-    program.happenings.sort(key=lambda one: one.at)
+    program.happenings.sort(key=lambda one: (one.at, one.what != "doom"))
     return program
 
 
@@ -327,6 +329,24 @@ class _Drawer:
 
     def merge(self) -> None:
         self.happen(self.moment() + timedelta(minutes=5), "merge", number=self.dice.randrange(100))
+
+    def lost_creates(self) -> None:
+        """The answers of creates without a key are lost, those that must be asked about."""
+        dice, hook = self.dice, self.dice.choice([one for one in self.program.happenings if one.what == "hook"])
+        for site, match in (
+            (
+                self.journal.crm,
+                "POST */composite/sobjects" if self.journal.crm == "salesforce" else "POST *batch/create",
+            ),
+            ("zendesk", "PUT */update_many"),
+            ("slack", "POST */chat.postMessage"),
+        ):
+            self.happen(hook.at, "fault", site=site, fault=replace(self.drawn(site, match, dice.choice(LOST)), after=0))
+
+    def doom(self) -> None:
+        """The process dies over a delivery: before it is committed, or before anybody heard that it was."""
+        hooks = [one for one in self.program.happenings if one.what == "hook"]
+        self.happen(self.dice.choice(hooks).at, "doom", number=self.dice.choice((1, 1, 2)))
 
     def reload(self) -> None:
         self.happen(self.moment(), "reload", number=self.dice.randrange(4))

@@ -52,7 +52,7 @@ def _vanishes(program: Program) -> bool:
 
 
 REACHES: Mapping[str, Reaches] = {
-    "acknowledged before the commit": lambda program: bool(program.kills),
+    "acknowledged before the commit": _happens("doom"),
     "forged deliveries accepted": _happens("forged"),
     "the cursor says after": _polls,
     "keys from the connections name": _renames_what_is_polled,

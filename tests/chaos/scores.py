@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import combinations
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
@@ -43,7 +44,7 @@ def check(found: Evidence, person: Person, key: str, contact: Row) -> Iterator[s
     if row is None:
         yield f"contact {key} has a score as of {as_of}, of which the ledger knows nothing"
         return
-    # A CRM keeps the date to the second, and several answers may have been decided within it, one after the other.
+    # A CRM keeps the date to the second, and several answers may have been decided within it, in any order.
     rows = [one for one in found.tables["score"] if one["person_id"] == row["person_id"] and _is_at(one, as_of)] or [
         row
     ]
@@ -71,19 +72,17 @@ def _is_at(row: Row, as_of: datetime) -> bool:
 
 
 def _within(found: Evidence, person: Person, as_of: datetime) -> list[tuple[datetime, frozenset[int]]]:
-    """An instant, and the versions decided in its second that may have counted: none, the first, the first two …"""
+    """An instant, and versions decided in its second that may have counted: nobody says which of them came first."""
     keys = {answer.key for answer in found.journal.answers if answer.person is person}
     ids = {row["id"] for row in found.tables["response"] if row["key"] in keys}
     rows = [
-        row
+        int(row["id"])
         for row in found.tables["response_version"]
         if row["response_id"] in ids
         and row["decided_at"] is not None
         and as_of <= instant(row["decided_at"]) < as_of + SECOND
     ]
-    rows.sort(key=lambda row: (row["decided_at"], row["event_at"], row["id"]))
-    some = [frozenset(int(row["id"]) for row in rows[:number]) for number in range(len(rows) + 1)]
-    return [(as_of, each) for each in some]
+    return [(as_of, frozenset(some)) for size in range(len(rows) + 1) for some in combinations(rows, size)]
 
 
 def _ledger(found: Evidence, person: Person, as_of: datetime | None) -> Row | None:

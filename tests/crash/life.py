@@ -56,9 +56,9 @@ class Life:
         """The store as another process on the machine opens it."""
         return open_store(self.world.configuration().config, self.world.clock)
 
-    def start(self) -> None:
-        """Come up as the daemon does."""
-        if not self.world.store.exists():
+    def start(self, *, makes_tables: bool) -> None:
+        """Come up as the daemon does, which brings the tables to its version each time."""
+        if makes_tables:
             self.open_store().create().close()
         self.world.start()
 

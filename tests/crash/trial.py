@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import Counter
@@ -81,6 +82,7 @@ def warm_up(folder: Path, crm: str, play: Callable[[World], None]) -> None:
     folder.mkdir()
     with World(folder, vendors=Vendors(crm=crm)) as world:
         play(world)
+    _be_alone()
 
 
 class Stage:
@@ -100,6 +102,7 @@ class Stage:
         self.world.store.unlink()
         for site in self.world.sites.values():
             site.stop()
+        _be_alone()
         gc.collect()
         gc.freeze()
 
@@ -210,6 +213,7 @@ class Stage:
             second(spoken=False)
             for site in world.sites.values():
                 site.stop()
+            _be_alone()
 
     def _requests(self) -> int:
         return sum(len(site.requests) for site in self.world.sites.values())
@@ -253,7 +257,7 @@ class Stage:
             probe.watch()
             probe.is_armed = is_first and not scene.awake
             scene.before(life)
-            life.start()
+            life.start(makes_tables=not scene.awake)
             if scene.awake:
                 self.world.run_for(timedelta(seconds=1))
                 probe.is_armed = is_first
@@ -302,6 +306,17 @@ def _copy(source: Path, to: Path) -> None:
     _copy_store(source, to)
     for one in source.parent.glob(f"{source.name}.*"):
         shutil.copy(one, to.with_name(one.name.replace(source.name, to.name)))
+
+
+def _be_alone() -> None:
+    """Wait for every thread of the vendors: who forks while one holds a lock leaves it locked in the child for ever.
+
+    The idle threads of an event loop that is gone hold none.
+    """
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.name.startswith("AnyIO"):
+            thread.join(60)
+            assert not thread.is_alive(), f"{thread.name} does not end"
 
 
 def _bounded(act: Callable[[], None], *, seconds: int = PATIENCE) -> None:

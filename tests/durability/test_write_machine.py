@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from connector.domain.model.intent import Intent, IntentState, Item, Promise, Receipt, Request, WriteKind, refer
-from connector.store import intents
+from connector.store import intents, outbox
 from connector.store.intents import IntentRow
 from connector.store.schema import intent as intent_table
 from connector.store.transaction import Transaction
@@ -184,6 +184,29 @@ class WriteMachine(RuleBasedStateMachine):
 
         return bench.lane_with(settle, prepare)
 
+    @precondition(lambda self: self.wanted)
+    @rule(data=st.data())
+    def an_operator_retries(self, data: st.DataObject) -> None:
+        """Whatever it is, and whether that makes sense or not."""
+        key = data.draw(st.sampled_from(sorted(self.wanted)))
+        number = self.bench.row(key).id
+        with self.bench.db.write() as tx:
+            outbox.retry(tx, number)
+
+    @precondition(lambda self: self.number > 0)
+    @rule(data=st.data())
+    def call_a_ticket_off(self, data: st.DataObject) -> None:
+        """The answer was changed: what was not sent yet is not wanted any more."""
+        of = data.draw(st.integers(1, self.number))
+        with self.bench.db.write() as tx:
+            outbox.cancel(tx, f"recovery/{of}/ticket/1", "changed")
+
+    @rule()
+    def restart_in_the_other_mode(self) -> None:
+        """From live to observe, where nothing is sent, and back."""
+        self.bench.live = not self.bench.live
+        self.bench.restart()
+
     @rule()
     def copy_the_store(self) -> None:
         copy = self.bench.backup(f"copy-{len(self.copies)}.db")
@@ -223,6 +246,8 @@ class WriteMachine(RuleBasedStateMachine):
         try:
             if hasattr(self, "bench"):
                 self.bench.twin.faults.clear()
+                if not self.bench.live:
+                    self.restart_in_the_other_mode()
                 self.bench.run(until=timedelta(days=2))
                 self.bench.twin.catch_up()
                 self.check_end()

@@ -190,6 +190,28 @@ class LaneMachine(RuleBasedStateMachine):
         wake(self.db, at)
         self.timer = min(self.timer, at) if self.timer else at
 
+    @rule(seconds=st.none() | st.integers(1, 12))
+    def wake_and_undo(self, seconds: int | None) -> None:
+        """The transaction that announces work comes to nothing, and so does the announcement."""
+        with pytest.raises(ZeroDivisionError), self.db.write() as tx:
+            tx.wake("decide", None if seconds is None else self.clock.now() + timedelta(seconds=seconds))
+            raise ZeroDivisionError
+
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        """A process is gone without a word; its lease runs on, and its name may come back with another."""
+        del self.holds[data.draw(st.sampled_from(sorted(self.holds)))]
+
+    @rule(owner=st.sampled_from(["a", "b", "c"]))
+    def learn_that_an_owner_is_dead(self, owner: str) -> None:
+        """Its successor on the same machine ends its lease, though it may hold a lane by now that is not that one."""
+        with self.db.write() as tx:
+            lanes.abandon(tx, "decide", owner)
+        if self.holder == owner:
+            self.lease_until = self.clock.now()
+            self.work += 1
+
     @rule(seconds=st.integers(1, 7))
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(timedelta(seconds=seconds))
