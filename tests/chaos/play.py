@@ -10,6 +10,7 @@ import json
 import logging
 import random
 import re
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -186,7 +187,13 @@ class Play:
             self.journal.deaths.append(self.world.clock.now())
             raise Crash
         is_inside = getattr(process.db._inside, "active", False)
-        if pauses and self.steps >= pauses[0] and point != "commit" and not is_inside and self._may_pause(process):
+        if (
+            pauses
+            and self.steps >= pauses[0]
+            and point != "commit"
+            and not is_inside
+            and self._may_pause(process, point)
+        ):
             del pauses[0]
             self.journal.pauses += 1
             self.journal.deaths.append(self.world.clock.now())
@@ -196,9 +203,18 @@ class Play:
             finally:
                 self.standing_still = False
 
-    def _may_pause(self, process: Process) -> bool:
+    def _may_pause(self, process: Process, point: str) -> bool:
+        """While it drains a write lane; every other time before a request that is written down leaves."""
+        if point == "commit" or getattr(process.db._inside, "active", False):
+            return False
+        if self.journal.pauses % 2 == 0 and not (point == "committed" and self._is_sending()):
+            return False
         writes = any(name.startswith("write/") for name in process.holding)
         return self.world.process is process and not process.is_dead and writes
+
+    def _is_sending(self) -> bool:
+        with contextlib.closing(sqlite3.connect(f"file:{self.world.store}?mode=ro", uri=True)) as store:
+            return store.execute("SELECT 1 FROM \"write\" WHERE state = 'sending' LIMIT 1").fetchone() is not None
 
     def _call_takes(self, note: CallNote) -> timedelta:
         slow = not self.is_over and self.dice.random() < 0.02

@@ -114,6 +114,7 @@ def make(seed: int) -> Program:
         (drawer.delete_contact, 0.06),
         (drawer.doom, 0.3),
         (drawer.lost_creates, 0.5),
+        (drawer.lost_job, 0.3),
     ):
         if dice.random() < chance:
             draw()
@@ -342,6 +343,16 @@ class _Drawer:
             ("slack", "POST */chat.postMessage"),
         ):
             self.happen(hook.at, "fault", site=site, fault=replace(self.drawn(site, match, dice.choice(LOST)), after=0))
+
+    def lost_job(self) -> None:
+        """A job does nothing, and nobody remembers it."""
+        hook = self.dice.choice([one for one in self.program.happenings if one.what == "hook"])
+        nothing = Fault(match="PUT */update_many", kind=FaultKind.LATE_JOB_FAILURE)
+        forgotten = Fault(
+            match="GET */job_statuses/*", kind=FaultKind.REPLY, status=404, message='{"error":"RecordNotFound"}'
+        )
+        for fault in (nothing, forgotten):
+            self.happen(hook.at, "fault", site="zendesk", fault=fault)
 
     def doom(self) -> None:
         """The process dies over a delivery: before it is committed, or before anybody heard that it was."""
