@@ -14,13 +14,16 @@ from typing import Any, Final
 
 from sqlalchemy import CompoundSelect, bindparam, literal, select, tuple_, union_all
 
+from connector.store.prepared import Prepared
 from connector.store.schema import match_block
 from connector.store.transaction import Transaction
 
 CROWD: Final = 200
 """A block with more contacts is passed over."""
-_REMOVE = match_block.delete().where(
-    match_block.c.blind == bindparam("digest"), match_block.c.contact_id == bindparam("contact")
+_REMOVE = Prepared(
+    match_block.delete().where(
+        match_block.c.blind == bindparam("digest"), match_block.c.contact_id == bindparam("contact")
+    )
 )
 
 

@@ -15,11 +15,14 @@ from sqlalchemy import bindparam, delete, select, update
 from connector.domain.model.intent import Json
 from connector.store import intents
 from connector.store.columns import EPOCH
+from connector.store.prepared import Prepared
 from connector.store.schema import confirmed
 from connector.store.transaction import Transaction
 
 VALUE = "confirmed.value"
-_OF = select(confirmed).where(confirmed.c.account == bindparam("owner"), confirmed.c.object == bindparam("name"))
+_OF = Prepared(
+    select(confirmed).where(confirmed.c.account == bindparam("owner"), confirmed.c.object == bindparam("name"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,30 +11,34 @@ from sqlalchemy import Row, bindparam, delete, func, select, update
 from connector.domain.model.intent import Json
 from connector.domain.model.person import Contact, KeyKind
 from connector.store import blocks
+from connector.store.prepared import Prepared
 from connector.store.schema import contact
 from connector.store.transaction import Transaction
 
 SEALED = "contact.sealed"
-_GET = select(contact).where(contact.c.account == bindparam("wanted"), contact.c.remote_id == bindparam("id"))
+_GET = Prepared(select(contact).where(contact.c.account == bindparam("wanted"), contact.c.remote_id == bindparam("id")))
 # Not ordered: SQLite would rather walk every contact of the account by its id than sort the one that is found.
 _LIVING = {
-    kind: select(contact)
-    .where(contact.c.account == bindparam("wanted"), column == bindparam("digest"))
-    .where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None))
+    kind: Prepared(
+        select(contact)
+        .where(contact.c.account == bindparam("wanted"), column == bindparam("digest"))
+        .where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None))
+    )
     for kind, column in ((KeyKind.EMAIL, contact.c.email), (KeyKind.PHONE, contact.c.phone))
 }
-_SOME = (
+_SOME = Prepared(
     select(contact)
     .where(contact.c.account == bindparam("wanted"), contact.c.remote_id.in_(bindparam("ids", expanding=True)))
-    .where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None))
+    .where(contact.c.deleted.is_(False), contact.c.merged_into.is_(None)),
+    lists=["ids"],
 )
-_AFTER = (
+_AFTER = Prepared(
     select(contact)
     .where(contact.c.account == bindparam("wanted"), contact.c.remote_id > bindparam("last"))
     .order_by(contact.c.remote_id)
     .limit(bindparam("most"))
 )
-_FILED = (
+_FILED = Prepared(
     update(contact)
     .where(contact.c.account == bindparam("wanted"), contact.c.remote_id == bindparam("id"))
     .values(blocks=bindparam("digests"))

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, select
 
+from connector.store.prepared import Prepared
 from connector.store.schema import cursor
 from connector.store.transaction import Transaction
 
-_GET = select(cursor.c.value).where(cursor.c.name == bindparam("wanted"))
+_GET = Prepared(select(cursor.c.value).where(cursor.c.name == bindparam("wanted")))
 
 
 def get(tx: Transaction, name: str) -> str | None:

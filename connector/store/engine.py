@@ -21,6 +21,9 @@ BUSY_SECONDS = 30
 
 _READERS = 16
 _CACHE_KIB = 32 * 1024
+_STATEMENTS = 1024
+"""Of each connection, kept parsed; the driver's own 128 are fewer than the connector has."""
+_FILE = {"timeout": BUSY_SECONDS, "cached_statements": _STATEMENTS}
 
 
 def parse(url: str) -> URL:
@@ -58,7 +61,7 @@ def open_writer(url: URL, *, durable: bool = True) -> Engine:
     """The engine of writing transactions. Not `durable`: what is lost when the machine stops would not be missed."""
     if url.get_backend_name() == "postgresql":
         return _server(url)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args=_FILE)
     event.listen(engine, "connect", _settle)
     event.listen(engine, "connect", _keep_pages)
     if not durable:
@@ -71,7 +74,7 @@ def open_reader(url: URL) -> Engine:
     """The engine of read-only snapshots."""
     if url.get_backend_name() == "postgresql":
         return _server(url, isolation_level="REPEATABLE READ", pool_size=_READERS)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=_READERS)
+    engine = create_engine(url, connect_args=_FILE, pool_size=_READERS)
     event.listen(engine, "connect", _settle)
     event.listen(engine, "connect", _read_only)
     event.listen(engine, "begin", _begin)

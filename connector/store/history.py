@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select
 
 from connector.domain.model.intent import Json
+from connector.store.prepared import Prepared
 from connector.store.schema import history
 from connector.store.transaction import Transaction
 
 _DETAIL = "history.detail"
-_INSERT = history.insert()
+_INSERT = Prepared(history.insert())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

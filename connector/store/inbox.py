@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from connector.store import tombstones
+from connector.store.prepared import Prepared
 from connector.store.schema import inbox, pause
 from connector.store.transaction import Transaction
 
@@ -30,7 +31,7 @@ LIVE, BACKFILL = 0, 1
 """Priorities: a live delivery never waits behind a backfill."""
 
 PAYLOAD = "inbox.payload"
-_SETTLE = update(inbox).where(inbox.c.id == bindparam("wanted"))
+_SETTLE = Prepared(update(inbox).where(inbox.c.id == bindparam("wanted")))
 
 
 class DeliveryState(StrEnum):

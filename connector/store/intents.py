@@ -12,24 +12,28 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, s
 from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Receipt, WriteKind
 from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
 from connector.store import priors
+from connector.store.prepared import Prepared
 from connector.store.schema import intent, response
 from connector.store.transaction import Transaction
 
 FIELDS = "intent.fields"
 
 _ALL = select(intent).order_by(intent.c.priority, intent.c.id)
-_GET = _ALL.where(intent.c.id == bindparam("wanted"))
-_BY_KEY = _ALL.where(intent.c.key == bindparam("wanted"))
-_OF_WRITE = _ALL.where(intent.c.write_id == bindparam("wanted"), intent.c.state == bindparam("stands"))
+_GET = Prepared(_ALL.where(intent.c.id == bindparam("wanted")))
+_BY_KEY = Prepared(_ALL.where(intent.c.key == bindparam("wanted")))
+_OF_WRITE = Prepared(_ALL.where(intent.c.write_id == bindparam("wanted"), intent.c.state == bindparam("stands")))
 _ON = and_(
     intent.c.account == bindparam("owner"),
     or_(
         intent.c.object.in_(bindparam("names", expanding=True)), intent.c.target.in_(bindparam("names", expanding=True))
     ),
 )
-_UNSENT_ON = _ALL.where(_ON, intent.c.state.in_([state.value for state in UNSENT]))
-_OPEN_ON = select(func.count()).select_from(intent).where(_ON, intent.c.state.in_([state.value for state in OPEN]))
-_FIRST_RECORD = (
+_UNSENT_ON = Prepared(_ALL.where(_ON, intent.c.state.in_([state.value for state in UNSENT])), lists=["names"])
+_OPEN_ON = Prepared(
+    select(func.count()).select_from(intent).where(_ON, intent.c.state.in_([state.value for state in OPEN])),
+    lists=["names"],
+)
+_FIRST_RECORD = Prepared(
     select(intent.c.record)
     .where(
         intent.c.account == bindparam("owner"),
@@ -40,7 +44,7 @@ _FIRST_RECORD = (
     .order_by(intent.c.id)
     .limit(1)
 )
-_STORE = update(intent).where(intent.c.id == bindparam("wanted"), intent.c.state == bindparam("stood"))
+_STORE = Prepared(update(intent).where(intent.c.id == bindparam("wanted"), intent.c.state == bindparam("stood")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +149,7 @@ def where(tx: Transaction, condition: ColumnElement[bool], limit: int | None = N
     return _rows(tx, _ALL.where(condition).limit(limit))
 
 
-def _rows(tx: Transaction, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[IntentRow]:
+def _rows(tx: Transaction, query: Select[Any] | Prepared, values: Mapping[str, Any] | None = None) -> list[IntentRow]:
     return [from_row(tx, row) for row in tx.execute(query, values)]
 
 

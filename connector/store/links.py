@@ -9,12 +9,13 @@ from sqlalchemy import Row, bindparam, delete, func, select, update
 
 from connector.domain.model.intent import Json
 from connector.domain.model.person import Evidence, Link, LinkState, Suggestion
+from connector.store.prepared import Prepared
 from connector.store.schema import link
 from connector.store.transaction import Transaction
 
 EVIDENCE = "link.evidence"
-_GET = select(link).where(link.c.person_id == bindparam("person"), link.c.account == bindparam("wanted"))
-_PERSONS = (
+_GET = Prepared(select(link).where(link.c.person_id == bindparam("person"), link.c.account == bindparam("wanted")))
+_PERSONS = Prepared(
     select(link.c.person_id)
     .where(
         link.c.account == bindparam("wanted"),

@@ -18,11 +18,12 @@ from connector.domain.model.transitions import UNSENT, Event
 from connector.store import intents
 from connector.store import receipts as remotes
 from connector.store.intents import IntentRow
+from connector.store.prepared import Prepared
 from connector.store.receipts import lane_of
 from connector.store.schema import intent, response
 from connector.store.transaction import Transaction
 
-_RESPONSE = select(response.c.id).where(response.c.key == bindparam("wanted"))
+_RESPONSE = Prepared(select(response.c.id).where(response.c.key == bindparam("wanted")))
 
 
 def plan(tx: Transaction, wanted: Sequence[Intent]) -> list[int]:

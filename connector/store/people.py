@@ -11,23 +11,24 @@ from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Respondent
 from connector.store import links, recoveries, responses, scores
 from connector.store.canonical import respondent_from_json, respondent_to_json
+from connector.store.prepared import Prepared
 from connector.store.schema import person, person_key, response, response_version
 from connector.store.transaction import Transaction
 
 SEALED = "person.sealed"
-_FIND = (
+_FIND = Prepared(
     select(person.c.id, person.c.merged_into)
     .join(person_key, person_key.c.person_id == person.c.id)
     .where(person_key.c.kind == bindparam("wanted"), person_key.c.blind == bindparam("digest"))
 )
-_KEYS = (
+_KEYS = Prepared(
     select(person_key.c.kind, person_key.c.blind)
     .where(person_key.c.person_id == bindparam("person"))
     .order_by(person_key.c.kind, person_key.c.blind)
 )
-_INTO = select(person.c.merged_into).where(person.c.id == bindparam("person"))
-_SEALED = select(person.c.sealed).where(person.c.id == bindparam("person"))
-_SCORED = update(person).where(person.c.id == bindparam("person"))
+_INTO = Prepared(select(person.c.merged_into).where(person.c.id == bindparam("person")))
+_SEALED = Prepared(select(person.c.sealed).where(person.c.id == bindparam("person")))
+_SCORED = Prepared(update(person).where(person.c.id == bindparam("person")))
 
 
 def blind(tx: Transaction, kind: KeyKind, value: str) -> str:

@@ -10,12 +10,13 @@ from connector.domain.model.intent import IntentState, Receipt, WriteKind
 from connector.domain.model.transitions import Event
 from connector.store import confirmed, intents
 from connector.store.intents import IntentRow
+from connector.store.prepared import Prepared
 from connector.store.schema import dependency, intent, receipt, remote, write
 from connector.store.transaction import Transaction
 
-_OF_OBJECTS = select(remote).where(remote.c.object.in_(bindparam("names", expanding=True)))
-_WAITING = select(dependency.c.intent_id).where(dependency.c.object == bindparam("name"))
-_STOP_WAITING = delete(dependency).where(dependency.c.intent_id == bindparam("waiting"))
+_OF_OBJECTS = Prepared(select(remote).where(remote.c.object.in_(bindparam("names", expanding=True))), lists=["names"])
+_WAITING = Prepared(select(dependency.c.intent_id).where(dependency.c.object == bindparam("name")))
+_STOP_WAITING = Prepared(delete(dependency).where(dependency.c.intent_id == bindparam("waiting")))
 
 
 def lane_of(account: str) -> str:

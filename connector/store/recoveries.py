@@ -9,15 +9,18 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select, update
 
 from connector.domain.model.recovery import Recovery, RecoveryState, Severity
+from connector.store.prepared import Prepared
 from connector.store.schema import recovery, recovery_response, response
 from connector.store.transaction import Transaction
 
 MERGED = "merged into an older recovery of the same person"
-_GET = select(recovery).where(recovery.c.id == bindparam("wanted"))
-_OPEN = select(recovery).where(
-    recovery.c.person_id == bindparam("person"),
-    recovery.c.playbook == bindparam("book"),
-    recovery.c.state == RecoveryState.OPEN.value,
+_GET = Prepared(select(recovery).where(recovery.c.id == bindparam("wanted")))
+_OPEN = Prepared(
+    select(recovery).where(
+        recovery.c.person_id == bindparam("person"),
+        recovery.c.playbook == bindparam("book"),
+        recovery.c.state == RecoveryState.OPEN.value,
+    )
 )
 
 

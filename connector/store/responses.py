@@ -19,6 +19,7 @@ from connector.store.canonical import (
     understanding_from_json,
     understanding_to_json,
 )
+from connector.store.prepared import Prepared
 from connector.store.schema import response, response_version
 from connector.store.transaction import Transaction
 
@@ -57,15 +58,16 @@ _OPENED = (
     .join(response, response.c.id == response_version.c.response_id)
     .where(response_version.c.sealed.is_not(None))
 )
-_NEWEST_DECIDED = (
+_DECIDED = (
     _OPENED.where(
         response_version.c.response_id == bindparam("wanted"), response_version.c.state == VersionState.DECIDED.value
     )
     .order_by(response_version.c.version.desc())
     .limit(1)
 )
-_NEWEST_ACTED_ON = _NEWEST_DECIDED.where(response_version.c.record_only.is_not(True))
-_RECENT = (
+_NEWEST_DECIDED = Prepared(_DECIDED)
+_NEWEST_ACTED_ON = Prepared(_DECIDED.where(response_version.c.record_only.is_not(True)))
+_RECENT = Prepared(
     _OPENED.where(
         response.c.person_id == bindparam("person"),
         response.c.id != bindparam("but"),
@@ -80,23 +82,27 @@ _RECENT = (
 _PENDING = _OPENED.where(response_version.c.state == VersionState.PENDING.value).order_by(
     response_version.c.event_at, response_version.c.id
 )
-_FRESH = _PENDING.where(response_version.c.event_at >= bindparam("since")).limit(bindparam("most"))
-_OLD = _PENDING.where(response_version.c.event_at < bindparam("since")).limit(bindparam("most"))
-_VERSIONS = select(
-    response_version.c.version,
-    response_version.c.event_at,
-    response_version.c.submitted_at,
-    response_version.c.content,
-    response_version.c.state,
-    response_version.c.run_id,
-    response_version.c.record_only,
-).where(response_version.c.response_id == bindparam("wanted"))
-_ID = select(response.c.id).where(response.c.key == bindparam("wanted"))
-_INSERT = response_version.insert()
-_DECIDE = update(response_version).where(
-    response_version.c.id == bindparam("wanted"), response_version.c.state == VersionState.PENDING.value
+_FRESH = Prepared(_PENDING.where(response_version.c.event_at >= bindparam("since")).limit(bindparam("most")))
+_OLD = Prepared(_PENDING.where(response_version.c.event_at < bindparam("since")).limit(bindparam("most")))
+_VERSIONS = Prepared(
+    select(
+        response_version.c.version,
+        response_version.c.event_at,
+        response_version.c.submitted_at,
+        response_version.c.content,
+        response_version.c.state,
+        response_version.c.run_id,
+        response_version.c.record_only,
+    ).where(response_version.c.response_id == bindparam("wanted"))
 )
-_CHANGE = update(response).where(response.c.id == bindparam("wanted"))
+_ID = Prepared(select(response.c.id).where(response.c.key == bindparam("wanted")))
+_INSERT = Prepared(response_version.insert())
+_DECIDE = Prepared(
+    update(response_version).where(
+        response_version.c.id == bindparam("wanted"), response_version.c.state == VersionState.PENDING.value
+    )
+)
+_CHANGE = Prepared(update(response).where(response.c.id == bindparam("wanted")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +259,8 @@ def get(tx: Transaction, response_id: int, number: int | None = None) -> Version
 
 def find(tx: Transaction, key: str) -> int | None:
     """The id of the answer with this key."""
-    return tx.execute(_ID, {"wanted": key}).scalar()
+    found: int | None = tx.execute(_ID, {"wanted": key}).scalar()
+    return found
 
 
 def key_of(tx: Transaction, response_id: int) -> str:

@@ -10,20 +10,23 @@ from typing import Any, cast
 from sqlalchemy import Row, bindparam, delete, select, update
 
 from connector.domain.model.score import Contribution, Fact, Score
+from connector.store.prepared import Prepared
 from connector.store.schema import fact, score
 from connector.store.schema import published as published_row
 from connector.store.transaction import Transaction
 
-_FACTS = (
+_FACTS = Prepared(
     select(fact).where(fact.c.person_id == bindparam("person")).order_by(fact.c.at, fact.c.source, fact.c.component)
 )
-_FACT = fact.insert()
-_SCORE = score.insert()
-_HISTORY = (
+_FACT = Prepared(fact.insert())
+_SCORE = Prepared(score.insert())
+_HISTORY = Prepared(
     select(score).where(score.c.person_id == bindparam("person")).order_by(score.c.id.desc()).limit(bindparam("most"))
 )
-_PUBLISHED = select(published_row).where(
-    published_row.c.person_id == bindparam("person"), published_row.c.account == bindparam("wanted")
+_PUBLISHED = Prepared(
+    select(published_row).where(
+        published_row.c.person_id == bindparam("person"), published_row.c.account == bindparam("wanted")
+    )
 )
 
 

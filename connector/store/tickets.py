@@ -11,11 +11,12 @@ from sqlalchemy import Row, bindparam, select
 from connector.domain.model.intent import Json
 from connector.domain.model.person import KeyKind
 from connector.ports import Ticket
+from connector.store.prepared import Prepared
 from connector.store.schema import person_key, ticket
 from connector.store.transaction import Transaction
 
 SEALED = "ticket.sealed"
-_REQUESTED = (
+_REQUESTED = Prepared(
     select(ticket.c.remote_id, ticket.c.first_at)
     .join(person_key, person_key.c.blind == ticket.c.requester)
     .where(ticket.c.account == bindparam("wanted"), ticket.c.key.is_(None), ticket.c.status != "deleted")

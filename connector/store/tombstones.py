@@ -6,12 +6,15 @@ from collections.abc import Iterable
 
 from sqlalchemy import bindparam, select
 
+from connector.store.prepared import Prepared
 from connector.store.schema import tombstone
 from connector.store.transaction import Transaction
 
 _AT_ONCE = 500  # digests in one question; SQLite takes some thousands
 
-_AMONG = select(tombstone.c.blind).where(tombstone.c.blind.in_(bindparam("blinds", expanding=True)))
+_AMONG = Prepared(
+    select(tombstone.c.blind).where(tombstone.c.blind.in_(bindparam("blinds", expanding=True))), lists=["blinds"]
+)
 
 
 def add(tx: Transaction, blinds: Iterable[str]) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from sqlalchemy import Connection, CursorResult, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.model.intent import Json
 from connector.store.keyring import KeyRing
+from connector.store.prepared import Found, Prepared
 
 Values = Mapping[str, Any]
 Rows: TypeAlias = CursorResult[*tuple[Any, ...]]
@@ -36,8 +37,18 @@ class Transaction:
         self._connection = connection
         self._keyring = keyring
 
-    def execute(self, statement: Executable, params: Values | Sequence[Values] | None = None) -> Rows:
-        """Run one Core statement; a sequence of `params` runs it once for each."""
+    @overload
+    def execute(self, statement: Prepared, params: Values | Sequence[Values] | None = None) -> Found: ...
+
+    @overload
+    def execute(self, statement: Executable, params: Values | Sequence[Values] | None = None) -> Rows: ...
+
+    def execute(
+        self, statement: Executable | Prepared, params: Values | Sequence[Values] | None = None
+    ) -> Rows | Found:
+        """Run one statement; a sequence of `params` runs it once for each."""
+        if isinstance(statement, Prepared):
+            return statement.run(self._connection, params)
         result = self._connection.execute(statement, params)
         assert isinstance(result, CursorResult)
         return result
@@ -123,23 +134,21 @@ class Transaction:
 
 
 @lru_cache
-def _upsert(
-    dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]
-) -> sqlite.Insert | postgresql.Insert:
+def _upsert(dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]) -> Prepared:
     insert = _insert(dialect, table)
-    return insert.on_conflict_do_update(
-        index_elements=list(keys), set_={name: insert.excluded[name] for name in update}
+    return Prepared(
+        insert.on_conflict_do_update(index_elements=list(keys), set_={name: insert.excluded[name] for name in update})
     )
 
 
 @lru_cache
-def _insert_ignore(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+def _insert_ignore(dialect: str, table: Table) -> Prepared:
+    return Prepared(_insert(dialect, table).on_conflict_do_nothing())
 
 
 @lru_cache
-def _insert_new(dialect: str, table: Table) -> Executable:
-    return _insert(dialect, table).on_conflict_do_nothing().returning(table.c.id)
+def _insert_new(dialect: str, table: Table) -> Prepared:
+    return Prepared(_insert(dialect, table).on_conflict_do_nothing().returning(table.c.id))
 
 
 def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
