@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test quick check format docs import-100k bench-matching bench-calls clean
+.PHONY: demo test quick check format docs import-100k bench bench-lanes bench-matching bench-calls clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -34,6 +34,13 @@ docs: $(STAMP)
 
 import-100k: $(STAMP)
 	IMPORT_ROWS=$(or $(ROWS),100000) $(BIN)/python -m pytest -s tests/acceptance/test_import.py -k 'open_nothing or with_act'
+
+bench: .venv/bench
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(SIZE),--size $(SIZE))
+
+.venv/bench: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch .venv/bench
 
 bench-matching: $(STAMP)
 	$(BIN)/python -m benchmarks.matching $(if $(CONTACTS),--contacts $(CONTACTS)) $(if $(FOLDER),--folder $(FOLDER))

@@ -15,11 +15,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from connector.clock import Clock
 from connector.errors import ConnectorError
-from connector.simulator.suite import INHOUSE_SECRET, Simulators
+from connector.simulator.suite import INHOUSE_SECRET
 from connector.simulator.typeform import SECRET, sign
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
@@ -28,6 +29,19 @@ from connector.wiring.opening import load_config, open_store
 from connector.wiring.status import Status, read_status
 
 START_SECONDS = 60.0
+
+
+class StandIns(Protocol):
+    """Running simulators, in this process or in another one."""
+
+    @property
+    def crm(self) -> str:
+        """The one in use, salesforce or hubspot."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """What leads the example configuration to them."""
+        ...
 
 
 class Rehearsal:
@@ -47,7 +61,7 @@ class Rehearsal:
         self,
         folder: Path,
         example: Path,
-        simulators: Simulators,
+        simulators: StandIns,
         clock: Clock,
         *,
         port: int = 0,
