@@ -42,7 +42,7 @@ class Size:
 SIZES = {
     "smoke": Size(deliveries=60, rounds=1, daemon=False),
     "small": Size(deliveries=1000, rounds=3),
-    "modest": Size(deliveries=2000, rounds=5),
+    "modest": Size(deliveries=2000, rounds=3),
     "full": Size(deliveries=20_000, rounds=5),
 }
 
