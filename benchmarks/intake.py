@@ -41,7 +41,7 @@ class Size:
 
 SIZES = {
     "smoke": Size(deliveries=60, rounds=1, daemon=False),
-    "small": Size(deliveries=1000, rounds=3),
+    "small": Size(deliveries=500, rounds=2),
     "modest": Size(deliveries=2000, rounds=3),
     "full": Size(deliveries=20_000, rounds=5),
 }
