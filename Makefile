@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: contract crash-sweep demo test quick check format docs import-100k bench-matching bench-calls chaos chaos-bugs bench-pipeline bench-lanes bench-stores clean
+.PHONY: contract crash-sweep demo test quick check format docs import-100k bench-matching bench-calls chaos chaos-bugs bench-pipeline bench-lanes bench-stores bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -39,6 +39,13 @@ crash-sweep: $(STAMP)
 
 import-100k: $(STAMP)
 	IMPORT_ROWS=$(or $(ROWS),100000) $(BIN)/python -m pytest -s tests/acceptance/test_import.py -k 'open_nothing or with_act'
+
+bench: .venv/bench
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(SIZE),--size $(SIZE))
+
+.venv/bench: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch .venv/bench
 
 bench-matching: $(STAMP)
 	$(BIN)/python -m benchmarks.matching $(if $(CONTACTS),--contacts $(CONTACTS)) $(if $(FOLDER),--folder $(FOLDER))

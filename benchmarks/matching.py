@@ -23,6 +23,7 @@ from rapidfuzz import fuzz, process, utils
 from sqlalchemy import text
 
 from benchmarks.people import ACCOUNT, Asked, People
+from benchmarks.report import Result, Series, load
 from connector.clock import VirtualClock
 from connector.domain.matching.fuzzy import Do, Fuzzy, choose_similar
 from connector.domain.model.person import LinkState
@@ -37,6 +38,8 @@ POLICY = Fuzzy(do=Do.LINK)
 BATCH = 100_000
 CACHE = "PRAGMA cache_size = -2000000"
 """Two gigabytes while the store is filled, which takes an hour otherwise; look-ups are measured without."""
+CONTACTS = {"smoke": 300, "small": 20_000, "modest": 100_000, "full": 1_000_000}
+ANSWERS = {"smoke": 60, "small": 500, "modest": 1_000, "full": 2_000}
 BASELINE = 40
 """Answers that are also compared with every name: each takes long."""
 
@@ -159,26 +162,43 @@ def compare_all(names: Sequence[str], ids: Sequence[str], asked: Sequence[Asked]
     )
 
 
-def run(number: int, answers: int, folder: Path) -> None:
+def run(number: int, answers: int, folder: Path) -> Result:
     """Build, measure, compare, print."""
     people = People(number)
     db = open_store(folder)
     started = time.perf_counter()
     fill(db, people)
-    print(f"{number:,} contacts filed in {time.perf_counter() - started:.0f} s")
+    filled = time.perf_counter() - started
     db.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = (folder / "store.db").stat().st_size / 2**20
-    print(f"store {size:.0f} MiB on disk; the process used at most {peak:.0f} MiB")
     asked = list(people.asked(answers))
     measure(db, asked[:50])  # the first look-ups compile their statements
     ours = measure(db, asked)
-    print(ours.line("by likeness"))
     db.close()
     named = [(utils.default_process(one.name or ""), one.id) for one in people.contacts()]
     theirs = compare_all([name for name, _ in named], [one for _, one in named], asked[:BASELINE], POLICY.score)
-    print(theirs.line("every name with rapidfuzz"))
-    print(f"ratio: {theirs.processor / ours.processor:.0f} times faster")
+    return Result(
+        name="Matching",
+        claim=f"{answers:,} people that no key finds, looked for among {number:,} contacts.",
+        command="make bench ONLY=matching",
+        series=[
+            Series(what="by likeness, processor", unit="ms", rounds=[ours.processor], loads=[load()]),
+            Series(what="every name with rapidfuzz, processor", unit="ms", rounds=[theirs.processor], loads=[load()]),
+        ],
+        ratios=[f"{theirs.processor / ours.processor:.0f} × as fast as comparing every name"],
+        notes=[
+            ours.line("by likeness"),
+            theirs.line("every name with rapidfuzz"),
+            f"Contacts filed in {filled:.0f} s; the store has {size:.0f} MiB, the process had at most {peak:.0f} MiB.",
+        ],
+    )
+
+
+def results(size: str) -> list[Result]:
+    """What `make bench` runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [run(CONTACTS[size], ANSWERS[size], Path(folder))]
 
 
 def main() -> None:
@@ -188,12 +208,10 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=2_000)
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
-    if given.folder is not None:
-        given.folder.mkdir(parents=True, exist_ok=True)
-        run(given.contacts, given.answers, given.folder)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        run(given.contacts, given.answers, Path(folder))
+    with tempfile.TemporaryDirectory() as spare:
+        folder = given.folder or Path(spare)
+        folder.mkdir(parents=True, exist_ok=True)
+        print(run(given.contacts, given.answers, folder).text())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select, update
 
-from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Receipt, WriteKind
+from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Priority, Receipt, WriteKind
 from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
 from connector.store import priors
 from connector.store.prepared import Prepared
@@ -193,9 +193,18 @@ def _rows(tx: Transaction, query: Select[Any] | Prepared, values: Mapping[str, A
 
 
 def due(
-    tx: Transaction, account: str, until: datetime, limit: int | None = None, *, but: Collection[WriteKind] = ()
+    tx: Transaction,
+    account: str,
+    until: datetime,
+    limit: int | None = None,
+    *,
+    but: Collection[WriteKind] = (),
+    recoveries_of: Collection[WriteKind] = (),
 ) -> list[IntentRow]:
-    """Planned intents of an account whose time comes before `until`; of no kind in `but`."""
+    """Planned intents of an account whose time comes before `until`; of no kind in `but`, and of those in
+    `recoveries_of` only what belongs to recoveries.
+    """
+    urgent = intent.c.priority == Priority.RECOVERY.rank
     return where(
         tx,
         and_(
@@ -203,6 +212,7 @@ def due(
             intent.c.state == IntentState.PLANNED.value,
             intent.c.not_before <= until,
             *([intent.c.kind.not_in([kind.value for kind in but])] if but else []),
+            *([or_(urgent, intent.c.kind.not_in([kind.value for kind in recoveries_of]))] if recoveries_of else []),
         ),
         limit,
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from connector.domain.model.intent import Item, Receipt, Request, WriteKind, references, resolve
+from connector.domain.model.intent import Item, Priority, Receipt, Request, WriteKind, references, resolve
 from connector.domain.model.transitions import Event
 from connector.errors import RemoteError
 from connector.store import confirmed, intents, outbox, quotas, receipts, writes, writing
@@ -68,22 +68,25 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
     now = tx.now
     budgets = quotas.of(tx, outlet.account)
     closed = _closed(outlet, budgets, now)
-    waits = [at for kind, at in closed.items() if at is not None and _has_due(tx, outlet, kind)]
-    if not intents.due(tx, outlet.account, now, 1, but=closed):
+    reserved = _closed(outlet, budgets, now, can_wait=True)
+    waits = [at for kind, at in reserved.items() if at is not None and _has_due(tx, outlet, kind)]
+    if not intents.due(tx, outlet.account, now, 1, but=closed, recoveries_of=reserved):
         # Every new intent wakes the lane: reading all that waits for company each time would keep others waiting.
         return Chosen(looks=(), batches=(), waits=tuple(waits))
+    soon = now + outlet.limits.linger
     # Where the most urgent few fill every call of this round, opening a thousand more changes nothing.
     for limit in (FEW * most, outlet.limits.look):
-        rows = intents.due(tx, outlet.account, now + outlet.limits.linger, limit, but=closed)
+        rows = intents.due(tx, outlet.account, soon, limit, but=closed, recoveries_of=reserved)
         questions, batches, later = _packed(tx, outlet, rows, looked)
         if len(rows) < limit or _are_full(outlet, [*questions[:most], *batches[:most]], most):
             break
     waits += later
     spent: dict[str, int] = {}
 
-    def affordable(kind: WriteKind) -> bool:
-        endpoint_class = outlet.promise(kind).endpoint_class
-        granted = grant(budgets.get(endpoint_class), share=outlet.limits.share, now=now)
+    def affordable(batch: Batch) -> bool:
+        endpoint_class = outlet.promise(batch.kind).endpoint_class
+        can_wait = not _is_urgent(batch)
+        granted = grant(budgets.get(endpoint_class), share=outlet.limits.share, now=now, can_wait=can_wait)
         if spent.get(endpoint_class, 0) >= granted.calls:
             waits.extend([] if granted.at is None else [granted.at])
             return False
@@ -92,8 +95,8 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
 
     # Lazily: a batch that is not among the first `most` must not spend a budget, nor one that is refused a place.
     return Chosen(
-        looks=tuple(islice((batch for batch in questions if affordable(batch.kind)), most)),
-        batches=tuple(islice((batch for batch in batches if affordable(batch.kind)), most)),
+        looks=tuple(islice((batch for batch in questions if affordable(batch)), most)),
+        batches=tuple(islice((batch for batch in batches if affordable(batch)), most)),
         waits=tuple(waits),
     )
 
@@ -125,11 +128,22 @@ def _packed(
     return questions, batches, waits
 
 
-def _closed(outlet: Outlet, budgets: Mapping[str, quotas.Quota], now: datetime) -> dict[WriteKind, datetime | None]:
-    """The kinds that get no call now, and until when: nothing of them is looked at, or it would hide the others."""
+def _is_urgent(batch: Batch) -> bool:
+    """Whether something of a recovery is in it."""
+    return any(row.priority == Priority.RECOVERY.rank for record in batch.records for row in record.members)
+
+
+def _closed(
+    outlet: Outlet, budgets: Mapping[str, quotas.Quota], now: datetime, *, can_wait: bool = False
+) -> dict[WriteKind, datetime | None]:
+    """The kinds that get no call now, and until when: nothing of them is looked at, or it would hide the others.
+
+    `can_wait`: the kinds of which only recoveries may get one, those that get none at all included.
+    """
     closed = {}
     for kind, promise in outlet.writer.promises.items():
-        granted = grant(budgets.get(promise.endpoint_class), share=outlet.limits.share, now=now)
+        budget = budgets.get(promise.endpoint_class)
+        granted = grant(budget, share=outlet.limits.share, now=now, can_wait=can_wait)
         if not granted.calls:
             closed[kind] = granted.at
     return closed

@@ -15,6 +15,11 @@ from connector.transport.client import QuotaReading
 UNLIMITED = 1_000_000
 UNSAID = timedelta(minutes=10)
 """How long a reading holds where the vendor does not say when the budget resets (Salesforce's rolling day)."""
+RESERVED = 0.04
+"""The part of our share that is left to recoveries: a backlog empties a window in seconds, and they must not wait for
+the next one."""
+RELEASED = timedelta(seconds=5)
+"""How long before a window ends what is left of it may be spent on anything, so that none of it is wasted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +30,14 @@ class Grant:
     at: datetime | None = None
 
 
-def grant(quota: Quota | None, *, share: float, now: datetime) -> Grant:
+def grant(quota: Quota | None, *, share: float, now: datetime, can_wait: bool = False) -> Grant:
     """What one budget allows at `now`.
 
     Args:
         quota: as the store has it, None where nothing was ever said or spent.
         share: of the vendor's whole window that is ours, 0 to 1; the rest is left to others.
         now: the current instant.
+        can_wait: whether it is for work that leaves a little to what cannot.
     """
     if quota is None:
         return Grant(calls=UNLIMITED)
@@ -43,9 +49,19 @@ def grant(quota: Quota | None, *, share: float, now: datetime) -> Grant:
         return Grant(calls=UNLIMITED)
     kept = 0 if quota.capacity is None else int(quota.capacity * (1 - share))
     left = remaining - kept
-    if left > 0:
-        return Grant(calls=left)
-    return Grant(calls=0, at=quota.resets_at or now + UNSAID)
+    if left <= 0:
+        return Grant(calls=0, at=quota.resets_at or now + UNSAID)
+    reserved = _reserved(quota, share, now) if can_wait else 0
+    if left <= reserved and quota.resets_at is not None:
+        return Grant(calls=0, at=quota.resets_at - RELEASED)
+    return Grant(calls=left - reserved)
+
+
+def _reserved(quota: Quota, share: float, now: datetime) -> int:
+    """Calls kept for recoveries; none of a small budget, of one whose end nobody knows, or shortly before its end."""
+    if quota.capacity is None or quota.resets_at is None or now >= quota.resets_at - RELEASED:
+        return 0
+    return int(quota.capacity * share * RESERVED)
 
 
 class Readings:

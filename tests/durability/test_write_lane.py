@@ -20,10 +20,10 @@ from connector.store import confirmed, lanes, outbox, quotas
 from connector.store.schema import history
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Limits
-from connector.sync.quota import Grant, Readings, grant
+from connector.sync.quota import RELEASED, Grant, Readings, grant
 from connector.testing.twin import Fault, Thing, Trouble, Twin
 from connector.transport.client import QuotaReading
-from tests.durability.bench import ACCOUNT, CONTACT, LEASE, NOON, PROMISES, TICKET, Bench, fields_of, intent
+from tests.durability.bench import ACCOUNT, CONTACT, LEASE, NATIVE, NOON, PROMISES, TICKET, Bench, fields_of, intent
 
 S = IntentState
 SECOND = timedelta(seconds=1)
@@ -216,6 +216,61 @@ def test_the_grant_is_what_is_left_of_our_share(remaining: int | None, calls: in
     )
     assert grant(quota, share=0.5, now=NOON) == Grant(calls=calls, at=None if calls else NOON + SECOND)
     assert grant(quota, share=0.5, now=NOON + SECOND).calls == 1_000_000, "what was said held until the reset"
+
+
+@pytest.mark.parametrize(
+    ("remaining", "now", "calls", "at"),
+    [
+        (110, NOON, 6, None),
+        (104, NOON, 0, NOON + 55 * SECOND),  # 4 % of our hundred are for recoveries
+        (104, NOON + 55 * SECOND, 4, None),  # and for anything once the window is as good as over
+        (100, NOON, 0, NOON + 60 * SECOND),
+    ],
+)
+def test_what_can_wait_leaves_a_little_to_what_cannot(
+    remaining: int, now: datetime, calls: int, at: datetime | None
+) -> None:
+    quota = quotas.Quota(
+        endpoint_class="default",
+        blocked_until=None,
+        remaining=remaining,
+        capacity=200,
+        resets_at=NOON + 60 * SECOND,
+    )
+    assert grant(quota, share=0.5, now=now, can_wait=True) == Grant(calls=calls, at=at)
+
+
+def test_a_recovery_does_not_wait_for_the_next_window_behind_a_backlog_that_emptied_this_one(bench: Bench) -> None:
+    """And what was kept for recoveries nobody needed is spent before the window ends."""
+    ends = NOON + 60 * SECOND
+    with bench.db.write() as tx:
+        quotas.read(tx, ACCOUNT, "default", remaining=110, capacity=200, resets_at=ends)
+    bench.limits = Limits(parallel=4, share=0.5)
+    bench.start()
+    old = [intent(f"old{number}", object=f"old{number}", priority=Priority.BACKFILL) for number in range(20)]
+    bench.plan(*old)
+    assert bench.drain() == ends - RELEASED
+    assert len(bench.twin.requests) == 6
+    bench.plan(intent("new", object="new"))
+    assert bench.drain() == ends - RELEASED
+    assert (len(bench.twin.requests), bench.state("new")) == (7, S.CONFIRMED)
+    bench.clock.advance(ends - RELEASED - bench.clock.now())
+    assert bench.drain() == ends
+    assert len(bench.twin.requests) == 10
+
+
+def test_what_may_not_be_written_for_the_reserve_does_not_hide_what_has_a_budget_of_its_own(bench: Bench) -> None:
+    bench.promises = {**PROMISES, WriteKind.TASK: replace(NATIVE, endpoint_class="other")}
+    bench.twin.promises = bench.promises
+    with bench.db.write() as tx:
+        quotas.read(tx, ACCOUNT, "default", remaining=104, capacity=200, resets_at=NOON + 60 * SECOND)
+    bench.limits = Limits(parallel=1, share=0.5, look=2)
+    bench.start()
+    bench.plan(*(intent(f"old{number}", object=f"old{number}", priority=Priority.BACKFILL) for number in range(5)))
+    bench.plan(intent("task", kind=WriteKind.TASK, object="task", priority=Priority.BACKFILL))
+    bench.drain()
+    assert bench.state("task") is S.CONFIRMED
+    assert len(bench.twin.requests) == 1
 
 
 def test_a_target_that_cannot_be_read_is_no_reason_to_doubt(bench: Bench) -> None:
