@@ -94,6 +94,12 @@ class Rehearsal:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """The daemon's process."""
+        assert self._process is not None, "the daemon does not run"
+        return self._process.pid
+
+    @property
     def db(self) -> Database:
         """The daemon's store, for looking into."""
         if self._db is None:
