@@ -19,7 +19,8 @@ HEAD = """\
 # Results
 
 Written by `make bench`; each section says on what it ran, when, and how loaded the machine was. Contenders alternate in
-one run, so a ratio survives a busy machine better than a figure does. A goal that was not reached says so.
+one run, so a ratio survives a busy machine better than a figure does, but not one with a load of many times its cores:
+judge seconds on an idle one. A goal that was not reached says so.
 """
 
 

@@ -26,6 +26,7 @@ def test_everybody_does_the_same_work_end_to_end(tmp_path: Path) -> None:
         assert (run.judgement.lost, run.judgement.doubled, run.broken) == (0, 0, 0)
         assert run.judgement.expected == 3 * size.answers + 2 * round(0.2 * size.answers)
         assert 0 < run.most <= run.seconds
+        assert run.worked > 0
     runs = {(leg, name): [run] for leg in (endtoend.PROMPT, endtoend.LOSSY) for name, run in found.items()}
     text = endtoend.result(size, "salesforce", contenders, runs, {endtoend.PROMPT: [0.5], endtoend.LOSSY: [0.5]}).text()
     assert "met: records the connector lost or doubled: 0" in text
