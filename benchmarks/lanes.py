@@ -44,7 +44,7 @@ from connector.wiring.lanes import make_lanes
 from connector.wiring.opening import open_store
 from connector.wiring.settings import decide_settings
 from connector.wiring.telemetry import Telemetry
-from connector.wiring.works import limits_of
+from connector.wiring.workshop import limits_of
 
 ROOT = Path(__file__).parents[1]
 WARM = 100
