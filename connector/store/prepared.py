@@ -127,18 +127,16 @@ class _Plan:
                 self._fixed[name] = value if process is None else process(value)
                 process = None
             self._slots.append((name, process))
-        columns = list(statement.exported_columns)
-        self._has_rows = bool(columns)
-        row: Any = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]  # dynamic
+        self._columns = list(statement.exported_columns)
+        keys = [column.key for column in self._columns]
+        row: Any = namedtuple("Row", keys, rename=True)  # type: ignore[misc]  # dynamic
         self._make = row._make
-        readers = [(place, _out_of(column.type, dialect)) for place, column in enumerate(columns)]
-        self._readers = [(place, process) for place, process in readers if process is not None]
+        self._readers: Sequence[tuple[int, Callable[[Any], Any]]] | None = None
 
     def run(self, connection: Connection, params: Params) -> Found:
         cursor = self._execute(connection, "execute", self._arguments(params))
         try:
-            rows = [self._row(row) for row in cursor.fetchall()] if self._has_rows else ()
-            return Found(rows, cursor.rowcount)
+            return Found(self._rows(cursor) if self._columns else (), cursor.rowcount)
         finally:
             cursor.close()
 
@@ -159,11 +157,18 @@ class _Plan:
             return [values[name] if process is None else process(values[name]) for name, process in self._slots]
         return {name: values[name] if process is None else process(values[name]) for name, process in self._slots}
 
-    def _row(self, raw: Sequence[Any]) -> Any:
-        if not self._readers:
+    def _rows(self, cursor: Any) -> Sequence[Any]:
+        if self._readers is None:  # what a value has to go through depends on what the driver says it is
+            described = zip(self._columns, cursor.description, strict=True)
+            found = [(place, _out_of(one.type, self._dialect, said[1])) for place, (one, said) in enumerate(described)]
+            self._readers = [(place, process) for place, process in found if process is not None]
+        return [self._row(row, self._readers) for row in cursor.fetchall()]
+
+    def _row(self, raw: Sequence[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]]) -> Any:
+        if not readers:
             return self._make(raw)
         values = list(raw)
-        for place, process in self._readers:
+        for place, process in readers:
             values[place] = process(values[place])
         return self._make(values)
 
@@ -204,6 +209,6 @@ def _into(kind: Any, dialect: Dialect) -> _Process:
     return process
 
 
-def _out_of(kind: Any, dialect: Dialect) -> _Process:
-    process: _Process = kind.dialect_impl(dialect).result_processor(dialect, None)
+def _out_of(kind: Any, dialect: Dialect, said: Any) -> _Process:
+    process: _Process = kind.dialect_impl(dialect).result_processor(dialect, said)
     return process

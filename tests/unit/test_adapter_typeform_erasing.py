@@ -62,6 +62,7 @@ def test_answers_to_two_forms_are_gone_in_the_end_though_they_take_more_calls_th
         if set(fates.values()) == {Fate.ERASED}:
             break
     assert fates == dict.fromkeys(("response theirs", "response theirs/2", "response desk"), Fate.ERASED)
+    assert not any(entry.refusal for entry in there.site.requests.entries())
     assert list(there.responses.kept) == ["others"]
 
 

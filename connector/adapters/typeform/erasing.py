@@ -7,7 +7,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from connector.adapters.typeform.listing import READ_CLASS
-from connector.errors import Gone, Throttled
+from connector.errors import Gone
 from connector.ports.erasing import Erased, Fate, Subject
 from connector.transport.client import Api
 from connector.transport.shapes import expecting
@@ -20,7 +20,8 @@ _AT_ONCE = 100  # ids in one address; Typeform takes 1,000
 def erase(api: Api | None, subject: Subject) -> Sequence[Erased]:
     """Delete the answers in `subject.responses`, of one that was begun before those that are not gone yet.
 
-    A form takes two calls, and no more are taken in a second: what finds no room is under way. Raises RemoteError.
+    A form takes two calls, and no more are taken in a second: one form at a time, the others are under way. Raises
+    RemoteError.
     """
     by_form: dict[str, list[str]] = {}
     for key in subject.responses:
@@ -32,16 +33,9 @@ def erase(api: Api | None, subject: Subject) -> Sequence[Erased]:
         for form, tokens in by_form.items()
         for start in range(0, len(tokens), _AT_ONCE)
     ]
-    told: list[Erased] = []
-    for number, (form, tokens) in enumerate(some):
-        try:
-            told += _some(api, form, tokens)
-        except Throttled:
-            if not told:
-                raise
-            left = [one for _, later in some[number:] for one in later]
-            return [*told, *(Erased(object=f"response {one}", fate=Fate.UNDER_WAY) for one in left)]
-    return told
+    now, later = (some, []) if api is None else (some[:1], some[1:])
+    told = [one for form, tokens in now for one in _some(api, form, tokens)]
+    return [*told, *(Erased(object=f"response {one}", fate=Fate.UNDER_WAY) for _, tokens in later for one in tokens)]
 
 
 def _some(api: Api | None, form: str, tokens: Sequence[str]) -> Iterator[Erased]:
