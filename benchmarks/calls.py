@@ -30,7 +30,6 @@ from connector.testing.rehearsal import Rehearsal
 
 ROOT = Path(__file__).parents[1]
 ANSWERS, PER_SECOND, UNHAPPY = 1000, 20, 0.2
-SIZES = {"small": 200, "modest": 1000, "full": 1000}
 CRM_MOST: Mapping[str, float] = {"salesforce": 32.0, "hubspot": 60.0}
 ZENDESK_MOST, SECONDS_MOST = 1.3, 2.0
 LINGER = "60s"
@@ -209,7 +208,7 @@ def results(size: str) -> list[Result]:
     found = []
     for crm in sorted(CRM_MOST) if size == "full" else ["salesforce"]:
         with tempfile.TemporaryDirectory() as folder:
-            found.append(result(measure(crm, Path(folder), answers=SIZES[size])))
+            found.append(result(measure(crm, Path(folder), answers=ANSWERS)))
     return found
 
 
