@@ -76,6 +76,10 @@ def furnish(world: World) -> None:
     world.simulators.zendesk.desk.backdate(ticket, timedelta(days=3))
 
 
+def quiet(life: Life) -> None:
+    """Nothing comes in."""
+
+
 def starts(life: Life) -> None:
     """The first start; and the account is asked whether it is ready."""
     life.process.db.probe()
@@ -273,6 +277,7 @@ def restore_the_copy(life: Life) -> None:
     """The copy from before is put back while nobody runs."""
     config = life.world.configuration().config
     life.command(0, lambda: _restore(life, config, copy_of(life.world)))
+    life.make_tables()
 
 
 def _restore(life: Life, config: Config, copy: Path) -> None:
@@ -305,6 +310,7 @@ def _reseal(life: Life) -> None:
 
 
 SCENES: tuple[Scene, ...] = (
+    Scene(name="made", before=Life.make_tables, play=quiet),
     Scene(name="start", play=starts, awake=False),
     Scene(name="unhappy", play=unhappy),
     Scene(name="busy", play=busy),
@@ -314,7 +320,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(name="imported", play=imported),
     Scene(name="undone", prepare=reconfigure, play=undone),
     Scene(name="erased", prepare=back_up, play=erased),
-    Scene(name="restored", before=restore_the_copy, play=lambda life: None, awake=False),
+    Scene(name="restored", before=restore_the_copy, play=quiet, awake=False),
     Scene(name="resealed", play=resealed),
     Scene(name="watched", prepare=watch, play=watched),
 )

@@ -255,9 +255,10 @@ class Stage:
             probe = Probe(self.board, dies_at, log)
             life = Life(self.world, self.board, probe, began)
             probe.watch()
-            probe.is_armed = is_first and not scene.awake
+            probe.is_armed = is_first
             scene.before(life)
-            life.start(makes_tables=not scene.awake)
+            probe.is_armed = is_first and not scene.awake
+            life.start()
             if scene.awake:
                 self.world.run_for(timedelta(seconds=1))
                 probe.is_armed = is_first
