@@ -13,7 +13,7 @@ from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Prior
 from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
 from connector.store import priors
 from connector.store.prepared import Prepared
-from connector.store.schema import dependency, intent, response
+from connector.store.schema import dependency, intent
 from connector.store.transaction import Transaction
 
 FIELDS = "intent.fields"
@@ -282,18 +282,6 @@ def held_for(
     """Intents of an account that are held for one reason; of one kind, or of any."""
     condition = and_(intent.c.account == account, intent.c.state == IntentState.HELD.value, intent.c.reason == reason)
     return where(tx, condition if kind is None else and_(condition, intent.c.kind == kind.value), limit)
-
-
-def held_because(tx: Transaction, reason: str) -> list[IntentRow]:
-    """Intents of all accounts that are held for one reason."""
-    return where(tx, and_(intent.c.state == IntentState.HELD.value, intent.c.reason == reason))
-
-
-def of_survey(tx: Transaction, survey: str) -> list[IntentRow]:
-    """What answers to a survey lead to and no request carries yet; what takes a run back is not among it."""
-    answers = select(response.c.id).where(response.c.survey == survey)
-    unsent = intent.c.state.in_([state.value for state in UNSENT])
-    return where(tx, and_(unsent, intent.c.response_id.in_(answers), ~intent.c.key.startswith(priors.UNDO)))
 
 
 def too_old(tx: Transaction, account: str) -> list[IntentRow]:

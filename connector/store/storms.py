@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, and_, bindparam, select
 
+from connector.domain.model.intent import IntentState
+from connector.domain.model.transitions import UNSENT
+from connector.store import intents, priors
+from connector.store.intents import IntentRow
 from connector.store.prepared import Prepared
-from connector.store.schema import storm
+from connector.store.schema import intent, response, storm
 from connector.store.transaction import Transaction
 
 QUIET = timedelta(days=1)
@@ -71,3 +75,16 @@ def _read(row: Row[Any]) -> Breaker:
     return Breaker(
         survey=row.survey, recent=row.recent, since=row.since, quiet_until=row.quiet_until, run_id=row.run_id
     )
+
+
+def led_to(tx: Transaction, survey: str) -> list[IntentRow]:
+    """What answers to a survey lead to and no request carries yet; what takes a run back is not among it."""
+    answers = select(response.c.id).where(response.c.survey == survey)
+    unsent = intent.c.state.in_([state.value for state in UNSENT])
+    condition = and_(unsent, intent.c.response_id.in_(answers), ~intent.c.key.startswith(priors.UNDO))
+    return intents.where(tx, condition)
+
+
+def held_because(tx: Transaction, reason: str) -> list[IntentRow]:
+    """Intents of all accounts that are held for one reason."""
+    return intents.where(tx, and_(intent.c.state == IntentState.HELD.value, intent.c.reason == reason))

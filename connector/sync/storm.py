@@ -41,7 +41,7 @@ def weather(tx: Transaction, version: Version, settings: DecideSettings, *, unha
         _hold(tx, outbox.for_response(tx, version.response_id), survey)
     elif _rages(now, policy.answers, policy.unhappy_share) and not _is_quiet(tx, now):
         now = replace(now, since=tx.now, run_id=tx.run_id)
-        _hold(tx, intents.of_survey(tx, survey), survey)
+        _hold(tx, storms.led_to(tx, survey), survey)
         _tell(tx, now, settings)
     storms.save(tx, now)
 
@@ -53,7 +53,7 @@ def release(tx: Transaction, survey: str, acts_within: timedelta | None = None) 
     old: its lane gives it up and says so.
     """
     released = 0
-    for row in intents.held_because(tx, reason(survey)):
+    for row in storms.held_because(tx, reason(survey)):
         tx.wake(lane_of(row.account))
         if row.kind in ALARMS and acts_within is not None and tx.now - row.cause_at > acts_within:
             intents.set_aside(tx, row, give_up_at=tx.now)

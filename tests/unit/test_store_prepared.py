@@ -123,7 +123,7 @@ class Recorded:
     """As much of a driver's connection as a prepared statement uses; remembers what it was asked."""
 
     rowcount = 1
-    description = (("name", None), ("value", None))
+    description = tuple((column.key, None) for column in link.c)
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
