@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -188,7 +189,7 @@ class LaneMachine(RuleBasedStateMachine):
     @rule(seconds=st.none() | st.integers(1, 12))
     def wake_and_undo(self, seconds: int | None) -> None:
         """The transaction that announces work comes to nothing, and so does the announcement."""
-        with pytest.raises(ZeroDivisionError), self.db.write() as tx:
+        with suppress(ZeroDivisionError), self.db.write() as tx:
             tx.wake("decide", None if seconds is None else self.clock.now() + timedelta(seconds=seconds))
             raise ZeroDivisionError
 
