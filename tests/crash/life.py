@@ -28,7 +28,7 @@ class Scene:
 
     `prepare` is what people do at the vendors before it, `play` what comes in, `lasts` the most time until all of it is
     done, waiting for what is in doubt included. `before` is what happens before the daemon runs, under the eyes of the
-    probe; not `awake`: so is its start.
+    probe; not `awake`: so is its start. Not `runs`: no daemon does.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Scene:
     prepare: Callable[[World], None] = lambda world: None
     before: Callable[[Life], None] = lambda life: None
     awake: bool = True
+    runs: bool = True
 
 
 class Life:

@@ -310,7 +310,7 @@ def _reseal(life: Life) -> None:
 
 
 SCENES: tuple[Scene, ...] = (
-    Scene(name="made", before=Life.make_tables, play=quiet),
+    Scene(name="made", before=Life.make_tables, play=quiet, runs=False),
     Scene(name="start", play=starts, awake=False),
     Scene(name="unhappy", play=unhappy),
     Scene(name="busy", play=busy),

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.crash.points import Point
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str]) -> int:
         only = [one for one in given.scenes.split(",") if one]
         report.add(sweep(crm, choose, only=only, say=_say))
     if given.json:
-        given.json.write_text(json.dumps(asdict(report), default=sorted))
+        given.json.write_text(json.dumps({name: getattr(report, name) for name in Report.__slots__}, default=sorted))
     else:
         sys.stdout.writelines(f"{line}\n" for line in report.lines())
     return 1 if report.wrong else 0

@@ -257,19 +257,25 @@ class Stage:
             probe.watch()
             probe.is_armed = is_first
             scene.before(life)
-            probe.is_armed = is_first and not scene.awake
-            life.start()
-            if scene.awake:
-                self.world.run_for(timedelta(seconds=1))
-                probe.is_armed = is_first
-            scene.play(life)
-            life.settle(scene.lasts)
-            assert not life.process.troubles, life.process.troubles
+            if scene.runs:
+                _run(life, scene, probe, is_first=is_first)
             if is_first:
                 probe.write()
         except BaseException:
             (folder / "trouble").write_text(traceback.format_exc())
             raise
+
+
+def _run(life: Life, scene: Scene, probe: Probe, *, is_first: bool) -> None:
+    """The daemon's part of a life."""
+    probe.is_armed = is_first and not scene.awake
+    life.start()
+    if scene.awake:
+        life.world.run_for(timedelta(seconds=1))
+        probe.is_armed = is_first
+    scene.play(life)
+    life.settle(scene.lasts)
+    assert not life.process.troubles, life.process.troubles
 
 
 def facts_of(world: World) -> Facts:
