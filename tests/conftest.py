@@ -24,11 +24,12 @@ if os.environ.get("CI"):
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """Whatever a test makes of logging ends with it: the stream it logged to is gone afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    root, ours = logging.getLogger(), logging.getLogger("connector")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
     yield
     root.handlers[:] = handlers
-    root.setLevel(level)
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
     logging.captureWarnings(False)
 
 
