@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -31,6 +32,15 @@ def logging_as_before() -> Iterator[None]:
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
     logging.captureWarnings(False)
+
+
+@pytest.fixture
+def without_garbage() -> Iterator[None]:
+    """What earlier tests left is not finalised at the bottom of a deep recursion, where nothing can be called."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -173,6 +173,7 @@ def test_a_malformed_answer_names_the_field_and_no_value(changes: dict[str, obje
     assert "yesterday" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b'{"a": NaN}', b"[" * 200_000], ids=lambda body: body[:8]
 )

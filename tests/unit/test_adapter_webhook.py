@@ -110,6 +110,7 @@ def test_an_object_is_one_delivery_and_an_empty_array_none() -> None:
     assert source().split(b"[]") == []
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize(
     "body", [b"[", b"[1,]", b"[1 2]", b"[1]x", b"[\xff]", b"[" * 200_000], ids=lambda body: body[:8]
 )
