@@ -9,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, Table, Text, and_, cast, delete, l
 
 from connector.domain.model.intent import IntentState
 from connector.domain.model.person import KeyKind
-from connector.domain.model.recovery import RecoveryState
+from connector.domain.model.recovery import RecoveryState, Stage
 from connector.domain.model.transitions import OPEN, Event
 from connector.store import blocks, intents, people, tombstones
 from connector.store import receipts as remotes
@@ -20,6 +20,7 @@ from connector.store.schema import (
     contact,
     dependency,
     fact,
+    follow_up,
     history,
     inbox,
     intent,
@@ -32,6 +33,7 @@ from connector.store.schema import (
     receipt,
     recovery,
     recovery_response,
+    recovery_step,
     remote,
     response,
     response_version,
@@ -51,6 +53,7 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         contact,
         dependency,
         fact,
+        follow_up,
         history,
         inbox,
         intent,
@@ -63,6 +66,7 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         receipt,
         recovery,
         recovery_response,
+        recovery_step,
         remote,
         response,
         response_version,
@@ -95,7 +99,7 @@ def stop(tx: Transaction, known: Known) -> None:
     tx.execute(
         update(recovery)
         .where(recovery.c.id.in_(known.recoveries), recovery.c.state == RecoveryState.OPEN.value)
-        .values(state=RecoveryState.CLOSED.value, closed_at=tx.now, cause=CAUSE)
+        .values(state=RecoveryState.CLOSED.value, closed_at=tx.now, cause=CAUSE, stage=Stage.ENDED.value)
     )
     for row in intents.where(tx, intents_of(known) & (intent.c.state != IntentState.ERASED.value)):
         if row.state in OPEN:
@@ -158,8 +162,13 @@ def sever(tx: Transaction, known: Known, word: str, mine: Sequence[int], objects
     cleared["intent"] = _blank_intents(tx, mine, word)
     tx.execute(update(write).where(write.c.key.in_(records)).values(key=_nameless(write.c.id, word)))
     cleared["recovery"] = tx.execute(
-        update(recovery).where(recovery.c.id.in_(known.recoveries)).values(opened_by=_nameless(recovery.c.id, word))
+        update(recovery)
+        .where(recovery.c.id.in_(known.recoveries))
+        .values(opened_by=_nameless(recovery.c.id, word), action_taken=None)
     ).rowcount
+    for table in (recovery_step, follow_up):
+        which = table.c.recovery_id.in_(known.recoveries)
+        cleared[table.name] = tx.execute(delete(table).where(which)).rowcount
     cleared["response"] = tx.execute(
         update(response)
         .where(response.c.id.in_(known.responses))

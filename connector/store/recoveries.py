@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, update
 
-from connector.domain.model.recovery import Recovery, RecoveryState, Severity
+from connector.domain.model.recovery import Recovery, RecoveryState, Severity, Stage
 from connector.store.prepared import Prepared
 from connector.store.schema import recovery, recovery_response, response
 from connector.store.transaction import Transaction
@@ -68,6 +68,7 @@ def open_or_join(
                 "opened_by": response_key,
                 "opened_at": at,
                 "generation": 1,
+                "stage": Stage.OPENED.value,
             },
         ).scalar_one()
         _add_answer(tx, made, response_id)
@@ -135,12 +136,12 @@ def answers(tx: Transaction, recovery_id: int) -> int:
     return int(tx.execute(_ANSWERS, {"wanted": recovery_id}).scalar_one())
 
 
-def close(tx: Transaction, recovery_id: int, cause: str, at: datetime) -> bool:
-    """Close an open recovery; False when it was closed already, whose cause then stands."""
+def close(tx: Transaction, recovery_id: int, cause: str, at: datetime, stage: Stage = Stage.ENDED) -> bool:
+    """Close an open recovery, ended as `stage` says; False when it was closed already, whose cause then stands."""
     done = tx.execute(
         update(recovery)
         .where(recovery.c.id == recovery_id, recovery.c.state == RecoveryState.OPEN.value)
-        .values(state=RecoveryState.CLOSED.value, closed_at=at, cause=cause)
+        .values(state=RecoveryState.CLOSED.value, closed_at=at, cause=cause, stage=stage.value)
     )
     return bool(done.rowcount)
 
@@ -164,7 +165,7 @@ def reopen(tx: Transaction, recovery_id: int) -> bool:
     tx.execute(
         update(recovery)
         .where(recovery.c.id == recovery_id)
-        .values(state=RecoveryState.OPEN.value, closed_at=None, cause=None)
+        .values(state=RecoveryState.OPEN.value, closed_at=None, cause=None, stage=Stage.REOPENED.value)
     )
     return True
 
@@ -215,4 +216,9 @@ def from_row(row: Row[Any]) -> Recovery:
         opened_at=row.opened_at,
         closed_at=row.closed_at,
         cause=row.cause,
+        stage=Stage(row.stage),
+        owner=row.owner,
+        touched_at=row.touched_at,
+        root_cause=row.root_cause,
+        book=row.book,
     )

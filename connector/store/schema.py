@@ -18,17 +18,18 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 from connector.store.columns import EPOCH, Id, Instant, Long, metadata
 from connector.store.erased import erased, erasure
 from connector.store.ledger import pause, prior, storm, undoing
 from connector.store.mirror import contact, match_block, ticket
+from connector.store.winning import follow_up, playbook_text, recovery, recovery_response, recovery_step
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
 __all__ = [
-    "EPOCH", "contact", "erased", "erasure", "match_block", "metadata", "pause", "prior", "storm", "ticket", "undoing",
+    "EPOCH", "contact", "erased", "erasure", "follow_up", "match_block", "metadata", "pause", "playbook_text", "prior",
+    "recovery", "recovery_response", "recovery_step", "storm", "ticket", "undoing",
 ]  # fmt: skip
 
 meta = Table(
@@ -180,37 +181,6 @@ published = Table(
     Column("band", Text),
     Column("at", Instant, nullable=False),
     comment="the score last planned to be written to each CRM: the next one is written when it moved far enough",
-)
-
-recovery = Table(
-    "recovery",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("person_id", ForeignKey("person.id"), nullable=False),
-    Column("playbook", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("opened_by", Text, nullable=False, comment="response key"),
-    Column("opened_at", Instant, nullable=False),
-    Column("closed_at", Instant),
-    Column("cause", Text),
-    Column("generation", Integer, nullable=False, default=1, comment="counts follow-up tickets"),
-    Index(
-        "uq_recovery_open",
-        "person_id",
-        "playbook",
-        unique=True,
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
-    ),
-)
-
-recovery_response = Table(
-    "recovery_response",
-    metadata,
-    Column("recovery_id", ForeignKey("recovery.id"), primary_key=True),
-    Column("response_id", ForeignKey("response.id"), primary_key=True),
-    Column("joined_at", Instant, nullable=False),
 )
 
 write = Table(

@@ -21,10 +21,31 @@ class Severity(StrEnum):
 
 
 class RecoveryState(StrEnum):
-    """Where a recovery stands. More states arrive with the playbooks; closed is final."""
+    """Whether it goes on. How far it is, or how it ended, is its stage."""
 
     OPEN = "open"
     CLOSED = "closed"
+
+
+class Stage(StrEnum):
+    """How far an open recovery is, or how a closed one ended."""
+
+    OPENED = "opened"
+    """Nobody has looked yet."""
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody took it."""
+    IN_PROGRESS = "in_progress"
+    """Somebody works on it."""
+    WAITING = "waiting"
+    """It is the customer's turn."""
+    REOPENED = "reopened"
+    """It was closed and goes on."""
+    WON_BACK = "won_back"
+    """Closed: the customer says so, or whoever closed it."""
+    LOST = "lost"
+    """Closed without."""
+    ENDED = "ended"
+    """Closed without anybody having said how it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +61,8 @@ class Recovery:
     opened_at: datetime
     closed_at: datetime | None = None
     cause: str | None = None
+    stage: Stage = Stage.OPENED
+    owner: str | None = None
+    touched_at: datetime | None = None
+    root_cause: str | None = None
+    book: str | None = None

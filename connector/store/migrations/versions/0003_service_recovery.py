@@ -1,0 +1,88 @@
+"""service_recovery"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "playbook_text",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column(
+            "content", sa.Text(), nullable=False, comment="canonical JSON of the playbook and the calendars it names"
+        ),
+        sa.Column("first_used_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_playbook_text")),
+        comment="playbooks as recoveries were opened under them: a recovery keeps its rules when the file changes",
+    )
+    op.create_table(
+        "follow_up",
+        sa.Column("recovery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False, comment="of the messages to the customer, from 0"),
+        sa.Column("kind", sa.Text(), nullable=False, comment="apology | offer | call_back | survey"),
+        sa.Column("intent_key", sa.Text(), nullable=False),
+        sa.Column("planned_at", sa.BigInteger(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=True, comment="blind digest of what a survey's link carries"),
+        sa.Column(
+            "response_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+            comment="the answer that came back",
+        ),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["recovery_id"], ["recovery.id"], name=op.f("fk_follow_up_recovery_id_recovery")),
+        sa.PrimaryKeyConstraint("recovery_id", "number", name=op.f("pk_follow_up")),
+        sa.UniqueConstraint("reference", name=op.f("uq_follow_up_reference")),
+        comment="what the customer of a recovery was sent, and what came back",
+    )
+    op.create_table(
+        "recovery_step",
+        sa.Column("recovery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False, comment="of the playbook's step, from 0"),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False, comment="waiting | paused | done | skipped"),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True, comment="null: no deadline, or paused"),
+        sa.Column(
+            "remaining",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+            comment="while paused: microseconds of the calendar's open time left",
+        ),
+        sa.Column("rung", sa.Integer(), nullable=False, comment="rungs of the ladder that were climbed"),
+        sa.Column("rung_at", sa.BigInteger(), nullable=True, comment="when the next rung is due; null: none is left"),
+        sa.Column("missed", sa.Boolean(), nullable=False, comment="its deadline passed before it was done"),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.Column("proof", sa.Text(), nullable=True, comment="what showed that it was done; no personal data"),
+        sa.ForeignKeyConstraint(["recovery_id"], ["recovery.id"], name=op.f("fk_recovery_step_recovery_id_recovery")),
+        sa.PrimaryKeyConstraint("recovery_id", "number", name=op.f("pk_recovery_step")),
+    )
+    with op.batch_alter_table("recovery_step", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_recovery_step_state_rung_at"), ["state", "rung_at"], unique=False)
+
+    with op.batch_alter_table("recovery", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "stage", sa.Text(), server_default="opened", nullable=False, comment="how far it is, or how it ended"
+            )
+        )
+        batch_op.add_column(
+            sa.Column("owner", sa.Text(), nullable=True, comment="whose it is, in the words of the YAML")
+        )
+        batch_op.add_column(
+            sa.Column(
+                "touched_at", sa.BigInteger(), nullable=True, comment="when somebody first did something about it"
+            )
+        )
+        batch_op.add_column(sa.Column("root_cause", sa.Text(), nullable=True, comment="one of the playbook's causes"))
+        batch_op.add_column(sa.Column("action_taken", sa.LargeBinary(), nullable=True, comment="sealed text"))
+        batch_op.add_column(
+            sa.Column("book", sa.Text(), nullable=True, comment="digest of the playbook it was opened under")
+        )
