@@ -146,6 +146,21 @@ def close(tx: Transaction, recovery_id: int, cause: str, at: datetime, stage: St
     return bool(done.rowcount)
 
 
+def account_for(tx: Transaction, recovery_id: int, *, root_cause: str | None, action_taken: str | None) -> None:
+    """Write down why it happened and what was done; what is None stays as it was."""
+    values: dict[str, object] = {} if root_cause is None else {"root_cause": root_cause}
+    if action_taken is not None:
+        values["action_taken"] = tx.seal("recovery.action_taken", action_taken)
+    if values:
+        tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(**values))
+
+
+def action_taken(tx: Transaction, recovery_id: int) -> str | None:
+    """What was done, in the words of whoever did it."""
+    sealed = tx.execute(select(recovery.c.action_taken).where(recovery.c.id == recovery_id)).scalar_one_or_none()
+    return None if sealed is None else str(tx.unseal("recovery.action_taken", sealed))
+
+
 def generation(tx: Transaction, recovery_id: int) -> int:
     """The number of the recovery's current ticket, from 1; each follow-up ticket raises it."""
     return int(tx.execute(_GENERATION, {"wanted": recovery_id}).scalar_one())
