@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core.core_schema import ValidationInfo
 
+from connector.config.calendars import Calendar, SpanText
 from connector.config.connections import Connection
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
@@ -79,6 +80,10 @@ class ActOn(Model):
 
     answered_within: Duration = Field(default=duration("7d"), description="Older answers open nothing.")
     notify_within: Duration = Field(default=duration("4h"), description="Older answers send no message.")
+    quiet: SpanText | None = Field(
+        default=None,
+        description="At night messages wait for the morning, those about something critical excepted: `22:00-07:00`.",
+    )
 
 
 class Storm(Model):
@@ -214,6 +219,7 @@ class Settings(Model):
     health_score: HealthScore | None = Field(default=None, description="How the health score is computed.")
     answers: Answers = Field(default=Answers(), description="Where answers are kept besides here.")
     rules: tuple[Rule, ...] = Field(default=(), description="In order; every rule that matches acts.")
+    calendars: dict[Text, Calendar] = Field(default={}, description="When people work; playbooks name them.")
     playbooks: dict[Text, Playbook] = Field(default={}, description="The steps of each kind of recovery.")
     privacy: Privacy = Field(description="Keys of the sealed columns.")
 

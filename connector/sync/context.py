@@ -256,6 +256,8 @@ def _recovery(tx: Transaction, recovery: Recovery) -> dict[str, object]:
         "playbook": recovery.playbook,
         "opened_at": recovery.opened_at,
         "answers": recoveries.answers(tx, recovery.id),
+        "owner": recovery.owner,
+        "stage": recovery.stage.value,
     }
 
 

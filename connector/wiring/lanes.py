@@ -57,8 +57,7 @@ def make_lanes(
     telemetry.follow(erasing.LANE, erasures.due_since)
     telemetry.follow(retention.LANE, partial(lanes.due_at, name=retention.LANE))
     telemetry.follow(undo.LANE, undoings.asked_since)
-    if settings.score is not None:
-        telemetry.follow(timers.LANE, timers.due_since)
+    telemetry.follow(timers.LANE, partial(timers.overdue_since, scores=settings.score is not None))
     for name, adapter in adapters.made.items():
         if isinstance(adapter, Writer):
             look: Prepare = as_planned

@@ -115,8 +115,8 @@ def rule_names(segments: Iterable[str]) -> Names:
         "match": plain("state", "by", "text"),
         "contact": plain("id", "name", "owner", "url"),
         "score": plain("points", "band", "trend", "reason", "coverage", "as_of", "answers"),
-        "recovery": plain("id", "severity", "playbook", "opened_at", "answers"),
-        "step": plain("name", "due_at", "due_text"),
+        "recovery": plain("id", "severity", "playbook", "opened_at", "answers", "owner", "stage"),
+        "step": plain("name", "who", "due_at", "due_text", "late_by"),
         "ticket": plain("id", "url"),
     }
     return Names(parts=dict.fromkeys(values) | groups)
@@ -128,6 +128,8 @@ NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "when": frozenset({"ticket", "step"}),
         "notify": frozenset({"step"}),
+        "begin": frozenset({"ticket", "step"}),
+        "late": frozenset(),
         "ticket": frozenset({"ticket"}),
         "note": frozenset({"step"}),
         "answer": frozenset({"ticket", "step"}),

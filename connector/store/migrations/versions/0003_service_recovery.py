@@ -47,7 +47,7 @@ def upgrade() -> None:
         sa.Column("recovery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False, comment="of the playbook's step, from 0"),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False, comment="waiting | paused | done | skipped"),
+        sa.Column("state", sa.Text(), nullable=False, comment="expected | waiting | paused | done | skipped"),
         sa.Column("began_at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True, comment="null: no deadline, or paused"),
         sa.Column(
@@ -85,4 +85,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("action_taken", sa.LargeBinary(), nullable=True, comment="sealed text"))
         batch_op.add_column(
             sa.Column("book", sa.Text(), nullable=True, comment="digest of the playbook it was opened under")
+        )
+        batch_op.add_column(
+            sa.Column(
+                "calendar",
+                sa.Text(),
+                nullable=True,
+                comment="whose open time its deadlines count, by its name in that playbook",
+            )
         )
