@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from connector.config.part import Model
 from connector.config.quantities import Duration, Text
-from connector.config.steps import Closing, ExpectStep, NotifyStep, Owners, Rung
+from connector.config.steps import HOURS, Closing, ExpectStep, Hours, NotifyStep, Owners, Rung
 from connector.domain.model.recovery import Severity
 
 UrgencyWord = Literal["low", "normal", "high", "urgent"]
@@ -73,6 +73,7 @@ class TicketStep(Model):
     priority: dict[Severity, UrgencyWord] = Field(default={}, description="Severity → the ticket's priority.")
     tags: tuple[Text, ...] = Field(default=(), description="Tags to add.")
     due: Duration | None = Field(default=None, description="How soon somebody must act.")
+    hours: Hours = Field(default="open", description=HOURS)
 
 
 class TaskStep(Model):
@@ -80,7 +81,8 @@ class TaskStep(Model):
 
     name: Text = Field(default="task", description="What is to be done, as people read it.")
     connection: Text = Field(description="A CRM.")
-    due: Duration = Field(description="How soon it is due, in the calendar's open time.")
+    due: Duration = Field(description="How soon it is due.")
+    hours: Hours = Field(default="open", description=HOURS)
     owner: Text | None = Field(default=None, description="Whose task; a template. None: as the mapping says.")
     late: tuple[Rung, ...] = Field(default=(), description="What happens when it is late, rung by rung.")
 

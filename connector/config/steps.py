@@ -22,7 +22,7 @@ class Message(Model):
 class Rung(Model):
     """One rung of the ladder a missed step climbs."""
 
-    after: Duration = Field(default=duration("0s"), description="How long after the deadline; open time.")
+    after: Duration = Field(default=duration("0s"), description="How long after the deadline, in the step's hours.")
     notify: Message | None = Field(default=None, description="A message to people.")
     severity: Severity | None = Field(default=None, description="The recovery becomes at least this severe.")
     owner: Text | None = Field(default=None, description="Whose recovery it becomes; a template.")
@@ -50,12 +50,17 @@ class Proof(Model):
         return self
 
 
+Hours = Literal["open", "all"]
+HOURS = "open: the calendar's open time counts. all: every hour does."
+
+
 class ExpectStep(Model):
     """Something people do on the recovery's ticket, within a time."""
 
     name: Text = Field(description="What is to be done, as people read it.")
     who: Text | None = Field(default=None, description="Who is to do it, as people read it; a template.")
-    within: Duration = Field(description="How soon, in the calendar's open time.")
+    within: Duration = Field(description="How soon.")
+    hours: Hours = Field(default="open", description=HOURS)
     until: Proof = Field(description="What shows that it was done.")
     after: Text | None = Field(default=None, description="The step it begins after. Unset: with the recovery.")
     late: tuple[Rung, ...] = Field(default=(), description="What happens when it is late, rung by rung.")

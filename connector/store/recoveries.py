@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, literal, select, update
+from sqlalchemy import Row, bindparam, case, func, literal, select, update
 
 from connector.domain.model.recovery import Recovery, RecoveryState, Severity, Stage
 from connector.store import steps
@@ -182,6 +182,23 @@ def opened_before(tx: Transaction, playbook: str, recovery_id: int) -> int:
     """How many recoveries of a playbook were opened before this one."""
     which = (recovery.c.playbook == playbook, recovery.c.id < recovery_id)
     return int(tx.execute(select(func.count()).select_from(recovery).where(*which)).scalar_one())
+
+
+def listed(tx: Transaction, *, closed: bool, limit: int) -> list[Recovery]:
+    """Open recoveries, the most severe first, then the oldest; or those that were closed, newest first."""
+    rank = case({each.value: -each.rank for each in Severity}, value=recovery.c.severity)
+    state = RecoveryState.CLOSED if closed else RecoveryState.OPEN
+    order = (recovery.c.closed_at.desc(),) if closed else (rank, recovery.c.opened_at)
+    rows = tx.execute(
+        select(recovery).where(recovery.c.state == state.value).order_by(*order, recovery.c.id).limit(limit)
+    ).all()
+    return [from_row(row) for row in rows]
+
+
+def conclude(tx: Transaction, recovery_id: int, stage: Stage) -> None:
+    """Say how a closed recovery ended."""
+    which = (recovery.c.id == recovery_id, recovery.c.state == RecoveryState.CLOSED.value)
+    tx.execute(update(recovery).where(*which).values(stage=stage.value))
 
 
 def account_for(tx: Transaction, recovery_id: int, *, root_cause: str | None, action_taken: str | None) -> None:

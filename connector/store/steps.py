@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, Text, bindparam, cast, func, literal, select, update
 
 from connector.domain.model.recovery import RecoveryState, StepState
 from connector.store.prepared import Prepared
-from connector.store.schema import playbook_text, recovery, recovery_step
+from connector.store.schema import playbook_text, recovery, recovery_step, remote
 from connector.store.transaction import Transaction
 
 TIMERS = "timers"
@@ -137,6 +137,25 @@ def next_due(tx: Transaction) -> datetime | None:
     """When the next deadline or rung is due, or was; None when none is waited for."""
     found: datetime | None = tx.execute(_NEXT, {}).scalar_one_or_none()
     return found
+
+
+def open_tasks(tx: Transaction, account: str) -> list[tuple[str, int, int]]:
+    """Tasks in an account that open recoveries wait for: their id there, the recovery and the number of the step."""
+    name = (
+        literal("recovery/") + cast(recovery_step.c.recovery_id, Text) + "/task/" + cast(recovery_step.c.number, Text)
+    )
+    rows = tx.execute(
+        select(remote.c.remote_id, recovery_step.c.recovery_id, recovery_step.c.number)
+        .join(remote, remote.c.object == name)
+        .join(recovery, recovery.c.id == recovery_step.c.recovery_id)
+        .where(
+            remote.c.account == account,
+            recovery.c.state == RecoveryState.OPEN.value,
+            recovery_step.c.state.in_([each.value for each in _OPEN]),
+        )
+        .order_by(recovery_step.c.recovery_id, recovery_step.c.number)
+    ).all()
+    return [(str(row.remote_id), int(row.recovery_id), int(row.number)) for row in rows]
 
 
 def keep_book(tx: Transaction, digest: str, content: str) -> None:

@@ -18,14 +18,16 @@ DELETED_THERE: Final = "ticket deleted in helpdesk"
 _DONE: Final = frozenset({"solved", "closed", "deleted"})
 
 
-def see(tx: Transaction, recovery: Recovery, seen: Ticket, settings: DecideSettings) -> None:
+def see(
+    tx: Transaction, recovery: Recovery, seen: Ticket, notes: tuple[str, ...] | None, settings: DecideSettings
+) -> None:
     """A helpdesk reports the ticket of an open recovery: take note of what it shows, and close the recovery."""
-    tracking.see_ticket(tx, recovery, sight_of(seen), min(seen.updated_at, tx.now), settings)
+    tracking.see_ticket(tx, recovery, sight_of(seen, notes), min(seen.updated_at, tx.now), settings)
     if seen.status in _DONE:
         _close(tx, recovery, seen, settings)
 
 
-def sight_of(seen: Ticket) -> Sight:
+def sight_of(seen: Ticket, notes: tuple[str, ...] | None = None) -> Sight:
     """A ticket as steps look at it."""
     values, tags = seen.values, seen.values.get("tags")
     shown = {name: str(value) for name, value in values.items() if isinstance(value, str | int | float) and value}
@@ -35,6 +37,7 @@ def sight_of(seen: Ticket) -> Sight:
         assigned=seen.assigned,
         tags=frozenset(str(tag) for tag in tags) if isinstance(tags, list) else frozenset(),
         fields={**shown, **seen.fields},
+        notes=notes,
     )
 
 

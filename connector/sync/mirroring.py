@@ -132,8 +132,14 @@ def _instant(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at: datetime) -> None:
-    """A helpdesk reports a ticket: mirror it, and close the recovery a person has solved there."""
+def take_ticket(
+    tx: Transaction,
+    seen: Ticket,
+    settings: DecideSettings,
+    read_at: datetime,
+    notes: tuple[str, ...] | None = None,
+) -> None:
+    """A helpdesk reports a ticket: mirror it, see what it means for a recovery. `notes` None: they were not read."""
     email = canonical_email(seen.requester_email or "")
     blinds = [tombstones.of_ticket(tx, seen.account, seen.id)]
     if responses.is_erased(tx, blinds if email is None else [*blinds, people.blind(tx, KeyKind.EMAIL, email)]):
@@ -142,7 +148,7 @@ def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at
     if change.before is None or seen.updated_at >= change.before.updated_at:
         _observed(tx, seen.account, seen.id, seen.values, read_at)
         for recovery in _worked_on(tx, seen):
-            looking_back.see(tx, recovery, seen, settings)
+            looking_back.see(tx, recovery, seen, notes, settings)
     if not change.changed:
         return
     take_choice(tx, seen, settings)

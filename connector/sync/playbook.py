@@ -35,11 +35,11 @@ def opened(tx: Transaction, work: Work) -> list[Intent]:
     for number, step in enumerate(work.steps):
         name = f"step {number + 1}"
         if isinstance(step, TicketStep):
-            deadline = None if step.due is None else work.deadline(tx.now, step.due)
+            deadline = None if step.due is None else work.deadline(step, tx.now, step.due)
             context = with_step(base, name, deadline, work.settings.time_zone)
             intents += _ticket(tx, work, number, step, context)
         elif isinstance(step, TaskStep):
-            context = with_step(base, name, work.deadline(tx.now, step.due), work.settings.time_zone)
+            context = with_step(base, name, work.deadline(step, tx.now, step.due), work.settings.time_zone)
             intents += _task(tx, work, number, step, with_ticket(context, ticket), ticket)
     made = {intent.object for intent in intents}
     return intents + tracking.begun(tx, work, with_ticket(base, ticket), made)
@@ -115,7 +115,7 @@ def follow_up(tx: Transaction, work: Work, *, generation: int, of: Ticket | None
     section = target.sections.get("ticket")
     if section is None:
         return None
-    deadline = None if step.due is None else work.deadline(tx.now, step.due)
+    deadline = None if step.due is None else work.deadline(step, tx.now, step.due)
     base = build(tx, work.matter, work.settings, work.recovery)
     context = with_step(base, f"step {number + 1}", deadline, work.settings.time_zone)
     if of is not None and of.status != CLOSED and of.url is not None:

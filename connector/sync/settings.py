@@ -78,7 +78,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketStep:
-    """A ticket: on the one the survey was about, else a new one. `priority` is severity → the ticket's priority."""
+    """A ticket: on the one the survey was about, else a new one. `priority` is severity → the ticket's priority.
+
+    `every_hour`, of a step with a deadline: every hour counts, not only the calendar's open time.
+    """
 
     connection: str
     group: Template | None = None
@@ -87,6 +90,7 @@ class TicketStep:
     priority: Mapping[Severity, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     due: timedelta | None = None
+    every_hour: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,7 @@ class TaskStep:
     due: timedelta
     name: str = "task"
     owner: Template | None = None
+    every_hour: bool = False
     late: tuple[Rung, ...] = ()
 
 
@@ -129,6 +134,7 @@ class ExpectStep:
     who: Template | None = None
     after: str | None = None
     late: tuple[Rung, ...] = ()
+    every_hour: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ def _add(tx: Transaction, work: Work, number: int, step: Timed) -> None:
 
 
 def _begin(tx: Transaction, work: Work, row: StepRow, step: Timed) -> None:
-    steps.begin(tx, row, after(work.calendar, tx.now, _within(step)))
+    steps.begin(tx, row, after(work.calendar(step), tx.now, _within(step)))
 
 
 def _row(tx: Transaction, work: Work, number: int) -> StepRow:
@@ -86,8 +86,9 @@ def see_ticket(tx: Transaction, recovery: Recovery, seen: Sight, at: datetime, s
         return
     waits = not {seen.status.casefold(), (seen.shown or "").casefold()}.isdisjoint(work.book.pause_while)
     for row in rows:
-        if row.state is StepState.WAITING and row.due_at is not None and waits:
-            steps.pause(tx, row, open_time(work.calendar, min(at, tx.now), row.due_at))
+        step = _timed(work, row)
+        if row.state is StepState.WAITING and row.due_at is not None and step is not None and waits:
+            steps.pause(tx, row, open_time(work.calendar(step), min(at, tx.now), row.due_at))
         elif row.state is StepState.PAUSED and not waits:
             _resume(tx, work, row)
     planned: list[Intent] = []
@@ -106,9 +107,9 @@ def _resume(tx: Transaction, work: Work, row: StepRow) -> None:
     step, left = _timed(work, row), row.remaining or timedelta(0)
     if step is None:
         return
-    due = after(work.calendar, tx.now, left)
+    due = after(work.calendar(step), tx.now, left)
     rungs = _rungs(step)
-    following = due if not row.missed else _moment(work, due, rungs[row.rung]) if row.rung < len(rungs) else None
+    following = due if not row.missed else _moment(work, step, due, rungs[row.rung]) if row.rung < len(rungs) else None
     steps.resume(tx, row, due, following)
 
 
@@ -121,7 +122,7 @@ def _get_on(tx: Transaction, recovery: Recovery, seen: Sight, at: datetime) -> N
 
 def _advance(tx: Transaction, recovery: Recovery, stage: Stage, at: datetime) -> None:
     recoveries.advance(tx, recovery.id, stage, at)
-    detail: dict[str, Json] = {"stage": stage.value}
+    detail: dict[str, Json] = {"stage": stage.value, "why": stage.value.replace("_", " ")}
     history.append(tx, "recovery_stage", person_id=recovery.person_id, recovery_id=recovery.id, detail=detail)
 
 
@@ -130,7 +131,8 @@ def finish(tx: Transaction, work: Work, row: StepRow, proof: str, at: datetime) 
     steps.finish(tx, row, proof, at)
     recoveries.advance(tx, work.recovery.id, Stage.IN_PROGRESS, at)
     late = row.missed or (row.due_at is not None and at > row.due_at)
-    _tell(tx, work, "step_done", step=row.name, proof=proof, late=late)
+    why = f"{row.name}: done{', late' if late else ''}, {proof}"
+    _tell(tx, work, "step_done", step=row.name, proof=proof, late=late, why=why)
     planned: list[Intent] = []
     for number, step in enumerate(work.steps):
         if isinstance(step, NotifyStep) and step.after == row.name:
@@ -161,7 +163,8 @@ def ask(tx: Transaction, work: Work, missing: Collection[str]) -> list[Intent]:
     planned = _message(tx, work, message, _context(tx, work), tail=ASK)
     if any(intents.by_key(tx, intent.key) is not None for intent in planned):
         return []
-    _tell(tx, work, "recovery_lacks", missing=", ".join(missing))
+    lacks = " and ".join(name.replace("_", " ") for name in missing)
+    _tell(tx, work, "recovery_lacks", missing=", ".join(missing), why=f"solved, but nobody wrote down the {lacks}")
     return planned
 
 
@@ -178,11 +181,12 @@ def fire(tx: Transaction, row: StepRow, settings: DecideSettings) -> None:
         return
     rungs, rung, planned = _rungs(step), row.rung, []
     if not row.missed:
-        _tell(tx, work, "step_missed", step=row.name, due_at=row.due_at.isoformat())
-    while rung < len(rungs) and (moment := _moment(work, row.due_at, rungs[rung])) <= tx.now:
+        why = f"{row.name}: not done by {due_text(row.due_at, settings.time_zone)}"
+        _tell(tx, work, "step_missed", step=row.name, due_at=row.due_at.isoformat(), why=why)
+    while rung < len(rungs) and (moment := _moment(work, step, row.due_at, rungs[rung])) <= tx.now:
         planned += _climb(tx, work, row, step, rung, moment)
         rung += 1
-    following = _moment(work, row.due_at, rungs[rung]) if rung < len(rungs) else None
+    following = _moment(work, step, row.due_at, rungs[rung]) if rung < len(rungs) else None
     steps.climb(tx, row, rung, following)
     outbox.plan(tx, planned)
 
@@ -200,7 +204,7 @@ def _climb(tx: Transaction, work: Work, row: StepRow, step: Timed, number: int, 
         context = _late(tx, now, row, step, moment)
         planned += _message(tx, now, rung.notify, context, tail=f"{row.number}/late/{number}")
     late = tx.now - moment > PUNCTUAL
-    _tell(tx, work, "rung_climbed", step=row.name, rung=number + 1, late=late)
+    _tell(tx, work, "rung_climbed", step=row.name, rung=number + 1, late=late, why=f"{row.name}: rung {number + 1}")
     return planned
 
 
@@ -284,8 +288,8 @@ def _rungs(step: Timed) -> tuple[Rung, ...]:
     return tuple(sorted(step.late, key=lambda rung: rung.after))
 
 
-def _moment(work: Work, due: datetime, rung: Rung) -> datetime:
-    return after(work.calendar, due, rung.after) if rung.after else due
+def _moment(work: Work, step: Timed, due: datetime, rung: Rung) -> datetime:
+    return after(work.calendar(step), due, rung.after) if rung.after else due
 
 
 def _tell(tx: Transaction, work: Work, event: str, **detail: Json) -> None:

@@ -16,7 +16,7 @@ from connector.sync import names
 from connector.sync.context import Matter
 from connector.sync.planning import Pace
 from connector.sync.recall import recall
-from connector.sync.settings import DecideSettings, Playbook, Step, Target, TicketStep
+from connector.sync.settings import DecideSettings, ExpectStep, Playbook, Step, Target, TaskStep, TicketStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,9 @@ class Work:
         """The playbook's steps; none when nobody knows it any more."""
         return self.book.steps
 
-    @property
-    def calendar(self) -> Calendar | None:
-        """Whose open time its deadlines count; None: every hour does."""
-        return self.book.calendars.get(self.recovery.calendar or "")
+    def calendar(self, step: TicketStep | TaskStep | ExpectStep) -> Calendar | None:
+        """Whose open time the step's deadline counts; None: every hour does."""
+        return None if step.every_hour else self.book.calendars.get(self.recovery.calendar or "")
 
     def ticket_step(self) -> tuple[int, TicketStep, Target] | None:
         """The step that opens a ticket, with its number and helpdesk; None without one, or when that is gone."""
@@ -46,18 +45,22 @@ class Work:
                 return number, step, self.settings.targets[step.connection]
         return None
 
-    def deadline(self, start: datetime, after: timedelta) -> datetime:
-        """When so much open time has passed since `start`, to the second."""
-        return after_open(self.calendar, start, after).replace(microsecond=0)
+    def deadline(self, step: TicketStep | TaskStep, start: datetime, after: timedelta) -> datetime:
+        """When so much of the step's time has passed since `start`, to the second.
+
+        It starts when the recovery is decided, not with an answer that may have arrived days late: a deadline that has
+        passed before anybody could know of it helps nobody.
+        """
+        return after_open(self.calendar(step), start, after).replace(microsecond=0)
 
 
 def work_on(tx: Transaction, matter: Matter, recovery: Recovery, settings: DecideSettings, pace: Pace) -> Work:
     """The recovery by the playbook it was opened under."""
-    book = _book(tx, recovery, settings)
+    book = book_of(tx, recovery, settings)
     return Work(matter=matter, recovery=recovery, settings=settings, pace=pace, book=book)
 
 
-def _book(tx: Transaction, recovery: Recovery, settings: DecideSettings) -> Playbook:
+def book_of(tx: Transaction, recovery: Recovery, settings: DecideSettings) -> Playbook:
     """What it was opened under, else what the file has now: nothing is lost because an old text cannot be read."""
     now = settings.playbooks.get(recovery.playbook, Playbook())
     if recovery.book is None or recovery.book == now.digest or settings.book_of is None:

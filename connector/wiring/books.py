@@ -72,11 +72,13 @@ def _step(read: Read, step: written.AnyStep) -> settings.Step:
             priority=step.priority,
             tags=step.tags,
             due=step.due,
+            every_hour=step.hours == "all",
         )
     if isinstance(step, written.TaskStep):
         return settings.TaskStep(
             connection=step.connection,
             due=step.due,
+            every_hour=step.hours == "all",
             name=step.name,
             owner=_maybe(read, step.owner),
             late=tuple(_rung(read, each) for each in step.late),
@@ -85,6 +87,7 @@ def _step(read: Read, step: written.AnyStep) -> settings.Step:
         return settings.ExpectStep(
             name=step.name,
             within=step.within,
+            every_hour=step.hours == "all",
             until=_proof(step.until),
             who=_maybe(read, step.who),
             after=step.after,

@@ -13,13 +13,13 @@ from connector.domain.analysis.sentiment import EnglishSentiment
 from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
 from connector.domain.model.response import Understanding
-from connector.ports import Contacts, Polling, Tickets, Writer
+from connector.ports import Contacts, Polling, Tasks, Tickets, Writer
 from connector.ports.erasing import Erasing
 from connector.ports.taking_back import Retractable
 from connector.store import erasures, lanes, undoings
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync import decide, erasing, fetch, poll, retention, timers, understand, undo
+from connector.sync import decide, erasing, fetch, poll, retention, task_poll, timers, understand, undo
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
 from connector.sync.outlet import Limits, Notify, Prepare, as_planned
@@ -85,6 +85,9 @@ def make_lanes(
             drains[poll.tickets_lane(adapter.account)] = unless_paused(db, name, tickets.drain)
             read = poll.tickets_feed(adapter.account)
             telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
+        if isinstance(adapter, Tasks):
+            tasks = task_poll.TasksPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
+            drains[task_poll.tasks_lane(adapter.account)] = unless_paused(db, name, tasks.drain)
     return drains | fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
 
 
