@@ -221,8 +221,9 @@ class _Loading:
             inert.likeness(self.tree, self.findings)
         if self._is_whole("playbooks", dict):
             checks.playbooks(self.tree, self.findings)
-            checks.calendars(self.tree, self.findings)
             inert.tickets(self.tree, self.findings)
+        if self._is_whole("calendars", dict):
+            checks.calendars(self.tree, self.findings)
         if self._is_whole("segments", list):
             checks.thresholds(self.tree, self.segments, self.findings)
         checks.forms(self.tree, self.findings)

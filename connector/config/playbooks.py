@@ -132,7 +132,8 @@ class Playbook(Model):
 
     @model_validator(mode="after")
     def _names(self) -> Playbook:
-        names = [step.name for step in self.steps if isinstance(step, ExpectStep | TaskStep)]
+        steps = [step for step in self.steps if isinstance(step, ExpectStep | TaskStep)]
+        names = [step.name for step in steps if "name" in step.model_fields_set]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two steps are called {name!r}")

@@ -53,7 +53,7 @@ def test_the_example_is_understood(folder: Path) -> None:
     assert config.connections["zendesk"].quota.share == 0.5
     assert config.connections["zendesk"].ceiling["new_tickets"].count == 300
     assert config.thresholds[1].where == {"service": "brakes"}
-    ticket, review, task = config.playbooks["service-recovery"].steps
+    ticket, _, task = config.playbooks["service-recovery"].steps
     assert isinstance(ticket, TicketStep)
     assert isinstance(task, TaskStep)
     assert task.due == timedelta(hours=48)
