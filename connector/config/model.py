@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core.core_schema import ValidationInfo
 
 from connector.config.connections import Connection
+from connector.config.directory import DirectoryKeys
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
 from connector.config.part import FilePath, Misspelt, Model, beside_the_file
@@ -207,6 +208,7 @@ class Settings(Model):
     surveys: dict[Text, Survey] = Field(min_length=1, description="The surveys to listen to.")
     act_on: ActOn = Field(default=ActOn(), description="How old an answer may be to be acted on.")
     storm: Storm = Field(default=Storm(), description="When unhappy answers are too many to be true.")
+    directory: DirectoryKeys = Field(default=DirectoryKeys(), description="Places and staff.")
     segments: tuple[Text, ...] = Field(default=(), description="The slices for rules, thresholds and reports.")
     analysis: Analysis = Field(default=Analysis(), description="How comments are understood.")
     thresholds: tuple[Threshold, ...] = Field(min_length=1, description="When a rating is unhappy; the narrowest wins.")
