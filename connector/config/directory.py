@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-from zoneinfo import available_timezones
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from connector.config.delimited import Sheet, read_sheet
 from connector.config.document import Path_
 from connector.config.findings import Findings, matches
-from connector.config.part import FilePath, Misspelt, Model
+from connector.config.part import DatabaseUrl, FilePath, Misspelt, Model
 from connector.config.quantities import Duration, Text, duration
 from connector.domain.model.context import Names, plain
-from connector.domain.model.directory import PLACE, Directory, Roll, called, column_name, enrol, repeated
+from connector.domain.model.directory import PLACE, Directory, ListName, Roll, called, column_name, enrol, faults
 from connector.domain.model.nearest import nearest
 from connector.errors import ConfigError, Problem
-from connector.secret import Secret
 
-ListName = Literal["places", "staff"]
 LISTS: Final[Mapping[ListName, str]] = {"places": "place", "staff": "staff"}
 """What expressions call a row of each list."""
-ZONE: Final = "time_zone"
 _QUERIED: Final = ("query", "every")
 
 
@@ -46,7 +42,7 @@ class ListKeys(Model):
     """One list: exactly one of `file` and `sql`. Any of its columns is a name for expressions, `place.manager`."""
 
     file: FilePath | None = Field(default=None, description="A CSV file, its first line the names of the columns.")
-    sql: Secret | None = Field(default=None, description="A database, as an URL of SQLAlchemy; it is only read.")
+    sql: DatabaseUrl | None = Field(default=None, description="A database, as an URL of SQLAlchemy; it is only read.")
     query: Query | None = Field(default=None, description="With `sql`: the SELECT whose rows are the list.")
     every: Duration = Field(default=duration("15m"), description="With `sql`: how often it is read again.")
     key: Column = Field(description="The column rows are told apart by: what answers name.")
@@ -139,17 +135,9 @@ class DirectoryFiles:
 
 
 def _mistakes(sheet: Sheet, key: str) -> Iterator[Problem]:
-    """Rows without a key or with another's, and time zones there are not."""
-    for number, earlier in repeated([line.values for line in sheet.lines], key).items():
-        message = f"another row has this {key} already, in line {sheet.lines[earlier].number}"
-        yield sheet.problem(sheet.lines[number].number, key, message)
-    zones = available_timezones() if ZONE in sheet.columns else frozenset()
-    for line in sheet.lines:
-        if key not in line.values:
-            yield sheet.problem(line.number, key, f"{key} is missing: answers could not name this row")
-        zone = line.values.get(ZONE)
-        if zone is not None and zone not in zones:
-            yield sheet.problem(line.number, ZONE, "expected a time zone such as Europe/Berlin", nearest(zone, zones))
+    numbers = [line.number for line in sheet.lines]
+    for fault in faults([line.values for line in sheet.lines], key, lambda row: f"in line {numbers[row]}"):
+        yield sheet.problem(numbers[fault.row], fault.column, fault.message, fault.suggestion)
 
 
 def _homeless(staff: Sheet, places: Roll) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from connector.config.connections import Connection
 from connector.config.directory import DirectoryKeys
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
-from connector.config.part import FilePath, Misspelt, Model, beside_the_file
+from connector.config.part import SQLITE, FilePath, Misspelt, Model, beside_the_file
 from connector.config.playbooks import Notify, Playbook, Rule
 from connector.config.quantities import (
     Duration,
@@ -30,8 +30,6 @@ from connector.domain.model.nearest import nearest
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Metric
 from connector.secret import Secret
-
-SQLITE = "sqlite:///"
 
 
 def _store_url(url: str, info: ValidationInfo) -> str:

@@ -8,16 +8,22 @@ would tell the wrong team leader.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
+from zoneinfo import available_timezones
+
+from connector.domain.model.nearest import nearest
 
 Row = Mapping[str, str]
 """Column → value; a column without one is absent."""
+ListName = Literal["places", "staff"]
 NOBODY: Final[Row] = MappingProxyType({})
 PLACE: Final = "place"
 """The column of the staff list that holds where somebody works: a name of the list of places."""
+ZONE: Final = "time_zone"
+"""The column that holds a zone."""
 
 
 def called(name: str) -> str:
@@ -84,3 +90,27 @@ def repeated(rows: Sequence[Row], key: str) -> dict[int, int]:
             if earlier != number:
                 again[number] = earlier
     return again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with a list: `row` counts from 0; the message holds no value of a row."""
+
+    row: int
+    column: str
+    message: str
+    suggestion: str | None = None
+
+
+def faults(rows: Sequence[Row], key: str, line: Callable[[int], str]) -> Iterator[Fault]:
+    """Rows without a key or with another's, and time zones there are not. `line` says where a row stands."""
+    for number, earlier in repeated(rows, key).items():
+        yield Fault(row=number, column=key, message=f"another row has this {key} already, {line(earlier)}")
+    zones = available_timezones() if any(ZONE in row for row in rows) else frozenset()
+    for number, row in enumerate(rows):
+        if key not in row:
+            yield Fault(row=number, column=key, message=f"{key} is missing: answers could not name this row")
+        zone = row.get(ZONE)
+        if zone is not None and zone not in zones:
+            message = "expected a time zone such as Europe/Berlin"
+            yield Fault(row=number, column=ZONE, message=message, suggestion=nearest(zone, zones))
