@@ -13,9 +13,10 @@ from pydantic_core.core_schema import ValidationInfo
 
 from connector.config.calendars import Calendar, SpanText
 from connector.config.connections import Connection
+from connector.config.directory import DirectoryKeys
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
-from connector.config.part import FilePath, Misspelt, Model, beside_the_file
+from connector.config.part import SQLITE, FilePath, Misspelt, Model, beside_the_file
 from connector.config.playbooks import Notify, Playbook, Rule
 from connector.config.quantities import (
     Duration,
@@ -30,8 +31,6 @@ from connector.domain.model.nearest import nearest
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Metric
 from connector.secret import Secret
-
-SQLITE = "sqlite:///"
 
 
 def _store_url(url: str, info: ValidationInfo) -> str:
@@ -212,6 +211,7 @@ class Settings(Model):
     surveys: dict[Text, Survey] = Field(min_length=1, description="The surveys to listen to.")
     act_on: ActOn = Field(default=ActOn(), description="How old an answer may be to be acted on.")
     storm: Storm = Field(default=Storm(), description="When unhappy answers are too many to be true.")
+    directory: DirectoryKeys = Field(default=DirectoryKeys(), description="Places and staff.")
     segments: tuple[Text, ...] = Field(default=(), description="The slices for rules, thresholds and reports.")
     analysis: Analysis = Field(default=Analysis(), description="How comments are understood.")
     thresholds: tuple[Threshold, ...] = Field(min_length=1, description="When a rating is unhappy; the narrowest wins.")

@@ -14,6 +14,7 @@ from connector.domain.expressions import Expression, Template
 from connector.domain.mapping.fields import FieldMapping
 from connector.domain.matching.fuzzy import Fuzzy
 from connector.domain.matching.ladder import Missing
+from connector.domain.model.directory import Directory
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import Severity
 from connector.domain.recovery.calendar import Calendar
@@ -249,6 +250,7 @@ class DecideSettings:
     owners: Mapping[str, str] = field(default_factory=dict)
     """Who to call about a connection, by its name and by its account."""
     storm: StormPolicy | None = None
+    directory: Directory = field(default_factory=Directory)
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

@@ -12,7 +12,7 @@ from connector.config import calendars as times
 from connector.config import playbooks as written
 from connector.config import steps as parts
 from connector.domain.expressions import Template, compile_template
-from connector.domain.model.context import rule_names
+from connector.domain.model.context import Names, rule_names
 from connector.domain.recovery.calendar import Calendar
 from connector.domain.recovery.opening import IfSolved
 from connector.domain.recovery.proof import Proof
@@ -138,4 +138,7 @@ def _maybe(read: Read, text: str | None) -> Template | None:
 
 
 def _template(segments: Sequence[str], text: str) -> Template:
-    return compile_template(text, rule_names(segments), "absent")
+    """Names were checked when the file was read; the columns of the directory may have changed since."""
+    return compile_template(
+        text, rule_names(segments, {"place": Names(open=True), "staff": Names(open=True)}), "absent"
+    )

@@ -67,6 +67,7 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,
+        directory=loaded.directory,
     )
 
 

@@ -13,6 +13,19 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "directory_list",
+        sa.Column("name", sa.Text(), nullable=False, comment="places or staff, and a digest of how it is asked for"),
+        sa.Column("read_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "sealed",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="columns and rows as the query last gave them; sealed JSON",
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_directory_list")),
+        comment="the lists of the directory that a query reads: about the operator's own places and people",
+    )
+    op.create_table(
         "playbook_text",
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column(
