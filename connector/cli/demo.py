@@ -16,7 +16,7 @@ import typer
 
 from connector.cli.example_files import example_root
 from connector.cli.output import AsJson, console, print_json, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.errors import ConnectorError
 from connector.simulator.demo_desk import ZENDESK
 from connector.simulator.demo_input import DemoInput, make_demo_input
@@ -61,7 +61,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run the shipped example configuration against the simulators and check every figure against an oracle."""
-    clock = SystemClock()
+    clock = running_clock()
     world = make_demo_input(seed, clock.now(), order, crm)
     folder = Path(".demo") if keep else Path(tempfile.mkdtemp(prefix="connector-demo-"))
     shutil.rmtree(folder, ignore_errors=True)
@@ -152,7 +152,7 @@ def _linger(stage: Rehearsal, simulators: Simulators) -> None:
         out.print(f"  {what:16} {where}", markup=False)
     out.print(f"  commands         . {leave_environment(stage, simulators)}; .venv/bin/connector status", markup=False)
     try:
-        while not SystemClock().wait(threading.Event(), timedelta(hours=1).total_seconds()):
+        while not running_clock().wait(threading.Event(), timedelta(hours=1).total_seconds()):
             continue
     except KeyboardInterrupt:
         out.print("Stopping.")
