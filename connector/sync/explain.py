@@ -35,6 +35,7 @@ KINDS: Final[Mapping[WriteKind, str]] = {
     WriteKind.NOTE: "private note on the ticket",
     WriteKind.ALERT: "message to the team",
     WriteKind.EVENT: "event for another program",
+    WriteKind.MESSAGE: "message to the customer",
 }
 STATES: Final[Mapping[IntentState, str]] = {
     IntentState.PLANNED: "will be written",

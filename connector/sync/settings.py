@@ -25,7 +25,7 @@ from connector.domain.scoring.config import ScoringConfig
 class Target:
     """A system that is written to. `account` is its stable name, `sections` its mapping file by section name.
 
-    `roles` are `crm`, `helpdesk`, `notifier`, `workflow`.
+    `roles` are `crm`, `helpdesk`, `notifier`, `messenger`, `workflow`.
     """
 
     account: str
