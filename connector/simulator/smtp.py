@@ -84,7 +84,7 @@ class Smtp(Refuses):
         """Whoever writes to somebody for the first time is told to come back."""
         self.password_works = True
         self._seen: set[tuple[str, str]] = set()
-        self._pace = Window(per_minute, 60)
+        self.pace = Window(per_minute, 60)
         routes = [Route(method="GET", pattern="/mails", act=self._page, scope=None)]
         self.site = MailSite(self, clock, routes, refusals=REFUSALS, say=_say, gate=_open)
         self.requests = self.site.requests
@@ -124,8 +124,8 @@ class Smtp(Refuses):
             raise Refused("bad-sender", sender)
         if size > self.largest:
             raise Refused("too-large")
-        if not self._pace.spend(self.clock.now()):
-            raise Refused("throttled", str(self._pace.resets_in(self.clock.now())))
+        if not self.pace.spend(self.clock.now()):
+            raise Refused("throttled", str(self.pace.resets_in(self.clock.now())))
 
     def judge_recipient(self, sender: str, recipient: str) -> None:
         """Raises Refused."""

@@ -128,6 +128,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         self.server.open.discard(self.request)
         try:
             super().finish()
+            self.connection.close()  # which is another than the request's once it is encrypted
         except OSError:
             return
 
