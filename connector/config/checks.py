@@ -28,8 +28,10 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("rules", "*", "do", "*", "start", "workflow"), frozenset({"workflow"})),
     (("playbooks", "*", "steps", "*", "ticket", "connection"), frozenset({"helpdesk"})),
     (("playbooks", "*", "steps", "*", "task", "connection"), frozenset({"crm"})),
+    (("playbooks", "*", "steps", "*", "message", "connection"), frozenset({"messenger"})),
+    (("playbooks", "*", "follow_up", "connection"), frozenset({"messenger"})),
 )
-EXPRESSIONS: Final = (("rules", "*", "when"),)
+EXPRESSIONS: Final = (("rules", "*", "when"), ("playbooks", "*", "steps", "*", "message", "when"))
 # In a rule's action, with the names that have a value there.
 VALUES: Final = (("rules", "*", "do", "*", "start", "data", "*"),)
 # By the place that decides which names have a value there.
@@ -43,6 +45,15 @@ TEMPLATES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
         ("playbooks", "*", "steps", "*", "ticket", "status"),
     ),
     "task": (("playbooks", "*", "steps", "*", "task", "owner"),),
+    "message": (
+        ("playbooks", "*", "steps", "*", "message", "subject"),
+        ("playbooks", "*", "steps", "*", "message", "text"),
+    ),
+    "follow_up": (
+        ("playbooks", "*", "follow_up", "survey"),
+        ("playbooks", "*", "follow_up", "subject"),
+        ("playbooks", "*", "follow_up", "text"),
+    ),
 }
 OURS: Final = frozenset({"answers", "sentiment"})  # components that come from responses, not from a connection
 

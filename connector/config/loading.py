@@ -17,6 +17,7 @@ from connector.config.findings import Findings, keys_of, matches
 from connector.config.health import Component, HealthScore
 from connector.config.interpolation import Interpolation, variables
 from connector.config.mappings import MappingFiles
+from connector.config.messages import MessageStep
 from connector.config.model import Config, Settings
 from connector.config.scoring import component, scoring
 from connector.domain.analysis.themes import Themes
@@ -36,7 +37,8 @@ class Loaded:
     """A valid configuration and what was compiled from it.
 
     `survey_mappings` by survey; `field_mappings` by connection and section; `rules` by rule name, a missing value
-    raises; `templates` and `values` by their text, a missing value prints nothing and is none; `themes` None when none
+    raises; `conditions` of messages by their text, likewise; `templates` and `values` by theirs, a missing value prints
+    nothing and is none; `themes` None when none
     are configured; `sections` the sections of its mapping that are made use of, by connection. `files` is everything it
     was read from, the configuration itself first. `overridden` and `filled` are the settings that came from environment
     variables, by their place (`connections.zendesk.base_url`): against what the file says, and because it says
@@ -50,6 +52,7 @@ class Loaded:
     rules: Mapping[str, Expression]
     templates: Mapping[str, Template]
     values: Mapping[str, Expression]
+    conditions: Mapping[str, Expression]
     sections: Mapping[str, frozenset[str]]
     files: tuple[Path, ...]
     overridden: Mapping[str, str]
@@ -114,6 +117,11 @@ class _Loading:
             field_mappings=fields,
             themes=themes,
             rules={rule.name: compile_expression(rule.when, rule_names(self.segments)) for rule in config.rules},
+            conditions={
+                text: compile_expression(text, rule_names(self.segments))
+                for _, text in matches(self.tree, ("playbooks", "*", "steps", "*", "message", "when"))
+                if isinstance(text, str)
+            },
             templates={
                 text: compile_template(text, rule_names(self.segments), "absent")
                 for patterns in checks.TEMPLATES.values()
@@ -324,6 +332,8 @@ def _files(config: Config) -> Iterator[Path]:
     yield from (each.mapping for each in config.connections.values() if each.mapping is not None)
     if config.analysis.themes is not None:
         yield config.analysis.themes
+    for book in config.playbooks.values():
+        yield from (step.codes.file for step in book.steps if isinstance(step, MessageStep) and step.codes is not None)
 
 
 def _spelled(variables: Mapping[Path_, str]) -> dict[str, str]:

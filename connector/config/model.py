@@ -14,6 +14,7 @@ from pydantic_core.core_schema import ValidationInfo
 from connector.config.connections import Connection
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
+from connector.config.messages import Messages
 from connector.config.part import FilePath, Misspelt, Model, beside_the_file
 from connector.config.playbooks import Notify, Playbook, Rule
 from connector.config.quantities import (
@@ -182,6 +183,13 @@ class Privacy(Model):
             "Unset: beside a SQLite store, its name with `.erased`; for a server, none."
         ),
     )
+    messages_need: Literal["consent", "none-needed"] = Field(
+        default="consent",
+        description=(
+            "consent: only customers whose answer says that they may be contacted get messages. none-needed: also "
+            "those who were not asked; never those who said no, nor those who opted out."
+        ),
+    )
     minimum_n: int = Field(
         default=5,
         ge=1,
@@ -214,6 +222,7 @@ class Settings(Model):
     health_score: HealthScore | None = Field(default=None, description="How the health score is computed.")
     answers: Answers = Field(default=Answers(), description="Where answers are kept besides here.")
     rules: tuple[Rule, ...] = Field(default=(), description="In order; every rule that matches acts.")
+    messages: Messages = Field(default=Messages(), description="What holds for every message to a customer.")
     playbooks: dict[Text, Playbook] = Field(default={}, description="The steps of each kind of recovery.")
     privacy: Privacy = Field(description="Keys of the sealed columns.")
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from connector.config.messages import FollowUp, MessageStep
 from connector.config.part import Model
 from connector.config.quantities import Duration, Text
 from connector.domain.model.recovery import Severity
@@ -83,15 +84,16 @@ class TaskStep(Model):
 
 
 class Step(Model):
-    """One step: exactly one of `ticket` and `task`."""
+    """One step: exactly one of `ticket`, `task` and `message`."""
 
     ticket: TicketStep | None = Field(default=None, description="A helpdesk ticket.")
     task: TaskStep | None = Field(default=None, description="A CRM task.")
+    message: MessageStep | None = Field(default=None, description="A message to the customer.")
 
     @model_validator(mode="after")
     def _one(self) -> Step:
-        if (self.ticket is None) == (self.task is None):
-            raise ValueError("a step is either a ticket or a task")
+        if [self.ticket, self.task, self.message].count(None) != 2:
+            raise ValueError("a step is one of ticket, task and message")
         return self
 
 
@@ -101,8 +103,10 @@ class Playbook(Model):
     written_steps: tuple[Step, ...] = Field(
         alias="steps", min_length=1, description="The steps, in order; one ticket at most."
     )
+    follow_up: FollowUp | None = Field(default=None, description="How the customer is asked how it went.")
 
     @property
-    def steps(self) -> tuple[TicketStep | TaskStep, ...]:
+    def steps(self) -> tuple[TicketStep | TaskStep | MessageStep, ...]:
         """The steps without their wrapping."""
-        return tuple(step for each in self.written_steps for step in (each.ticket, each.task) if step is not None)
+        written = ((each.ticket, each.task, each.message) for each in self.written_steps)
+        return tuple(step for kinds in written for step in kinds if step is not None)

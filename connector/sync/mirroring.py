@@ -29,7 +29,7 @@ from connector.store import (
     tombstones,
 )
 from connector.store.transaction import Transaction
-from connector.sync import names, timers
+from connector.sync import follow_up, names, timers
 from connector.sync.choosing import take_choice
 from connector.sync.identify import join_persons, link, mirror
 from connector.sync.settings import DecideSettings, Target
@@ -148,14 +148,14 @@ def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at
         return
     take_choice(tx, seen, settings)
     if seen.status in _DONE:
-        _close(tx, seen)
+        _close(tx, seen, settings)
     if change.before is None and email is not None:
         person_id = people.find(tx, KeyKind.EMAIL, email)
         if person_id is not None:
             refresh_score(tx, person_id, settings)
 
 
-def _close(tx: Transaction, seen: Ticket) -> None:
+def _close(tx: Transaction, seen: Ticket, settings: DecideSettings) -> None:
     for name in receipts.named(tx, seen.account, seen.id):
         recovery_id = names.recovery_of(name)
         if recovery_id is None:
@@ -176,6 +176,8 @@ def _close(tx: Transaction, seen: Ticket) -> None:
             recovery_id=recovery_id,
             detail={"cause": cause, "ticket": seen.id, "status": seen.status},
         )
+        if cause == SOLVED_THERE:
+            follow_up.ask(tx, recovery_id, settings)
 
 
 def _after_us(tx: Transaction, recovery_id: int, updated_at: datetime) -> bool:

@@ -14,8 +14,9 @@ from connector.domain.recovery.text import link_lines
 from connector.ports import Ticket
 from connector.store import recoveries
 from connector.store.transaction import Transaction
-from connector.sync import names
+from connector.sync import messages, names
 from connector.sync.context import Context, Matter, build, for_crm, with_step, with_ticket
+from connector.sync.message_settings import MessageStep
 from connector.sync.planning import PATIENCE, AboutTicket, Pace, may_write, note, texts, ticket_about
 from connector.sync.settings import DecideSettings, Target, TaskStep, TicketStep
 
@@ -38,7 +39,7 @@ class Work:
     pace: Pace
 
     @property
-    def steps(self) -> tuple[TicketStep | TaskStep, ...]:
+    def steps(self) -> tuple[TicketStep | TaskStep | MessageStep, ...]:
         """The playbook's steps; none when the YAML no longer has it."""
         return self.settings.playbooks.get(self.recovery.playbook, ())
 
@@ -61,6 +62,8 @@ def opened(tx: Transaction, work: Work) -> list[Intent]:
             deadline = None if step.due is None else due_at(tx.now, step.due)
             context = with_step(base, name, deadline, work.settings.time_zone)
             intents += _ticket(tx, work, number, step, context)
+        elif isinstance(step, MessageStep):
+            intents += messages.message(tx, work, number, step, base)
         else:
             context = with_step(base, name, due_at(tx.now, step.due), work.settings.time_zone)
             intents += _task(tx, work, number, step, with_ticket(context, ticket), ticket)

@@ -19,6 +19,7 @@ from connector.domain.model.recovery import Severity
 from connector.domain.recovery.opening import IfSolved
 from connector.domain.recovery.thresholds import Threshold
 from connector.domain.scoring.config import ScoringConfig
+from connector.sync.message_settings import FollowUp, MessagePolicy, MessageStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ class DecideSettings:
     targets: Mapping[str, Target]
     thresholds: tuple[Threshold, ...]
     rules: tuple[Rule, ...] = ()
-    playbooks: Mapping[str, tuple[TicketStep | TaskStep, ...]] = field(default_factory=dict)
+    playbooks: Mapping[str, tuple[TicketStep | TaskStep | MessageStep, ...]] = field(default_factory=dict)
     score: ScorePolicy | None = None
     match_keys: tuple[KeyKind, ...] = tuple(KeyKind)
     missing: Missing = Missing.CREATE
@@ -155,6 +156,9 @@ class DecideSettings:
     owners: Mapping[str, str] = field(default_factory=dict)
     """Who to call about a connection, by its name and by its account."""
     storm: StormPolicy | None = None
+    messages: MessagePolicy = field(default_factory=MessagePolicy)
+    follow_ups: Mapping[str, FollowUp] = field(default_factory=dict)
+    """By playbook: the survey once its recovery's ticket is solved."""
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

@@ -12,6 +12,7 @@ from connector.domain.analysis.language import Languages
 from connector.domain.analysis.sentiment import EnglishSentiment
 from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
+from connector.domain.model.intent import WriteKind
 from connector.domain.model.response import Understanding
 from connector.ports import Contacts, Polling, Tickets, Writer
 from connector.ports.erasing import Erasing
@@ -27,6 +28,7 @@ from connector.sync.pausing import unless_paused
 from connector.sync.preparing import TicketLook
 from connector.sync.settings import DecideSettings
 from connector.sync.unchanged import UndoLook
+from connector.sync.withholding import MessageLook
 from connector.sync.write import WriteLane
 from connector.wiring.adapters import Adapters
 from connector.wiring.telemetry import Telemetry
@@ -64,6 +66,8 @@ def make_lanes(
             look: Prepare = as_planned
             if isinstance(adapter, Tickets):
                 look = TicketLook(db=db, tickets=adapter, settings=lambda: settings)
+            elif WriteKind.MESSAGE in adapter.promises:
+                look = MessageLook(db=db, settings=lambda: settings)
             lane = WriteLane(
                 db,
                 adapter,

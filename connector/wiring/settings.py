@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from connector.clock import Clock
 from connector.config import Config, Loaded
 from connector.config import playbooks as written
+from connector.config.messages import MessageStep
 from connector.config.scoring import scoring
 from connector.domain.expressions import Template
 from connector.domain.matching.fuzzy import Do, Fuzzy
@@ -15,9 +16,10 @@ from connector.domain.matching.ladder import Missing
 from connector.domain.model.recovery import Severity
 from connector.domain.recovery.opening import IfSolved
 from connector.domain.recovery.thresholds import Threshold
-from connector.sync import settings
+from connector.sync import message_settings, settings
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
+from connector.wiring import messages
 from connector.wiring.adapters import Adapters, make_adapters
 
 OURS = frozenset({"answers", "sentiment"})
@@ -62,6 +64,8 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
             if connection.owner is not None
             for called in {name, accounts.get(name, name)}
         },
+        messages=messages.policy(config),
+        follow_ups=messages.follow_ups(loaded),
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,
@@ -109,7 +113,11 @@ def _action(loaded: Loaded, action: written.Action) -> settings.Effect:
     return settings.OpenRecovery(playbook=action.open_recovery, severity=action.severity or Severity.NORMAL)
 
 
-def _step(loaded: Loaded, step: written.TicketStep | written.TaskStep) -> settings.TicketStep | settings.TaskStep:
+def _step(
+    loaded: Loaded, step: written.TicketStep | written.TaskStep | MessageStep
+) -> settings.TicketStep | settings.TaskStep | message_settings.MessageStep:
+    if isinstance(step, MessageStep):
+        return messages.step(loaded, step)
     if isinstance(step, written.TaskStep):
         return settings.TaskStep(connection=step.connection, due=step.due, owner=_template(loaded, step.owner))
     return settings.TicketStep(

@@ -81,7 +81,9 @@ def test_the_environment_overrides_the_file(folder: Path) -> None:
     assert found.config.segments[-1] == "region"
     assert found.config.health_score is not None
     assert found.config.health_score.coverage == 0.5
-    assert found.config.playbooks["service-recovery"].steps[1].due == timedelta(hours=24)
+    task = found.config.playbooks["service-recovery"].steps[1]
+    assert isinstance(task, TaskStep)
+    assert task.due == timedelta(hours=24)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def rule_names(segments: Iterable[str]) -> Names:
         "recovery": plain("id", "severity", "playbook", "opened_at", "answers"),
         "step": plain("name", "due_at", "due_text"),
         "ticket": plain("id", "url"),
+        "message": plain("code", "reference", "link"),
     }
     return Names(parts=dict.fromkeys(values) | groups)
 
@@ -126,13 +127,16 @@ def rule_names(segments: Iterable[str]) -> Names:
 # known once a playbook has one, a step only while it is carried out, and a score moves without any answer.
 NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "when": frozenset({"ticket", "step"}),
-        "notify": frozenset({"step"}),
-        "ticket": frozenset({"ticket"}),
-        "note": frozenset({"step"}),
-        "answer": frozenset({"ticket", "step"}),
-        "contact": frozenset({"ticket", "step"}),
-        "activity": frozenset({"ticket", "step"}),
+        "when": frozenset({"ticket", "step", "message"}),
+        "notify": frozenset({"step", "message"}),
+        "ticket": frozenset({"ticket", "message"}),
+        "task": frozenset({"message"}),
+        "note": frozenset({"step", "message"}),
+        "answer": frozenset({"ticket", "step", "message"}),
+        "contact": frozenset({"ticket", "step", "message"}),
+        "activity": frozenset({"ticket", "step", "message"}),
+        "message": frozenset({"ticket", "step", "message.reference", "message.link"}),
+        "follow_up": frozenset({"ticket", "step", "message.code"}),
         "contact_fields": frozenset(rule_names(()).parts).difference({"score", "respondent", "contact"})
         | {"contact.name", "contact.owner", "contact.url", "respondent.first_name", "respondent.last_name"},
     }
