@@ -11,7 +11,7 @@ from connector.domain.model.intent import IntentState
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import RecoveryState, Stage
 from connector.domain.model.transitions import OPEN, Event
-from connector.store import blocks, intents, people, tombstones
+from connector.store import blocks, codes, intents, people, tombstones
 from connector.store import receipts as remotes
 from connector.store.inbox import DeliveryState
 from connector.store.responses import VersionState
@@ -21,6 +21,7 @@ from connector.store.schema import (
     dependency,
     fact,
     follow_up,
+    given_code,
     history,
     inbox,
     intent,
@@ -54,6 +55,7 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         dependency,
         fact,
         follow_up,
+        given_code,
         history,
         inbox,
         intent,
@@ -131,6 +133,7 @@ def delete_here(tx: Transaction, known: Known) -> dict[str, int]:
     for account, one in known.own_tickets:
         tx.execute(delete(ticket).where(ticket.c.account == account, ticket.c.remote_id == one))
     by_blind(tx, blinds_of(tx, known))
+    cleared["given_code"] = codes.forget(tx, blinds_of(tx, known))
     cleared["inbox"] = _empty(tx, inbox.c.response_id.in_(known.responses))
     cleared["person"] = tx.execute(
         update(person).where(person.c.id.in_(known.persons)).values(sealed=None, scored_at=None)

@@ -24,12 +24,14 @@ from connector.store.about import directory_list
 from connector.store.columns import EPOCH, Id, Instant, Long, metadata
 from connector.store.erased import erased, erasure
 from connector.store.ledger import pause, prior, storm, undoing
+from connector.store.messaging import given_code, opted_out
 from connector.store.mirror import contact, match_block, ticket
 from connector.store.winning import follow_up, playbook_text, recovery, recovery_response, recovery_step
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
 __all__ = [
-    "EPOCH", "contact", "directory_list", "erased", "erasure", "follow_up", "match_block", "metadata", "pause",
+    "EPOCH", "contact", "directory_list", "erased", "erasure", "follow_up", "given_code", "match_block", "metadata",
+    "opted_out", "pause",
     "playbook_text", "prior", "recovery", "recovery_response", "recovery_step", "storm", "ticket", "undoing",
 ]  # fmt: skip
 

@@ -37,6 +37,11 @@ def task_object(recovery_id: int, step: int) -> str:
     return f"recovery/{recovery_id}/task/{step}"
 
 
+def message_object(recovery_id: int, what: str) -> str:
+    """One message to the customer of a recovery: the number of its step, or `survey`."""
+    return f"recovery/{recovery_id}/customer/{what}"
+
+
 def foreign_ticket(account: str, remote_id: str) -> str:
     """A ticket that is not ours, which a survey was about."""
     return f"ticket/{account}/{remote_id}"
