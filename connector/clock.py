@@ -94,6 +94,7 @@ class SharedClock:
             file.write_bytes(self._AHEAD.pack(0.0))
         with file.open("r+b") as opened:
             self._map = mmap.mmap(opened.fileno(), self._AHEAD.size)
+        self._began = self._ahead()
 
     @classmethod
     def starting(cls, file: Path, start: datetime) -> SharedClock:
@@ -106,8 +107,8 @@ class SharedClock:
         return datetime.now(UTC) + timedelta(seconds=self._ahead())
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary point; a jump of the story counts."""
-        return time.monotonic() + self._ahead()
+        """Seconds since an arbitrary point; how far the story has come since counts."""
+        return time.monotonic() + self._ahead() - self._began
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Block until `event` is set or `seconds` of the story passed."""

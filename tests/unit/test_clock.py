@@ -19,6 +19,7 @@ HOUR = timedelta(hours=1)
 def test_it_starts_where_the_story_does_and_runs_on(tmp_path: Path) -> None:
     clock = SharedClock.starting(tmp_path / "clock", FRIDAY)
     assert FRIDAY <= clock.now() < FRIDAY + timedelta(seconds=30)
+    assert clock.monotonic() > 0, "also of a story that is long over"
 
 
 def test_another_process_sees_what_this_one_advanced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
