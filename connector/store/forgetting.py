@@ -186,8 +186,9 @@ def objects_of(tx: Transaction, known: Known, mine: Sequence[int]) -> list[str]:
     """Our names of everything that stood for them or for something about them."""
     rows = tx.execute(select(intent.c.object, intent.c.target).where(intent.c.id.in_(mine)))
     names = {str(name) for row in rows for name in row if name is not None}
-    for account, one in (*known.contacts, *known.own_tickets):
-        names |= set(remotes.named(tx, account, one))
+    for thing, theirs in ((remotes.Thing.CONTACT, known.contacts), (remotes.Thing.TICKET, known.own_tickets)):
+        for account, one in theirs:
+            names |= set(remotes.named(tx, account, thing, one))
     return sorted(names)
 
 
