@@ -395,6 +395,10 @@ class _Drawer:
         """Somebody is erased, and what they said comes again."""
         at, number = self.moment() + timedelta(minutes=3), self.dice.randrange(len(self.journal.people))
         self.happen(at, "erase", number=number)
+        again = at + timedelta(minutes=9)
         for answer in self.journal.answers:
-            if answer.person is self.journal.people[number] and answer.how in {"hook", "both"}:
-                self.happen(at + timedelta(minutes=9), "hook", answer=answer, version=answer.versions[-1], envelope=7)
+            if answer.person is not self.journal.people[number] or answer.how not in {"hook", "both"}:
+                continue
+            said = answer.newest([one.number for one in answer.versions if one.at < again])
+            if said is not None:
+                self.happen(again, "hook", answer=answer, version=said, envelope=7)
