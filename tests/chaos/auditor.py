@@ -135,7 +135,15 @@ def _disturbed(found: Evidence, row: Row) -> bool:
         and answer.person.email in touched
         and (found_row := found.response(answer.key)) is not None
     }
-    return row["person_id"] in mine
+    return _survivor(found, row["person_id"]) in {_survivor(found, one) for one in mine}
+
+
+def _survivor(found: Evidence, person_id: int | None) -> int | None:
+    """Who somebody is by now: two persons may have turned out to be one."""
+    merged = {row["id"]: row["merged_into"] for row in found.tables["person"]}
+    while merged.get(person_id) is not None:
+        person_id = merged[person_id]
+    return person_id
 
 
 def _waits_for_people(found: Evidence, row: Row) -> bool:
@@ -503,7 +511,9 @@ def life_goes_on(found: Evidence) -> Iterator[str]:
 
 
 def the_erased_stay_erased(found: Evidence) -> Iterator[str]:
-    """Of whom was erased nothing is left here or there, whatever comes again."""
+    """Of whom was erased nothing is left here or there, whatever comes again. Who only observes erases nowhere else."""
+    if found.journal.mode == "observe":
+        return
     for person in found.journal.people:
         if person.number not in found.journal.erased:
             continue
