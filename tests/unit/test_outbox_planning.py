@@ -12,6 +12,7 @@ from connector.clock import VirtualClock
 from connector.domain.model.intent import Intent, IntentState, Priority, Receipt, WriteKind, refer
 from connector.domain.model.transitions import Event
 from connector.store import accounts, intents, lanes, outbox, receipts
+from connector.store.canonical import mark_of
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.schema import intent as intent_table
@@ -254,5 +255,13 @@ def test_a_name_says_whether_it_is_a_contact_or_a_ticket() -> None:
     assert of(names.ticket_object(7, 2)) is of(names.foreign_ticket("zendesk:acme", "10001")) is receipts.Thing.TICKET
     assert of(names.task_object(7, 2)) is None
     assert of(names.activity_object("typeform/aB3dE9/k1", "hubspot:4711")) is None
-    assert of(names.note_object("typeform/aB3dE9/k1", 2, "zendesk:acme", "recovery")) is None
+    assert of(names.note_object("typeform/aB3dE9/k1", "20261120T090000", "zendesk:acme", "recovery")) is None
     assert of(f"{names.ticket_object(7, 2)}/united") is None
+
+
+def test_an_old_copy_that_forgot_a_version_calls_the_next_one_what_it_always_was_called() -> None:
+    first, second = NOON, NOON + timedelta(minutes=3)
+    assert mark_of(second, [first]) == mark_of(second, []) != mark_of(first, [])
+    assert mark_of(first, []) == "20260302T120000"
+    assert mark_of(first + timedelta(microseconds=250), []) == "20260302T120000.00025"
+    assert mark_of(first, [first]) == "20260302T120000-2", "a survey tool that keeps the time of submission"

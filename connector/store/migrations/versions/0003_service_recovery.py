@@ -86,3 +86,13 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("book", sa.Text(), nullable=True, comment="digest of the playbook it was opened under")
         )
+
+    with op.batch_alter_table("response_version", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "mark",
+                sa.Text(),
+                nullable=True,
+                comment="what keys call it: the same on an old copy of the store, which counts anew",
+            )
+        )
