@@ -99,6 +99,7 @@ response_version = Table(
     Column("submitted_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("content", Text, nullable=False, comment="blind digest of the canonical content"),
+    Column("mark", Text, comment="what keys call it: the same on an old copy of the store, which counts anew"),
     Column("sealed", LargeBinary, comment="canonical response, sealed JSON"),
     Column("understanding", LargeBinary, comment="sealed JSON: language, sentiment, themes with quotes"),
     Column("satisfaction", Float, comment="worst rating, 0-100"),

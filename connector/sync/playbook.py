@@ -153,7 +153,7 @@ def added(tx: Transaction, work: Work, *, raised: bool) -> list[Intent]:
             ticket=ticket,
             fields=fields,
             pace=work.pace,
-            key=names.answer_key(target.account, response.key, tail, work.matter.version.number),
+            key=names.answer_key(target.account, response.key, tail, work.matter.version.mark),
             what="recovery",
             recovery_id=work.recovery.id,
         )

@@ -129,3 +129,13 @@ def upgrade() -> None:
                 comment="whose open time its deadlines count, by its name in that playbook",
             )
         )
+
+    with op.batch_alter_table("response_version", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "mark",
+                sa.Text(),
+                nullable=True,
+                comment="what keys call it: the same on an old copy of the store, which counts anew",
+            )
+        )
