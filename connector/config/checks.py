@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from connector.config import reporting
 from connector.config.connections import Connection
 from connector.config.document import Path_
 from connector.config.findings import Findings, keys_of, matches
@@ -28,6 +29,7 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("rules", "*", "do", "*", "start", "workflow"), frozenset({"workflow"})),
     (("playbooks", "*", "steps", "*", "ticket", "connection"), frozenset({"helpdesk"})),
     (("playbooks", "*", "steps", "*", "task", "connection"), frozenset({"crm"})),
+    *((pattern, frozenset({"notifier"})) for pattern in reporting.CONNECTIONS),
 )
 EXPRESSIONS: Final = (("rules", "*", "when"),)
 # In a rule's action, with the names that have a value there.

@@ -30,6 +30,7 @@ from connector.store.schema import (
     person_key,
     prior,
     published,
+    rated,
     receipt,
     recovery,
     recovery_response,
@@ -38,6 +39,8 @@ from connector.store.schema import (
     response,
     response_version,
     score,
+    sliced,
+    themed,
     ticket,
     write,
 )
@@ -63,6 +66,7 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         person_key,
         prior,
         published,
+        rated,
         receipt,
         recovery,
         recovery_response,
@@ -71,6 +75,8 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         response,
         response_version,
         score,
+        sliced,
+        themed,
         ticket,
         write,
     }
@@ -96,6 +102,8 @@ def stop(tx: Transaction, known: Known) -> None:
         .where(response_version.c.response_id.in_(known.responses))
         .values(state=VersionState.ERASED.value, sealed=None, understanding=None, reason=None, content="")
     )
+    for table in (rated, sliced, themed):
+        tx.execute(delete(table).where(table.c.response_id.in_(known.responses)))
     tx.execute(
         update(recovery)
         .where(recovery.c.id.in_(known.recoveries), recovery.c.state == RecoveryState.OPEN.value)

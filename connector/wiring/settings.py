@@ -19,6 +19,7 @@ from connector.sync import settings
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters, make_adapters
+from connector.wiring.figures import figures_policy
 
 OURS = frozenset({"answers", "sentiment"})
 
@@ -65,6 +66,7 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,
+        figures=figures_policy(config),
     )
 
 

@@ -69,7 +69,7 @@ WORDS = "zwitscherzwitscher"
 ORDER = Interaction(id="R-9", kind="repair_order", service="brakes")
 NO_PERSON = {
     "account", "count", "cursor", "erased", "erasure", "grant_token", "lane", "meta", "pause", "playbook_text", "quota",
-    "run", "storm", "tombstone", "undoing",
+    "run", "storm", "told", "tombstone", "undoing",
 }  # fmt: skip
 """Tables that hold nothing about anybody; `erasure.known` is emptied when it is done."""
 
