@@ -7,6 +7,7 @@ alone, which merges, anonymisation and erasure keep right.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, delete, select
@@ -15,7 +16,7 @@ from connector.domain.model.response import Polarity, Rating, Response
 from connector.store import cursors
 from connector.store.prepared import Prepared
 from connector.store.responses import Version, VersionState, from_row
-from connector.store.schema import rated, response, response_version, sliced, themed
+from connector.store.schema import rated, response, response_version, sliced, themed, told
 from connector.store.transaction import Transaction
 
 LONGEST: Final = 200
@@ -29,6 +30,7 @@ _RATE = Prepared(rated.insert())
 _SLICE = Prepared(sliced.insert())
 _THEME = Prepared(themed.insert())
 _FORGET = [Prepared(delete(table).where(table.c.response_id == bindparam("wanted"))) for table in TABLES]
+_TOLD = Prepared(select(told.c.at).where(told.c.what == bindparam("rule"), told.c.subject == bindparam("about")))
 _TO_FILL = Prepared(
     select(response_version, response.c.person_id)
     .join(response, response.c.id == response_version.c.response_id)
@@ -77,12 +79,23 @@ def fill(tx: Transaction, slices: Callable[[Response], Mapping[str, str]], *, li
     return len(rows) == limit
 
 
+def was_told(tx: Transaction, what: str, subject: str, *, since: datetime) -> bool:
+    """Whether people were told about a subject after `since`."""
+    at = tx.execute(_TOLD, {"rule": what, "about": subject}).scalar()
+    return at is not None and at > since
+
+
+def tell(tx: Transaction, what: str, subject: str, at: datetime) -> None:
+    """Remember that people are told about a subject."""
+    tx.upsert(told, {"what": what, "subject": subject, "at": at}, keys=["what", "subject"], update=["at"])
+
+
 def _write(tx: Transaction, version: Version, slices: Mapping[str, str], *, unhappy: bool) -> None:
-    told = [_rated(version, number, rating, unhappy=unhappy) for number, rating in enumerate(version.response.ratings)]
-    if not told:
+    ratings = [_rated(version, place, each, unhappy=unhappy) for place, each in enumerate(version.response.ratings)]
+    if not ratings:
         return
-    tx.execute(_RATE, told)
-    named = {name: _legible(value) for name, value in slices.items()}
+    tx.execute(_RATE, ratings)
+    named = {name: legible(value) for name, value in slices.items()}
     if rows := [{"response_id": version.response_id, "name": name, "value": each} for name, each in named.items()]:
         tx.execute(_SLICE, rows)
     if rows := [{"response_id": version.response_id, "theme": theme} for theme in version.understanding.themes]:
@@ -107,6 +120,6 @@ def _rated(version: Version, number: int, rating: Rating, *, unhappy: bool) -> d
     }
 
 
-def _legible(value: str) -> str:
-    """One line without what no store takes or no page shows; blank becomes a dash."""
+def legible(value: str) -> str:
+    """A slice's value as it is kept: one line without what no store takes or no page shows; blank becomes a dash."""
     return " ".join("".join(each if each.isprintable() else " " for each in value).split())[:LONGEST] or "-"

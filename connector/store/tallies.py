@@ -49,7 +49,7 @@ def facts_by(tx: Transaction, of: Selection, segment: str | None) -> dict[str | 
         tallies[slice_].append(
             Tally(metric=Metric(metric), about=about, value=value, lowest=lowest, highest=highest, number=int(number))
         )
-    answers = {row[0]: (int(row[1]), int(row[2])) for row in tx.execute(_answers(of, segment))}
+    counted = {row[0]: (int(row[1]), int(row[2])) for row in tx.execute(_answers(of, segment))}
     themes: dict[str | None, dict[str, int]] = defaultdict(dict)
     for slice_, theme, number in tx.execute(_themes(of, segment)):
         themes[slice_][theme] = int(number)
@@ -58,14 +58,14 @@ def facts_by(tx: Transaction, of: Selection, segment: str | None) -> dict[str | 
     return {
         slice_: Facts(
             tallies=tallies.get(slice_, []),
-            answers=answers.get(slice_, (0, 0))[0],
-            unhappy=answers.get(slice_, (0, 0))[1],
+            answers=counted.get(slice_, (0, 0))[0],
+            unhappy=counted.get(slice_, (0, 0))[1],
             recoveries=recoveries.get(slice_, []),
             asked=asked.get(slice_, (0, 0))[0],
             replied=asked.get(slice_, (0, 0))[1],
             themes=themes.get(slice_, {}),
         )
-        for slice_ in {*answers, *recoveries, *asked}
+        for slice_ in {*counted, *recoveries, *asked}
     }
 
 
@@ -84,6 +84,12 @@ def counts(tx: Transaction, of: Selection, segments: Sequence[str]) -> dict[tupl
             Tally(metric=Metric(metric), about=about, value=value, lowest=lowest, highest=highest, number=int(number))
         )
     return {combination: Facts(tallies=tallies) for combination, tallies in found.items()}
+
+
+def answers(tx: Transaction, of: Selection) -> tuple[int, int]:
+    """How many answers are selected, and how many of them are unhappy."""
+    row = tx.execute(_answers(of, None)).one()
+    return int(row[1]), int(row[2])
 
 
 def values(tx: Transaction, segment: str) -> list[str]:

@@ -29,6 +29,7 @@ from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
 from connector.sync.identify import Identity, blinds_of, identify
 from connector.sync.lane import LaneHold
+from connector.sync.noticing import coach
 from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
 from connector.sync.rescore import gather_signals, remember, rescore, write_score
@@ -248,6 +249,7 @@ def _effects(
         texts = with_ticket(build(tx, matter, settings, won.recovery), won.ticket)
         recovery_id = None if won.recovery is None else won.recovery.id
         planned += alerts(tx, matter, rules.alerts_wanted(rulings), texts, settings, pace, recovery_id)
+        planned += coach(tx, matter, settings, texts, pace)
         planned += events(matter, rules.events_wanted(rulings), texts, settings, pace, recovery_id)
     for name in settings.answers_to:
         target = settings.targets[name]

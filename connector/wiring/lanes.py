@@ -19,7 +19,7 @@ from connector.ports.taking_back import Retractable
 from connector.store import erasures, lanes, undoings
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync import decide, erasing, fetch, poll, retention, timers, understand, undo
+from connector.sync import decide, erasing, fetch, figures, poll, retention, timers, understand, undo
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
 from connector.sync.outlet import Limits, Notify, Prepare, as_planned
@@ -52,10 +52,12 @@ def make_lanes(
         timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
         erasing.LANE: erasing.ErasureLane(db=db, erasers=erasers_of(loaded, adapters), may_call=settings.live).drain,
         retention.LANE: retention.RetentionLane(db=db, spans=spans_of(loaded)).drain,
+        figures.LANE: figures.FiguresLane(db=db, settings=lambda: settings).drain,
         undo.LANE: undo.UndoLane(db=db, settings=lambda: settings, retractable=retractable(adapters)).drain,
     }
     telemetry.follow(erasing.LANE, erasures.due_since)
     telemetry.follow(retention.LANE, partial(lanes.due_at, name=retention.LANE))
+    telemetry.follow(figures.LANE, partial(lanes.due_at, name=figures.LANE))
     telemetry.follow(undo.LANE, undoings.asked_since)
     if settings.score is not None:
         telemetry.follow(timers.LANE, timers.due_since)
