@@ -24,7 +24,7 @@ _STEPS: Final = 4
 """Lines across a chart, besides the lowest."""
 _LABELS: Final = 8
 """Dates below it, at most."""
-ROW: Final = 30
+ROW: Final = 46
 """Height of a bar with its name."""
 
 
@@ -49,7 +49,7 @@ def line_chart(title: str, marks: Sequence[Mark], ends: tuple[float, float], uni
     if target is not None and ends[0] <= target <= ends[1]:
         y = _y(target, ends)
         parts.append(f'<line class="target" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="target-name" x="{WIDTH - _RIGHT}" y="{y - 4:.1f}">target</text>')
+        parts.append(f'<text class="target-name" x="{_LEFT + 4}" y="{y - 5:.1f}">target</text>')
     for run in _runs(marks):
         parts += _band(run, len(marks), ends)
         path = " ".join(f"{_x(place, len(marks)):.1f},{_y(value, ends):.1f}" for place, value, _ in run)
@@ -75,25 +75,25 @@ def bar_chart(title: str, marks: Sequence[Mark], ends: tuple[float, float], unit
         end = _across(figure.value, low, high)
         name = mark.name if len(mark.name) <= 60 else mark.name[:59] + "…"
         said = escape(f"{mark.name}: {number_text(figure.value, unit)}")
-        parts.append(f'<text class="name" x="0" y="{top + 12}">{escape(name)}</text>')
-        parts.append(f'<text class="value" x="{WIDTH}" y="{top + 12}">{escape(number_text(figure.value, unit))}</text>')
+        parts.append(f'<text class="name" x="0" y="{top + 20}">{escape(name)}</text>')
+        parts.append(f'<text class="value" x="{WIDTH}" y="{top + 20}">{escape(number_text(figure.value, unit))}</text>')
         left, wide = min(zero, end), max(abs(end - zero), 1.0)
-        bar = f'x="{left:.1f}" y="{top + 17}" width="{wide:.1f}" height="8" rx="2"'
-        parts.append(f'<rect class="track" x="0" y="{top + 17}" width="{WIDTH}" height="8" rx="2"/>')
+        bar = f'x="{left:.1f}" y="{top + 27}" width="{wide:.1f}" height="10" rx="2"'
+        parts.append(f'<rect class="track" x="0" y="{top + 27}" width="{WIDTH}" height="10" rx="2"/>')
         parts.append(f'<rect class="bar" {bar}><title>{said}</title></rect>')
         if figure.low is not None and figure.high is not None:
             x1, x2 = _across(figure.low, low, high), _across(figure.high, low, high)
-            parts.append(f'<line class="whisker" x1="{x1:.1f}" x2="{x2:.1f}" y1="{top + 21}" y2="{top + 21}"/>')
+            parts.append(f'<line class="whisker" x1="{x1:.1f}" x2="{x2:.1f}" y1="{top + 32}" y2="{top + 32}"/>')
     if target is not None and low <= target <= high:
         x = _across(target, low, high)
-        parts.append(f'<line class="target" x1="{x:.1f}" x2="{x:.1f}" y1="14" y2="{height}"/>')
-    return _svg(title, height, parts)
+        parts.append(f'<line class="target" x1="{x:.1f}" x2="{x:.1f}" y1="22" y2="{height}"/>')
+    return _svg(title, height, parts, "bars")
 
 
-def _svg(title: str, height: float, parts: Sequence[str]) -> str:
+def _svg(title: str, height: float, parts: Sequence[str], kind: str = "time") -> str:
     told = escape(title)
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{told}" preserveAspectRatio="xMidYMid meet">'
+        f'<svg class="{kind}" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{told}">'
         f"<title>{told}</title>{''.join(parts)}</svg>"
     )
 

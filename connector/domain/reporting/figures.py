@@ -15,8 +15,8 @@ from connector.domain.reporting import measure
 from connector.domain.reporting.measure import Estimate, Tally
 
 OVERALL: Final = "overall"
-NO_INVITATIONS: Final = "not known: nothing says who was invited"
-NO_INTERACTIONS: Final = "not known: nothing says who came back"
+NO_INVITATIONS: Final = "not known: no invitations"
+NO_INTERACTIONS: Final = "not known: no interactions"
 Scales = Mapping[tuple[Metric, str], tuple[float, float]]
 
 
@@ -120,7 +120,9 @@ def _rated(facts: Facts, scales: Scales) -> list[Figure]:
         if metric is Metric.NPS and (ends[0], ends[1]) == measure.NPS_SCALE:
             told.append(_figure(name, label, Unit.NET, measure.net_promoters(mine)))
             continue
-        told.append(_figure(name, f"{label} ({ends[0]:g}-{ends[1]:g})", Unit.POINTS, measure.mean(mine, ends), ends))
+        told.append(
+            _figure(name, f"{label}, mean of {ends[0]:g}-{ends[1]:g}", Unit.POINTS, measure.mean(mine, ends), ends)
+        )
         what = "find it easy" if metric is Metric.CES else "satisfied"
         told.append(_figure(_share_name(name), f"{label}, {what}", Unit.SHARE, measure.satisfied(mine)))
     unhappy = _figure("unhappy", "unhappy answers", Unit.SHARE, measure.share(facts.unhappy, facts.answers))

@@ -60,7 +60,8 @@ def share(part: int, n: int) -> Estimate | None:
     p, zz = part / n, Z * Z
     middle = (p + zz / (2 * n)) / (1 + zz / n)
     half = Z * sqrt(p * (1 - p) / n + zz / (4 * n * n)) / (1 + zz / n)
-    return Estimate(value=p, n=n, low=max(0.0, middle - half), high=min(1.0, middle + half))
+    # At either end the interval ends there, too; what a computer rounds away must not lie outside.
+    return Estimate(value=p, n=n, low=max(0.0, min(p, middle - half)), high=min(1.0, max(p, middle + half)))
 
 
 def net_promoters(tallies: Iterable[Tally]) -> Estimate | None:

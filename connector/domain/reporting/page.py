@@ -40,7 +40,8 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"<p>{escape(counted_text(report))}.{compared}</p></header>\n"
     yield f"<div class='cards'>{''.join(_cards(report))}</div>\n"
     yield from _over_time(report)
-    yield f"<section><h2>All figures</h2>{_table(*_all_figures(report))}</section>\n"
+    headings, rows = _all_figures(report)
+    yield f"<section><h2>All figures</h2>{_table_of(headings, rows)}</section>\n"
     for breakdown in report.breakdowns:
         if breakdown.slices:
             yield _breakdown(breakdown, report)
@@ -72,7 +73,7 @@ def _target(figure: Figure, target: float | None) -> str:
 
 def _change(report: Report, figure: Figure) -> str:
     change = change_text(figure, report.before(figure))
-    return change and f"{change} since {report.baseline_period.name if report.baseline_period else ''}"
+    return change and f"{change} since {report.baseline_period.short if report.baseline_period else ''}"
 
 
 def _over_time(report: Report) -> Iterator[str]:
@@ -110,15 +111,18 @@ def _all_figures(report: Report) -> tuple[list[str], list[list[str]]]:
     then = report.baseline_period
     headings = ["", "", "95 % interval", "of", "target"]
     if then is not None:
-        headings += [escape(then.name), "change"]
+        headings += [escape(then.short), "change"]
     rows = []
     for each in report.figures:
         before = report.before(each)
-        row = [each.label, value_text(each), interval_text(each), str(each.n) if each.n else ""]
-        row.append(target_text(each, report.targets.get(each.id)))
+        known = [value_text(each), interval_text(each), str(each.n or "")]
+        cells = [f"<td>{escape(cell)}</td>" for cell in known]
+        if each.value is None:
+            cells = [f"<td colspan='3' class='why'>{escape(value_text(each))}</td>"]
+        rest = [target_text(each, report.targets.get(each.id))]
         if then is not None:
-            row += [BLANK if before is None else value_text(before), change_text(each, before)]
-        rows.append([escape(cell) for cell in row])
+            rest += [_cell(before), change_text(each, before)]
+        rows.append([escape(each.label), "".join([*cells, *(f"<td>{escape(cell)}</td>" for cell in rest)])])
     return headings, rows
 
 
@@ -143,10 +147,13 @@ def _breakdown(breakdown: Breakdown, report: Report) -> str:
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of cells that are escaped already; the first column names the row."""
+    return _table_of(headings, [[row[0], "".join(f"<td>{cell}</td>" for cell in row[1:])] for row in rows])
+
+
+def _table_of(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of rows: what it is called, and its cells as they are."""
     head = "".join(f"<th scope='col'>{each}</th>" for each in headings)
-    body = "".join(
-        f"<tr><th scope='row'>{row[0]}</th>{''.join(f'<td>{cell}</td>' for cell in row[1:])}</tr>" for row in rows
-    )
+    body = "".join(f"<tr><th scope='row'>{name}</th>{cells}</tr>" for name, cells in rows)
     return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 

@@ -31,6 +31,11 @@ class Period:
         return datetime.combine(self.first, time(), zone), datetime.combine(after, time(), zone)
 
     @property
+    def short(self) -> str:
+        """What it is called where there is little room, as what others are compared with."""
+        return "the baseline" if "/" in self.name else self.name
+
+    @property
     def days(self) -> int:
         """How many."""
         return (self.last - self.first).days + 1

@@ -22,6 +22,8 @@ _SHORT: Final = {
     "csat": "CSAT", "share_satisfied": "satisfied", "nps": "NPS", "ces": "CES", "unhappy": "unhappy",
     "first_touch": "first touch", "steps_in_time": "in time", "recovery_rate": "won back",
 }  # fmt: skip
+_COLUMNS: Final = 6
+"""Of the table of all figures."""
 _SHOWN: Final = 10
 """Causes and themes in a list."""
 
@@ -59,14 +61,14 @@ def _lines(report: Report) -> Iterator[str]:
         if ranked:
             yield ""
             yield title
-            yield from _aligned([["", name, str(number)] for name, number in ranked[:_SHOWN]])
+            yield from _aligned([[name, str(number)] for name, number in ranked[:_SHOWN]])
     yield ""
     yield f"Nothing is said about fewer than {report.minimum}. In brackets: what holds the truth 19 times in 20."
 
 
 def _figures(report: Report) -> list[Sequence[str]]:
     then = report.baseline_period
-    rows: list[Sequence[str]] = [["", "", "", "of", "target", "" if then is None else f"since {then.name}"]]
+    rows: list[Sequence[str]] = [["", "", "", "of", "target", "" if then is None else f"since {then.short}"]]
     for each in report.figures:
         interval = interval_text(each)
         rows.append(
@@ -109,10 +111,21 @@ def _slices(breakdown: Breakdown) -> list[Sequence[str]]:
     return rows
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns side by side: the first to the left, a figure that is not known over the rest of its line."""
-    wide = [max(len(row[place]) for row in rows if len(row[place]) < 24 or place == 0) for place in range(len(rows[0]))]
+def _aligned(rows: Sequence[Sequence[str]], *, lefts: int = 1) -> Iterator[str]:
+    """Columns side by side, the first `lefts` of them to the left; a cell before empty ones may use their room."""
+    wide = [max(len(row[place]) for row in rows if not _spreads(row, place)) for place in range(len(rows[0]))]
     for row in rows:
-        first, *rest = row
-        cells = [first.ljust(wide[0]), *(cell.rjust(width) for cell, width in zip(rest, wide[1:], strict=True))]
+        cells, room = [], 0
+        for place, cell in enumerate(row):
+            if place and not cell and _spreads(row, place - 1):
+                continue
+            room = wide[place]
+            if _spreads(row, place):
+                room = sum(wide[place : place + 3]) + 4
+            cells.append(cell.ljust(room) if place < lefts else cell.rjust(room))
         yield "  " + "  ".join(cells)
+
+
+def _spreads(row: Sequence[str], place: int) -> bool:
+    """Whether a cell says in words why there is no figure: it reaches over the interval and the number."""
+    return place == 1 and len(row) == _COLUMNS and bool(row[1]) and not row[2] and not row[3]
