@@ -204,11 +204,11 @@ def test_the_views_by_day_and_slice_add_up_to_the_ratings(db: Database) -> None:
     )
     with db.read() as tx:
         report = count(tx, example_settings(), NOVEMBER)
-    told = {
+    told: dict[str, object] = {
         one.name: (one.answers, next(f.value for f in one.figures if f.id == "csat"))
         for one in report.breakdowns[0].slices
     }
-    assert {row["slice"]: (row["n"], pytest.approx(row["mean"])) for row in found} == told
+    assert told == {row["slice"]: (row["n"], pytest.approx(row["mean"])) for row in found}
 
 
 def test_instants_of_views_compare_with_iso_texts(db: Database) -> None:

@@ -170,21 +170,15 @@ def test_an_edited_answer_does_not_write_over_the_message(db: Database) -> None:
 
 def test_who_handled_it_is_who_the_record_names(db: Database) -> None:
     """Segments win over the interaction: a record that says better is what counts."""
-    order = Interaction(id="R-7", staff="form")
-    how = coaching()
-    now = db.clock.now()
-    feed(
-        db,
-        *(
-            replace(
-                answer(
-                    str(each), stars=1, at=now, email=f"a{each}@example.com", interaction=replace(order, id=f"R{each}")
-                ),
-                segments={"staff": "record"},
-            )
-            for each in range(3)
-        ),
-    )
+    how, now = coaching(), db.clock.now()
+    answers = [
+        replace(
+            answer(str(each), stars=1, at=now, email=f"a{each}@example.com", segments={"staff": "record"}),
+            interaction=Interaction(id=f"R{each}", staff="form"),
+        )
+        for each in range(3)
+    ]
+    feed(db, *answers)
     decide_all(db, how)
     assert [row.fields["text"] for row in told(db)] == ["record: 3 of 3 in 7 days"]
 
@@ -239,16 +233,17 @@ def test_a_drop_says_what_it_was_before(db: Database) -> None:
     assert [row.fields["text"] for row in told(db)] == ["brakes, Hamburg 3.55 in 2 weeks, 6 answers"]
 
 
-def test_a_week_is_looked_at_from_six_in_the_morning_on(db: Database) -> None:
+def test_a_week_is_looked_at_from_six_in_the_morning_on(tmp_path: Path) -> None:
+    monday = NOON.replace(hour=5)  # 06:00 in Berlin, in winter
+    db = empty_store(tmp_path, VirtualClock(monday - timedelta(minutes=1)))
     how = falling()
     weekly(db, (2, 2))
-    monday = NOON - timedelta(days=NOON.weekday(), hours=12 - 5)  # 06:00 in Berlin is 05:00 UTC in winter
-    clock_of(db).set(monday - timedelta(minutes=1))
     assert drain(db, how) == monday
     assert told(db) == []
-    clock_of(db).set(monday)
+    clock_of(db).advance(timedelta(minutes=1))
     assert drain(db, how) == monday + DAY
     assert len(told(db)) == 1
+    db.close()
 
 
 def test_reports_are_sent_for_each_place_with_enough_answers_once_a_period(db: Database) -> None:

@@ -40,7 +40,8 @@ def test_wilson_s_interval_is_the_published_one(part: int, n: int, low: float, h
     """81 of 263 is the example of Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3."""
     found = measure.share(part, n)
     assert found is not None
-    assert (found.low, found.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    assert found.low == pytest.approx(low, abs=1e-4)
+    assert found.high == pytest.approx(high, abs=1e-4)
 
 
 @given(n=st.integers(1, 5000), data=st.data())
@@ -82,7 +83,8 @@ def test_a_net_score_of_another_scale_is_none() -> None:
 def test_means_of_several_scales_are_told_on_the_one_most_ratings_are_on() -> None:
     tallies = [csat(4, 3), csat(7, 1, ends=(1, 7))]
     scale = measure.common_scale(tallies)
-    assert scale == (1, 5)
+    assert scale is not None
+    assert list(scale) == [1, 5]
     found = measure.mean(tallies, scale)
     assert found is not None
     assert (found.value, found.n) == (4.25, 4)
