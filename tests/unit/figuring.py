@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from connector.domain.model.response import Interaction, Metric, Rating, Response, Scale, Understanding
 from connector.store.database import Database
-from connector.store.schema import follow_up, recovery, recovery_step
+from connector.store.schema import follow_up, recovery, recovery_response, recovery_step, response_version
 from tests.unit.deciding import decide_all, example_settings, feed
 from tests.unit.samples import NOON, answer
 
@@ -50,10 +50,15 @@ def weeks(db: Database, number: int = 120, *, since: datetime = NOON - timedelta
 def worked_on(db: Database) -> int:
     """What people did about the recoveries there are: some in time, some late, some not at all; how many there are."""
     with db.write() as tx:
-        ids = list(tx.execute(select(recovery.c.id).order_by(recovery.c.id)).scalars())
-        for place, one in enumerate(ids):
-            began = tx.now
+        answered_at = select(recovery.c.id, response_version.c.event_at)
+        answered_at = answered_at.join(recovery_response, recovery_response.c.recovery_id == recovery.c.id)
+        answered_at = answered_at.join(
+            response_version, response_version.c.response_id == recovery_response.c.response_id
+        )
+        opened = tx.execute(answered_at.order_by(recovery.c.id)).all()
+        for place, (one, began) in enumerate(opened):
             done = {
+                "opened_at": began,
                 "touched_at": began + timedelta(minutes=10 + place),
                 "closed_at": began + timedelta(hours=4 + place) if place % 3 else None,
                 "state": "closed" if place % 3 else "open",
@@ -77,4 +82,4 @@ def worked_on(db: Database) -> int:
             answered = began + timedelta(days=1) if place % 2 else None
             sent = {"recovery_id": one, "number": 0, "kind": "survey", "intent_key": f"k/{one}", "planned_at": began}
             tx.execute(follow_up.insert().values(**sent, answered_at=answered))
-    return len(ids)
+    return len(opened)

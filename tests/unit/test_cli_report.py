@@ -66,7 +66,7 @@ def test_every_form_says_the_same(type_: Keyboard, db: Database) -> None:
 
 def test_it_is_narrowed_and_compared(type_: Keyboard, db: Database) -> None:
     narrowed = type_("report", *SPAN, "--where", "service=brakes", "--where", "location=Kiel", "--baseline", "2026-02")
-    narrowed.says(0, "service brakes, location Kiel", "since 2026-02")
+    narrowed.says(0, "service brakes, location Kiel", "against 2026-02")
     type_("report", "--period", "2020").says(0, "0 answers")
 
 

@@ -73,7 +73,7 @@ def _target(figure: Figure, target: float | None) -> str:
 
 def _change(report: Report, figure: Figure) -> str:
     change = change_text(figure, report.before(figure))
-    return change and f"{change} since {report.baseline_period.short if report.baseline_period else ''}"
+    return change and f"{change} against {report.baseline_period.short if report.baseline_period else ''}"
 
 
 def _over_time(report: Report) -> Iterator[str]:

@@ -68,7 +68,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _figures(report: Report) -> list[Sequence[str]]:
     then = report.baseline_period
-    rows: list[Sequence[str]] = [["", "", "", "of", "target", "" if then is None else f"since {then.short}"]]
+    rows: list[Sequence[str]] = [["", "", "", "of", "target", "" if then is None else f"against {then.short}"]]
     for each in report.figures:
         interval = interval_text(each)
         rows.append(
