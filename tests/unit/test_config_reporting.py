@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from connector.domain.model.response import Metric
 from connector.sync.settings import FiguresPolicy
 from connector.wiring.figures import figures_policy
 from tests.unit.deciding import ENVIRON
-from tests.unit.test_config_inert import edit, folder, problems
+from tests.unit.test_config_inert import ROOT, edit, folder, problems
 
-__all__ = ["folder"]
+__all__ = ["bare", "folder"]
+EXAMPLE = ROOT / "config.example.yaml"
 ALERT = '{connection: slack, channel: "{{ staff.manager }}", text: "{{ coaching.value }} {{ interaction.location }}"}'
 FALLS = '{connection: slack, channel: "#leads", text: "{{ trend.value }}: {{ trend.now }}, {{ place.name }}"}'
 SECTIONS = f"""report:
@@ -32,20 +34,29 @@ trends:
 privacy:"""
 
 
+@pytest.fixture
+def bare(folder: Path) -> Path:
+    """The example without what it says of reports."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    text = re.sub(r"^report:.*?(?=^privacy:)", "", text, flags=re.MULTILINE | re.DOTALL)
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
 def policy(folder: Path) -> FiguresPolicy:
     assert problems(folder) == []
     return figures_policy(load(folder / "config.yaml", kinds(), ENVIRON).config)
 
 
-def test_without_a_word_figures_are_told_of_as_many_as_privacy_says(folder: Path) -> None:
-    assert policy(folder).minimum == 5
-    edit(folder / "config.yaml", "privacy:", "privacy:\n  minimum_n: 20")
-    assert policy(folder).minimum == 20
+def test_without_a_word_figures_are_told_of_as_many_as_privacy_says(bare: Path) -> None:
+    assert policy(bare).minimum == 5
+    edit(bare / "config.yaml", "privacy:", "privacy:\n  minimum_n: 20")
+    assert policy(bare).minimum == 20
 
 
-def test_everything_there_is_to_say(folder: Path) -> None:
-    edit(folder / "config.yaml", "privacy:", SECTIONS)
-    made = policy(folder)
+def test_everything_there_is_to_say(bare: Path) -> None:
+    edit(bare / "config.yaml", "privacy:", SECTIONS)
+    made = policy(bare)
     assert (made.minimum, made.by) == (10, ("service", "location", "technician"))
     assert made.targets == {
         "csat": 4.5, "share_satisfied": 0.9, "nps": 50, "first_touch": 1800, "recovery_rate": 0.6, "response_rate": 0.3
@@ -81,18 +92,27 @@ MISTAKES = [
 ]
 
 
-def test_what_is_wrong_is_said_where_it_stands(folder: Path) -> None:
-    edit(folder / "config.yaml", "privacy:", SECTIONS)
+def test_what_is_wrong_is_said_where_it_stands(bare: Path) -> None:
+    edit(bare / "config.yaml", "privacy:", SECTIONS)
     lines = {}
     for old, new, said in MISTAKES:
-        lines[said] = edit(folder / "config.yaml", old, new) - new.count("\n")
-    found = problems(folder)
+        lines[said] = edit(bare / "config.yaml", old, new) - new.count("\n")
+    found = problems(bare)
     assert len(found) == len(MISTAKES), found
     for said, line in lines.items():
         assert any(each.line == line and said in each.message for each in found), (said, line, found)
 
 
+def test_the_lines_the_example_offers_are_good_ones(folder: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for line in re.findall(r"^# (?:coaching|trends): .*$", text, re.MULTILINE):
+        text = text.replace(line, line.removeprefix("# "))
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    made = policy(folder)
+    assert (len(made.coaching), len(made.trends)) == (1, 1)
+
+
 @pytest.mark.parametrize("text", ["2026", "2026-11-02", "2026-11", '"2026-01-01/2026-03-31"'])
-def test_a_baseline_is_a_period_however_yaml_reads_it(folder: Path, text: str) -> None:
-    edit(folder / "config.yaml", "privacy:", f"report: {{baseline: {text}}}\nprivacy:")
-    assert policy(folder).baseline is not None
+def test_a_baseline_is_a_period_however_yaml_reads_it(bare: Path, text: str) -> None:
+    edit(bare / "config.yaml", "privacy:", f"report: {{baseline: {text}}}\nprivacy:")
+    assert policy(bare).baseline is not None
