@@ -14,6 +14,7 @@ from connector.config.part import Model
 from connector.config.playbooks import Alert
 from connector.config.quantities import Duration, Percent, Text, duration
 from connector.domain.expressions import compile_template
+from connector.domain.model.context import Names
 from connector.domain.model.nearest import nearest
 from connector.domain.model.response import Metric
 from connector.domain.reporting import names, period
@@ -173,17 +174,17 @@ def minimum(tree: Any, findings: Findings) -> None:
             findings.add(path, f"`privacy.minimum_n` is {least}: a report may only hide more")
 
 
-def texts(tree: Any, configured: Sequence[str], findings: Findings) -> None:
-    """Every text can be read and uses names that exist."""
+def texts(tree: Any, configured: Sequence[str], lists: Mapping[str, Names], findings: Findings) -> None:
+    """Every text can be read and uses names that exist. `lists` are the columns of the directory."""
     for place, patterns in TEMPLATES.items():
-        known = names.names_in(place, configured)
+        known = names.names_in(place, configured, lists)
         for pattern in patterns:
             for path, text in matches(tree, pattern):
                 if isinstance(text, str) and text.strip():
                     _text(path, text, known, findings)
 
 
-def _text(path: Path_, text: str, known: Any, findings: Findings) -> None:
+def _text(path: Path_, text: str, known: Names, findings: Findings) -> None:
     try:
         compile_template(text, known)
     except ExpressionError as error:

@@ -52,12 +52,18 @@ STATES: Final[Mapping[IntentState, str]] = {
 _OF_RECOVERY: Final = frozenset(
     {
         "alert_expired",
+        "message_unsent",
         "no_recovery",
         "recovery_closed",
         "recovery_joined",
+        "recovery_lacks",
         "recovery_opened",
         "recovery_reopened",
+        "recovery_stage",
         "recovery_updated",
+        "rung_climbed",
+        "step_done",
+        "step_missed",
     }
 )
 VERSIONS: Final[Mapping[VersionState, str]] = {

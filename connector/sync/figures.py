@@ -81,7 +81,7 @@ class FiguresLane:
             hold.confirm(tx)
             for value, text in reports:
                 context = {"report": {"by": rule.by, "value": value, "period": period.name}}
-                channel = rule.to.render({**context, **people_of({rule.by: value})}).strip()
+                channel = rule.to.render({**context, **people_of({rule.by: value}, settings)}).strip()
                 place = to_somebody(rule.connection, channel, text, settings)
                 if place is not None:
                     what = f"report/{_digest(rule.by, tx.blind('told', value), rule.to.text)}/{period.name}"

@@ -5,7 +5,7 @@ An empty report means nothing: nobody is unlinked and nothing is closed because 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from connector.domain.matching.canonical import canonical_email, canonical_phone
 from connector.domain.matching.fuzzy import Do
 from connector.domain.model.intent import IntentState, Json, WriteKind
 from connector.domain.model.person import Contact, KeyKind, LinkState
-from connector.domain.model.recovery import RecoveryState
+from connector.domain.model.recovery import Recovery, RecoveryState
 from connector.ports import Ticket
 from connector.store import (
     confirmed,
@@ -29,16 +29,13 @@ from connector.store import (
     tombstones,
 )
 from connector.store.transaction import Transaction
-from connector.sync import names, timers
+from connector.sync import looking_back, names, timers
 from connector.sync.choosing import take_choice
 from connector.sync.identify import join_persons, link, mirror
 from connector.sync.settings import DecideSettings, Target
 
-SOLVED_THERE: Final = "solved in helpdesk"
-DELETED_THERE: Final = "ticket deleted in helpdesk"
 GONE: Final = "the candidates are gone"
 """What `Evidence.decided_by` says of a question that ended because there is nobody left to choose."""
-_DONE: Final = frozenset({"solved", "closed", "deleted"})
 
 
 def take_contact(tx: Transaction, seen: Contact, target: Target, settings: DecideSettings, read_at: datetime) -> None:
@@ -135,8 +132,14 @@ def _instant(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at: datetime) -> None:
-    """A helpdesk reports a ticket: mirror it, and close the recovery a person has solved there."""
+def take_ticket(
+    tx: Transaction,
+    seen: Ticket,
+    settings: DecideSettings,
+    read_at: datetime,
+    notes: tuple[str, ...] | None = None,
+) -> None:
+    """A helpdesk reports a ticket: mirror it, see what it means for a recovery. `notes` None: they were not read."""
     email = canonical_email(seen.requester_email or "")
     blinds = [tombstones.of_ticket(tx, seen.account, seen.id)]
     if responses.is_erased(tx, blinds if email is None else [*blinds, people.blind(tx, KeyKind.EMAIL, email)]):
@@ -144,38 +147,28 @@ def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at
     change = tickets.upsert(tx, seen, requester=email)
     if change.before is None or seen.updated_at >= change.before.updated_at:
         _observed(tx, seen.account, seen.id, seen.values, read_at)
+        for recovery in _worked_on(tx, seen):
+            looking_back.see(tx, recovery, seen, notes, settings)
     if not change.changed:
         return
     take_choice(tx, seen, settings)
-    if seen.status in _DONE:
-        _close(tx, seen)
     if change.before is None and email is not None:
         person_id = people.find(tx, KeyKind.EMAIL, email)
         if person_id is not None:
             refresh_score(tx, person_id, settings)
 
 
-def _close(tx: Transaction, seen: Ticket) -> None:
+def _worked_on(tx: Transaction, seen: Ticket) -> Iterator[Recovery]:
+    """The open recoveries whose ticket this is; on one that is not ours, only what happened after our note counts."""
     for name in receipts.named(tx, seen.account, seen.id):
         recovery_id = names.recovery_of(name)
-        if recovery_id is None:
-            continue
-        recovery = recoveries.get(tx, recovery_id)
+        recovery = None if recovery_id is None else recoveries.get(tx, recovery_id)
         if recovery is None or recovery.state is not RecoveryState.OPEN:
             continue
-        if name != names.ticket_object(recovery_id, recoveries.generation(tx, recovery_id)):
+        if name != names.ticket_object(recovery.id, recoveries.generation(tx, recovery.id)):
             continue
-        if seen.key is None and not _after_us(tx, recovery_id, seen.updated_at):
-            continue
-        cause = DELETED_THERE if seen.status == "deleted" else SOLVED_THERE
-        recoveries.close(tx, recovery_id, cause, tx.now)
-        history.append(
-            tx,
-            "recovery_closed",
-            person_id=recovery.person_id,
-            recovery_id=recovery_id,
-            detail={"cause": cause, "ticket": seen.id, "status": seen.status},
-        )
+        if seen.key is not None or _after_us(tx, recovery.id, seen.updated_at):
+            yield recovery
 
 
 def _after_us(tx: Transaction, recovery_id: int, updated_at: datetime) -> bool:

@@ -53,14 +53,18 @@ class Fallen:
                 "before": None if fall.before is None else round(fall.before, 2),
                 "answers": fall.answers,
             },
-            **people_of(dict(zip(when.by, self.values, strict=True))),
         }
 
+    @property
+    def where(self) -> dict[str, str]:
+        """The slices it is about."""
+        return dict(zip(self.rule.when.by, self.values, strict=True))
 
-def people_of(where: Mapping[str, str]) -> dict[str, object]:
-    """What the lists of places and staff say about slices; there are no such lists, so nothing."""
-    del where
-    return {"place": {}, "staff": {}}
+
+def people_of(where: Mapping[str, str], settings: DecideSettings) -> dict[str, object]:
+    """What the lists of places and staff say about the location and the staff among some slices."""
+    place, staff = settings.directory.where(where.get("location"), where.get("staff"))
+    return {"place": place, "staff": staff}
 
 
 def coach(tx: Transaction, matter: Matter, settings: DecideSettings, context: Context, pace: Pace) -> list[Intent]:
@@ -102,8 +106,7 @@ def _coach(
         return []
     days = round(when.within / timedelta(days=1), 1)
     said = {"by": when.by, "value": value, "low": low, "answers": answers, "days": days}
-    whole = {**people_of({when.by: value}), **context, "coaching": said}
-    place = addressed(rule.alert, whole, settings)
+    place = addressed(rule.alert, {**context, "coaching": said}, settings)
     if place is None:
         return []
     figures.tell(tx, what, subject, version.event_at)
@@ -183,7 +186,7 @@ def warn(tx: Transaction, fallen: Sequence[Fallen], settings: DecideSettings, la
         subject = tx.blind("told", "/".join(f"{by}={value}" for by, value in zip(when.by, one.values, strict=True)))
         if figures.was_told(tx, what, subject, since=ended - timedelta(weeks=when.weeks)):
             continue
-        place = addressed(one.rule.alert, one.context, settings)
+        place = addressed(one.rule.alert, {**one.context, **people_of(one.where, settings)}, settings)
         if place is None:
             continue
         figures.tell(tx, what, subject, ended)

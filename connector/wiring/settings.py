@@ -9,15 +9,15 @@ from connector.clock import Clock
 from connector.config import Config, Loaded
 from connector.config import playbooks as written
 from connector.config.scoring import scoring
-from connector.domain.expressions import Template
 from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.domain.matching.ladder import Missing
 from connector.domain.model.recovery import Severity
-from connector.domain.recovery.opening import IfSolved
+from connector.domain.recovery.calendar import DAY, Calendar
 from connector.domain.recovery.thresholds import Threshold
 from connector.sync import settings
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
+from connector.wiring import books
 from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.figures import figures_policy
 
@@ -44,13 +44,15 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
             for each in config.thresholds
         ),
         rules=tuple(_rule(loaded, each) for each in config.rules),
-        playbooks={name: tuple(_step(loaded, each) for each in book.steps) for name, book in config.playbooks.items()},
+        playbooks=books.books(config),
+        book_of=books.book_of,
         score=_score(config),
         match_keys=config.match.keys,
         missing=Missing(config.match.missing),
         fuzzy=Fuzzy(do=Do(config.match.fuzzy.do), score=config.match.fuzzy.score, margin=config.match.fuzzy.margin),
         answered_within=config.act_on.answered_within,
         notify_within=config.act_on.notify_within,
+        quiet=_quiet(config),
         answers_to=config.answers.write_to,
         segments=config.segments,
         critical_themes=frozenset() if loaded.themes is None else loaded.themes.critical,
@@ -66,7 +68,8 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,
-        figures=figures_policy(config),
+        figures=figures_policy(loaded),
+        directory=loaded.directory,
     )
 
 
@@ -111,24 +114,6 @@ def _action(loaded: Loaded, action: written.Action) -> settings.Effect:
     return settings.OpenRecovery(playbook=action.open_recovery, severity=action.severity or Severity.NORMAL)
 
 
-def _step(loaded: Loaded, step: written.TicketStep | written.TaskStep) -> settings.TicketStep | settings.TaskStep:
-    if isinstance(step, written.TaskStep):
-        return settings.TaskStep(connection=step.connection, due=step.due, owner=_template(loaded, step.owner))
-    return settings.TicketStep(
-        connection=step.connection,
-        group=_template(loaded, step.group),
-        status=_template(loaded, step.status),
-        if_solved=IfSolved(step.if_solved),
-        priority=step.priority,
-        tags=step.tags,
-        due=step.due,
-    )
-
-
-def _template(loaded: Loaded, text: str | None) -> Template | None:
-    return None if text is None else loaded.templates[text]
-
-
 def _score(config: Config) -> settings.ScorePolicy | None:
     health = config.health_score
     if health is None:
@@ -158,3 +143,12 @@ def _operators(config: Config) -> settings.Operators | None:
         return None
     notify = config.operators.notify
     return settings.Operators(connection=notify.connection, channel=notify.channel)
+
+
+def _quiet(config: Config) -> Calendar | None:
+    """When messages may be sent: the rest of the day."""
+    if config.act_on.quiet is None:
+        return None
+    begins, ends = config.act_on.quiet
+    loud = ((ends, begins),) if begins > ends else ((0, begins), (ends, DAY))
+    return Calendar(zone=ZoneInfo(config.time_zone), week=(tuple(span for span in loud if span[0] < span[1]),) * 7)

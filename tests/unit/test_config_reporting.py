@@ -19,7 +19,7 @@ from tests.unit.test_config_inert import ROOT, edit, folder, problems
 __all__ = ["bare", "folder"]
 EXAMPLE = ROOT / "config.example.yaml"
 ALERT = '{connection: slack, channel: "{{ staff.manager }}", text: "{{ coaching.value }} {{ interaction.location }}"}'
-FALLS = '{connection: slack, channel: "#leads", text: "{{ trend.value }}: {{ trend.now }}, {{ place.name }}"}'
+FALLS = '{connection: slack, channel: "#leads", text: "{{ trend.value }}: {{ trend.now }}, {{ place.region }}"}'
 SECTIONS = f"""report:
   minimum: 10
   targets: {{csat: 4.5, share_satisfied: 90%, nps: 50, first_touch: 30m, recovery_rate: 60%, response_rate: 30%}}
@@ -45,7 +45,7 @@ def bare(folder: Path) -> Path:
 
 def policy(folder: Path) -> FiguresPolicy:
     assert problems(folder) == []
-    return figures_policy(load(folder / "config.yaml", kinds(), ENVIRON).config)
+    return figures_policy(load(folder / "config.yaml", kinds(), ENVIRON))
 
 
 def test_without_a_word_figures_are_told_of_as_many_as_privacy_says(bare: Path) -> None:
@@ -81,13 +81,14 @@ MISTAKES = [
     ("mail: [{connection: slack", "mail: [{connection: slak", "there is no connection 'slak'"),
     ("{by: staff, low: 3", "{by: stuff, low: 3", "there is no segment 'stuff'"),
     ("not_for: [price]", "not_for: [prise]", "there is no theme 'prise'"),
+    ("{{ place.manager }}", "{{ place.manger }}", "there is no 'place.manger'"),
     ("coaching.value", "coaching.valeu", "there is no 'coaching.valeu'"),
     (
         'notify: {connection: slack, channel: "{{ staff',
         'notify: {connection: zendesk, channel: "{{ staff',
         "no notifier",
     ),
-    ("{{ trend.value }}: {{ trend.now }}, {{ place.name }}", "{{ interaction.service }}", "there is no 'interaction"),
+    ("{{ trend.value }}: {{ trend.now }}, {{ place.region }}", "{{ interaction.service }}", "there is no 'interaction"),
     ("weeks: 2, drop: 0.5", "weeks: 2, drop: 0.5, below: 3", "exactly one of below and drop"),
 ]
 

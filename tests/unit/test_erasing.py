@@ -68,8 +68,8 @@ WHO = Respondent(email=MAIL, name=NAME, phone=PHONE)
 WORDS = "zwitscherzwitscher"
 ORDER = Interaction(id="R-9", kind="repair_order", service="brakes")
 NO_PERSON = {
-    "account", "count", "cursor", "erased", "erasure", "grant_token", "lane", "meta", "pause", "playbook_text", "quota",
-    "run", "storm", "told", "tombstone", "undoing",
+    "account", "count", "cursor", "directory_list", "erased", "erasure", "grant_token", "lane", "meta", "pause",
+    "playbook_text", "quota", "run", "storm", "told", "tombstone", "undoing",
 }  # fmt: skip
 """Tables that hold nothing about anybody; `erasure.known` is emptied when it is done."""
 

@@ -11,6 +11,8 @@ import pytest
 
 from connector.clock import VirtualClock
 from connector.domain.expressions import compile_template
+from connector.domain.model.context import Names
+from connector.domain.model.directory import Directory, enrol
 from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.response import Interaction, Metric, Response, Understanding
 from connector.domain.reporting import noticing
@@ -34,6 +36,7 @@ from tests.unit.figuring import said
 from tests.unit.samples import NOON, answer, empty_store
 
 DAY = timedelta(days=1)
+LISTS = {"place": Names(open=True), "staff": Names(open=True)}
 OPS = Operators(connection="slack", channel="#csat-ops")
 
 
@@ -43,7 +46,7 @@ def db(tmp_path: Path) -> Database:
 
 
 def alert(place: str, channel: str, text: str) -> SendAlert:
-    names = names_in(place, ())
+    names = names_in(place, (), LISTS)
     return SendAlert(
         connection="slack",
         channel=compile_template(channel, names, "absent"),
@@ -134,6 +137,23 @@ def test_where_nobody_is_named_the_operators_are_told_and_why(db: Database) -> N
     (one,) = told(db)
     assert one.fields["channel"] == "#csat-ops"
     assert str(one.fields["text"]).endswith("(Nobody is named who should be told; so you are.)")
+
+
+def listed() -> Directory:
+    staff = enrol(["id", "manager"], [{"id": "t.berg", "manager": "@mara"}], key="id")
+    places = enrol(["name", "manager"], [{"name": "Hamburg", "manager": "@jo"}], key="name")
+    return Directory(places=places, staff=staff)
+
+
+def test_the_directory_says_who_leads_whom(db: Database) -> None:
+    three_low(db, replace(coaching(channel="{{ staff.manager }}"), directory=listed()))
+    assert [row.fields["channel"] for row in told(db)] == ["@mara"]
+
+
+def test_the_directory_says_who_leads_a_place(db: Database) -> None:
+    weekly(db, (2, 2))
+    drain(db, replace(falling(channel="{{ place.manager }}", below=3.0), directory=listed()))
+    assert [row.fields["channel"] for row in told(db)] == ["@jo"]
 
 
 def test_old_answers_and_imports_tell_nobody(db: Database) -> None:
