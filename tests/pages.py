@@ -14,6 +14,7 @@ from connector.cli import app
 from connector.config.reference import reference
 from connector.observe import METRICS, PREFIX
 from tests.conformance.page import criteria, results
+from tests.unit import test_cli_report as figures
 from tests.unit import test_docs_delivery as delivery
 from tests.unit import test_docs_going_live as going_live
 from tests.unit import test_docs_setup as setup
@@ -111,6 +112,7 @@ def main() -> None:
     delivery.main()
     setup.main()
     going_live.main()
+    figures.main()
 
 
 if __name__ == "__main__":

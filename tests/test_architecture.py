@@ -62,7 +62,7 @@ HOMES = {
     "pydantic_settings": {"config"},
     "pytest": {"testing"},
 }
-DOMAIN_ISLANDS = {"mapping", "analysis", "matching", "scoring", "recovery"}
+DOMAIN_ISLANDS = {"mapping", "analysis", "matching", "scoring", "recovery", "reporting"}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "managers", "base"}
 
 

@@ -28,6 +28,7 @@ from connector.cli import (
     plan,
     recovery,
     replay,
+    report,
     run,
     setup,
     simulator,
@@ -60,6 +61,7 @@ app.command("simulator")(simulator.simulator)
 app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
+app.command("report")(report.report)
 app.command("replay")(replay.replay)
 app.command("import")(import_.import_)
 app.command("undo")(undo.undo)

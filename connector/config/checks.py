@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from connector.config import reporting
 from connector.config.connections import Connection
 from connector.config.document import Path_
 from connector.config.findings import Findings, keys_of, matches
@@ -34,6 +35,7 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("playbooks", "*", "close", "ask", "connection"), frozenset({"notifier"})),
     (("playbooks", "*", "steps", "*", "message", "connection"), frozenset({"messenger"})),
     (("playbooks", "*", "follow_up", "connection"), frozenset({"messenger"})),
+    *((pattern, frozenset({"notifier"})) for pattern in reporting.CONNECTIONS),
 )
 EXPRESSIONS: Final = (("rules", "*", "when"), ("playbooks", "*", "steps", "*", "message", "when"))
 # In a rule's action, with the names that have a value there.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from connector.config import checks, constants, inert
+from connector.config import checks, constants, inert, reporting
 from connector.config.connections import Connection, ConnectionKeys
 from connector.config.directory import DirectoryFiles, directory_names, list_files
 from connector.config.document import Document, Path_, read
@@ -236,6 +236,9 @@ class _Loading:
             checks.calendars(self.tree, self.findings)
         if self._is_whole("segments", list):
             checks.thresholds(self.tree, self.segments, self.findings)
+            reporting.segments(self.tree, self.segments, self.findings)
+        reporting.minimum(self.tree, self.findings)
+        reporting.texts(self.tree, self.segments, self.files.lists, self.findings)
         checks.forms(self.tree, self.findings)
         checks.expressions(
             self.tree, checks.EXPRESSIONS, names_in("when", self.segments, self.files.lists), self.findings
@@ -253,6 +256,7 @@ class _Loading:
         words = None if themes is None else themes.names
         known = constants.known_values(self.tree, () if whole and not named else words, self.findings)
         constants.constants(self.tree, (*checks.EXPRESSIONS, *checks.VALUES), known, self.findings)
+        reporting.themes(self.tree, known.get("themes"), self.findings)
         for patterns in checks.TEMPLATES.values():
             constants.constants(self.tree, patterns, known, self.findings, templates=True)
         return known

@@ -28,6 +28,7 @@ from connector.config.quantities import (
     duration,
     listen,
 )
+from connector.config.reporting import Coaching, Report, Trend
 from connector.domain.model.nearest import nearest
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Metric
@@ -230,6 +231,11 @@ class Settings(Model):
     calendars: dict[Text, Calendar] = Field(default={}, description="When people work; playbooks name them.")
     messages: Messages = Field(default=Messages(), description="What holds for every message to a customer.")
     playbooks: dict[Text, Playbook] = Field(default={}, description="The steps of each kind of recovery.")
+    report: Report = Field(default=Report(), description="What `connector report` says.")
+    coaching: tuple[Coaching, ...] = Field(
+        default=(), description="When somebody's low scores are told to who leads them."
+    )
+    trends: tuple[Trend, ...] = Field(default=(), description="When a score that stays low, or falls, is told.")
     privacy: Privacy = Field(description="Keys of the sealed columns.")
 
 

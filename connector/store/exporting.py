@@ -23,12 +23,15 @@ from connector.store.schema import (
     person,
     person_key,
     published,
+    rated,
     receipt,
     recovery,
     remote,
     response,
     response_version,
     score,
+    sliced,
+    themed,
     ticket,
 )
 from connector.store.subjects import Known, intents_of
@@ -40,6 +43,9 @@ _TITLES: dict[Table, str] = {
     link: "links",
     response: "answers",
     response_version: "versions of answers",
+    rated: "ratings, for figures",
+    sliced: "slices, for figures",
+    themed: "themes, for figures",
     inbox: "deliveries",
     fact: "facts of the score",
     score: "scores",
@@ -76,7 +82,7 @@ def _which(tx: Transaction, table: Table, known: Known) -> Iterator[ColumnElemen
         yield person.c.id.in_(known.persons)
     elif table is response:
         yield response.c.id.in_(known.responses)
-    elif table in {response_version, inbox}:
+    elif table in {response_version, inbox, rated, sliced, themed}:
         yield table.c.response_id.in_(known.responses)
     elif table is intent:
         yield intents_of(known)

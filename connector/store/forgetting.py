@@ -32,6 +32,7 @@ from connector.store.schema import (
     person_key,
     prior,
     published,
+    rated,
     receipt,
     recovery,
     recovery_response,
@@ -40,6 +41,8 @@ from connector.store.schema import (
     response,
     response_version,
     score,
+    sliced,
+    themed,
     ticket,
     write,
 )
@@ -66,6 +69,7 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         person_key,
         prior,
         published,
+        rated,
         receipt,
         recovery,
         recovery_response,
@@ -74,6 +78,8 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         response,
         response_version,
         score,
+        sliced,
+        themed,
         ticket,
         write,
     }
@@ -104,6 +110,8 @@ def stop(tx: Transaction, known: Known) -> None:
         .where(response_version.c.response_id.in_(known.responses))
         .values(state=VersionState.ERASED.value, sealed=None, understanding=None, reason=None, content="")
     )
+    for table in (rated, sliced, themed):
+        tx.execute(delete(table).where(table.c.response_id.in_(known.responses)))
     tx.execute(
         update(recovery)
         .where(recovery.c.id.in_(known.recoveries), recovery.c.state == RecoveryState.OPEN.value)

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Table, func, insert, inspect, select, te
 
 from connector.clock import Clock
 from connector.errors import StoreError
-from connector.store import engine, lanes, migrations, server
+from connector.store import engine, lanes, migrations, server, views
 from connector.store.advice import advised
 from connector.store.columns import metadata
 from connector.store.occupancy import alone
@@ -125,6 +125,7 @@ def _copy(original: Connection, copy: Connection, reached: Callable[[str], None]
 
 def _clear(copy: Connection) -> None:
     """Take away what a run that died had brought."""
+    views.drop(copy)
     metadata.drop_all(copy)
     copy.execute(text("DROP TABLE alembic_version"))
 

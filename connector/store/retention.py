@@ -11,7 +11,7 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from connector.domain.model.intent import FINAL_STATES
 from connector.domain.model.recovery import RecoveryState
 from connector.domain.model.response import Respondent, Response
-from connector.store import counts, forgetting, people, responses, tombstones
+from connector.store import counts, figures, forgetting, people, responses, tombstones
 from connector.store.canonical import (
     response_from_json,
     response_to_json,
@@ -152,6 +152,7 @@ def _anonymous(tx: Transaction, response_id: int, key: str, person_id: int | Non
         about = replace(said.interaction, id=None, staff=None)
         bare = replace(said, key=f"anonymous/{response_id}", respondent=Respondent(), interaction=about, comment=None)
         _reseal(tx, row.id, bare, row.understanding)
+    figures.unname(tx, response_id)
     known = Known(responses=(response_id,), keys=(key,))
     mine = list(tx.execute(select(intent.c.id).where(intents_of(known))).scalars())
     objects = [name for name in forgetting.objects_of(tx, known, mine) if name.startswith("response/")]

@@ -44,7 +44,8 @@ def alerts(
             detail={"reason": "the answer is older than notify_within", "messages": len(wanted)},
         )
         return []
-    earlier = [row for row in outbox.for_response(tx, matter.version.response_id) if row.kind is WriteKind.ALERT]
+    mine = names.alert_object(response.key, "")
+    earlier = [row for row in outbox.for_response(tx, matter.version.response_id) if row.object.startswith(mine)]
     taken: set[str] = set()
     planned = []
     for alert in wanted:

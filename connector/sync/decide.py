@@ -18,7 +18,7 @@ from connector.domain.recovery.act_on import may_act
 from connector.domain.recovery.thresholds import judge_ratings
 from connector.errors import ConnectorError, LeaseLost, StoreError
 from connector.observe import correlate
-from connector.store import erasures, history, outbox, people, receipts, responses, tombstones
+from connector.store import erasures, figures, history, outbox, people, receipts, responses, tombstones
 from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
@@ -29,6 +29,7 @@ from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
 from connector.sync.identify import Identity, blinds_of, identify
 from connector.sync.lane import LaneHold
+from connector.sync.noticing import coach
 from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
 from connector.sync.rescore import gather_signals, remember, rescore, write_score
@@ -144,10 +145,12 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     told = previous
     if acts and previous is not None and previous.record_only:
         told = responses.last_decided(tx, version.response_id, acted_on=True)
-    verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
+    sliced = slices(version.response)
+    verdict = judge_ratings(version.response.ratings, sliced, settings.thresholds)
     identity = follow_up.owner(tx, version.response, settings) or identify(tx, version.response, settings)
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
+    figures.take(tx, version, sliced, unhappy=verdict.unhappy)
     score = _score(tx, version, identity.person_id, settings)
     matter = gather(tx, version, verdict, identity, previous, score)
     pace = planning.pace_of(matter, acts=acts)
@@ -179,10 +182,12 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     A hundred thousand of these may come at once. The person's score is left to the timers, which compute it once for
     all of them and write it to the contacts there are; none is made.
     """
-    verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
+    sliced = slices(version.response)
+    verdict = judge_ratings(version.response.ratings, sliced, settings.thresholds)
     identity = identify(tx, version.response, settings, asks=False)
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
+    figures.take(tx, version, sliced, unhappy=verdict.unhappy)
     if settings.score is not None:
         remember(tx, version, identity.person_id, settings.score)
         if identity.person_id is not None:
@@ -244,6 +249,7 @@ def _effects(
         texts = with_ticket(build(tx, matter, settings, won.recovery), won.ticket)
         recovery_id = None if won.recovery is None else won.recovery.id
         planned += alerts(tx, matter, rules.alerts_wanted(rulings), texts, settings, pace, recovery_id)
+        planned += coach(tx, matter, settings, texts, pace)
         planned += events(matter, rules.events_wanted(rulings), texts, settings, pace, recovery_id)
     for name in settings.answers_to:
         target = settings.targets[name]

@@ -6,6 +6,8 @@ after a backup was restored and its row ids are given out again: they use the su
 
 from __future__ import annotations
 
+from typing import Literal
+
 from connector.domain.model.person import KeyKind
 from connector.store import people
 from connector.store.transaction import Transaction
@@ -57,8 +59,8 @@ def note_object(response_key: str, mark: str, account: str, what: str) -> str:
     return f"response/{response_key}/{what}/{mark}@{account}"
 
 
-def alert_object(response_key: str, ordinal: int) -> str:
-    """One message to people about an answer."""
+def alert_object(response_key: str, ordinal: int | Literal[""]) -> str:
+    """One message to people about an answer; what all of them begin with, without a number."""
     return f"response/{response_key}/alert/{ordinal}"
 
 

@@ -22,6 +22,8 @@ from connector.domain.recovery.night import Night
 from connector.domain.recovery.opening import IfSolved
 from connector.domain.recovery.proof import Proof
 from connector.domain.recovery.thresholds import Threshold
+from connector.domain.reporting.noticing import Coaching, Trend
+from connector.domain.reporting.period import Period
 from connector.domain.scoring.config import ScoringConfig
 from connector.sync.message_settings import FollowUp, MessagePolicy, MessageStep
 
@@ -226,6 +228,45 @@ class StormPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CoachingRule:
+    """When somebody's low scores are told, and how."""
+
+    when: Coaching
+    alert: SendAlert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendRule:
+    """When a score that stays low or falls is told, and how."""
+
+    when: Trend
+    alert: SendAlert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailRule:
+    """A report about each value of the segment `by`, sent every `week`, `month` or `quarter`."""
+
+    connection: str
+    to: Template
+    every: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiguresPolicy:
+    """What is said of figures, to whom. Nothing about fewer than `minimum`; `targets` by a figure's id."""
+
+    minimum: int = 5
+    targets: Mapping[str, float] = field(default_factory=dict)
+    baseline: Period | None = None
+    by: tuple[str, ...] = ()
+    mails: tuple[MailRule, ...] = ()
+    coaching: tuple[CoachingRule, ...] = ()
+    trends: tuple[TrendRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecideSettings:
     """Everything the deciding half reads of one configuration. `targets` are the connections written to, by name."""
 
@@ -252,6 +293,7 @@ class DecideSettings:
     owners: Mapping[str, str] = field(default_factory=dict)
     """Who to call about a connection, by its name and by its account."""
     storm: StormPolicy | None = None
+    figures: FiguresPolicy = field(default_factory=FiguresPolicy)
     directory: Directory = field(default_factory=Directory)
     messages: MessagePolicy = field(default_factory=MessagePolicy)
     follow_ups: Mapping[str, FollowUp] = field(default_factory=dict)

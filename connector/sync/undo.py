@@ -10,7 +10,19 @@ from typing import Final
 
 from connector.domain.model.intent import WriteKind
 from connector.ports.taking_back import Retractable
-from connector.store import history, outbox, people, priors, recoveries, responses, runs, scores, storms, undoings
+from connector.store import (
+    figures,
+    history,
+    outbox,
+    people,
+    priors,
+    recoveries,
+    responses,
+    runs,
+    scores,
+    storms,
+    undoings,
+)
 from connector.store.database import Database
 from connector.store.responses import Version
 from connector.store.runs import Run, RunKind
@@ -19,6 +31,7 @@ from connector.sync import timers
 from connector.sync.lane import LaneHold
 from connector.sync.rescore import remember, rescore
 from connector.sync.settings import DecideSettings
+from connector.sync.slices import slices
 from connector.sync.undoing import BATCH, Step, Undo
 
 LANE: Final = undoings.LANE
@@ -151,10 +164,13 @@ def withdraw(tx: Transaction, version: Version, run: Run, settings: DecideSettin
         person_id=version.person_id,
         detail={"version": version.number, "run": run.id},
     )
+    earlier = responses.last_decided(tx, version.response_id)
+    figures.withdraw(tx, version.response_id)
+    if earlier is not None:
+        figures.take(tx, earlier, slices(earlier.response), unhappy=bool(earlier.unhappy))
     if version.person_id is None or settings.score is None:
         return
     person_id = people.survivor(tx, version.person_id)
-    earlier = responses.last_decided(tx, version.response_id)
     if earlier is None:
         scores.replace_facts(tx, person_id, f"{version.response.key}#", [])
     else:

@@ -18,6 +18,7 @@ from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 from connector.wiring import books, messages
 from connector.wiring.adapters import Adapters, make_adapters
+from connector.wiring.figures import figures_policy
 
 OURS = frozenset({"answers", "sentiment"})
 
@@ -68,6 +69,7 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,
+        figures=figures_policy(loaded),
         directory=loaded.directory,
     )
 

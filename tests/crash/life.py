@@ -18,7 +18,7 @@ from tests.chaos.world import POLLS, World, _headers
 from tests.crash.points import Board, Point, Probe
 
 MOST_TRIES = 5
-_LEISURE = (*POLLS, "retention", "timers")
+_LEISURE = (*POLLS, "figures", "retention", "timers")
 HOOK = "web/hooks.py:Receiver.receive"
 
 

@@ -69,8 +69,7 @@ WORDS = "zwitscherzwitscher"
 ORDER = Interaction(id="R-9", kind="repair_order", service="brakes")
 NO_PERSON = {
     "account", "count", "cursor", "directory_list", "erased", "erasure", "grant_token", "lane", "meta", "opted_out",
-    "pause",
-    "playbook_text", "quota", "run", "storm", "tombstone", "undoing",
+    "pause", "playbook_text", "quota", "run", "storm", "told", "tombstone", "undoing",
 }  # fmt: skip
 """Tables that hold nothing about anybody; `erasure.known` is emptied when it is done."""
 

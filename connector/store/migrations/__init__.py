@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from connector.errors import StoreError
+from connector.store import views
 
 MOVED, ARRIVING = "moved", "arriving"
 """What stands for the revision of a file that was moved to a server, and of a server to which one is being moved.
@@ -36,7 +37,9 @@ def head() -> str:
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the tables to `head` on `connection`, in its transaction.
+    """Bring the tables to `head` on `connection`, in its transaction, and make the views of the figures anew.
+
+    Who changes only a view writes a revision that changes nothing, so that stores of before get it.
 
     Raises:
         StoreError: a newer version of the connector wrote this store.
@@ -46,7 +49,9 @@ def upgrade(connection: Connection) -> None:
     _refuse_newer(connection)
     config = configuration()
     config.attributes["connection"] = connection
+    views.drop(connection)
     command.upgrade(config, "head")
+    views.make(connection)
 
 
 def current(connection: Connection) -> str | None:

@@ -58,6 +58,14 @@ def upgrade() -> None:
         comment="playbooks as recoveries were opened under them: a recovery keeps its rules when the file changes",
     )
     op.create_table(
+        "told",
+        sa.Column("what", sa.Text(), nullable=False, comment="digest of a rule of `coaching` or `trends`"),
+        sa.Column("subject", sa.Text(), nullable=False, comment="blind digest of the slices it was about"),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("what", "subject", name=op.f("pk_told")),
+        comment="when people were last told about somebody's or something's figures",
+    )
+    op.create_table(
         "follow_up",
         sa.Column("recovery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False, comment="of the messages to the customer, from 0"),
@@ -77,6 +85,29 @@ def upgrade() -> None:
         sa.UniqueConstraint("reference", name=op.f("uq_follow_up_reference")),
         comment="what the customer of a recovery was sent, and what came back",
     )
+    op.create_table(
+        "rated",
+        sa.Column("response_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False, comment="of the rating, from 0, as the survey asked"),
+        sa.Column(
+            "version", sa.Integer(), nullable=False, comment="of the answer, the newest that was decided and counts"
+        ),
+        sa.Column("survey", sa.Text(), nullable=False),
+        sa.Column("metric", sa.Text(), nullable=False, comment="csat | nps | ces"),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False, comment="on its own scale, as if high were best"),
+        sa.Column("lowest", sa.Float(), nullable=False, comment="end of the scale"),
+        sa.Column("highest", sa.Float(), nullable=False, comment="end of the scale"),
+        sa.Column("satisfaction", sa.Float(), nullable=False, comment="0-100"),
+        sa.Column("unhappy", sa.Boolean(), nullable=False, comment="the answer as a whole, by the thresholds of then"),
+        sa.Column("event_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["response_id"], ["response.id"], name=op.f("fk_rated_response_id_response")),
+        sa.PrimaryKeyConstraint("response_id", "number", name=op.f("pk_rated")),
+        comment="ratings of decided answers, in figures",
+    )
+    with op.batch_alter_table("rated", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rated_event_at"), ["event_at"], unique=False)
+
     op.create_table(
         "recovery_step",
         sa.Column("recovery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -102,6 +133,28 @@ def upgrade() -> None:
     with op.batch_alter_table("recovery_step", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_recovery_step_state_rung_at"), ["state", "rung_at"], unique=False)
 
+    op.create_table(
+        "sliced",
+        sa.Column("response_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "name", sa.Text(), nullable=False, comment="service | location | staff | channel | a configured segment"
+        ),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["response_id"], ["response.id"], name=op.f("fk_sliced_response_id_response")),
+        sa.PrimaryKeyConstraint("response_id", "name", name=op.f("pk_sliced")),
+        comment="the slices decided answers belong to",
+    )
+    with op.batch_alter_table("sliced", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sliced_name_value"), ["name", "value"], unique=False)
+
+    op.create_table(
+        "themed",
+        sa.Column("response_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("theme", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["response_id"], ["response.id"], name=op.f("fk_themed_response_id_response")),
+        sa.PrimaryKeyConstraint("response_id", "theme", name=op.f("pk_themed")),
+        comment="what the comments of decided answers are about",
+    )
     with op.batch_alter_table("recovery", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column(
