@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from connector.domain.matching.canonical import canonical_email
+from connector.domain.matching.fuzzy import SIMILARITY
 from connector.domain.model.intent import Intent, WriteKind
 from connector.domain.model.person import KeyKind
 from connector.domain.recovery.night import awake_from
@@ -126,8 +127,15 @@ def written(work: Work, letter: Letter) -> Intent:
 
 
 def address(matter: Matter) -> str | None:
-    """Where the customer reads mail, as this answer, earlier ones or the CRM say; canonical."""
-    return canonical_email(matter.respondent.email or "")
+    """Where the customer reads mail, as this answer, earlier ones or the CRM say; canonical.
+
+    A contact that only looks like them may be somebody else, who is not told of a complaint they never made.
+    """
+    offered = matter.version.response.respondent.email
+    likenesses = (choice.link.evidence.decided_by for choice in matter.identity.links.values())
+    if offered is None and any(SIMILARITY in how for how in likenesses):
+        return None
+    return canonical_email(offered or matter.respondent.email or "")
 
 
 def refusal(tx: Transaction, matter: Matter, settings: DecideSettings) -> str | None:
