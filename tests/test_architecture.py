@@ -47,6 +47,7 @@ HOMES = {
     "jinja2": {"domain"},
     "vaderSentiment": {"domain", "simulator"},
     "py3langid": {"domain"},
+    "holidays": {"domain"},
     "phonenumbers": {"domain"},
     "rapidfuzz": {"domain"},
     "cryptography": {"store"},

@@ -26,6 +26,7 @@ from connector.cli import (
     pause,
     person,
     plan,
+    recovery,
     replay,
     run,
     setup,
@@ -73,6 +74,7 @@ app.add_typer(mapping.app, name="mapping")
 app.add_typer(match.app, name="match")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(person.app, name="person")
+app.add_typer(recovery.app, name="recovery")
 app.add_typer(webhooks.app, name="webhooks")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.domain.matching.canonical import canonical_email, canonical_phone
 from connector.errors import ConnectorError, RemoteError
 from connector.store import consent, erasures, links, people, responses, subjects
@@ -77,7 +77,7 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Erase somebody here and in every connected system, and print the certificate. Run it again to go on."""
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     db = open_store(loaded.config, clock)
     with db.read() as tx:
         begun, done = _begun(tx, who), None
@@ -274,4 +274,4 @@ def _show_certificate(told: dict[str, Any]) -> None:
 
 
 def _store(config: str) -> Database:
-    return open_store(load_config(config).config, SystemClock())
+    return open_store(load_config(config).config, running_clock())

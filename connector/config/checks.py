@@ -28,12 +28,18 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("rules", "*", "do", "*", "start", "workflow"), frozenset({"workflow"})),
     (("playbooks", "*", "steps", "*", "ticket", "connection"), frozenset({"helpdesk"})),
     (("playbooks", "*", "steps", "*", "task", "connection"), frozenset({"crm"})),
+    (("playbooks", "*", "steps", "*", "notify", "connection"), frozenset({"notifier"})),
+    (("playbooks", "*", "steps", "*", "expect", "late", "*", "notify", "connection"), frozenset({"notifier"})),
+    (("playbooks", "*", "steps", "*", "task", "late", "*", "notify", "connection"), frozenset({"notifier"})),
+    (("playbooks", "*", "close", "ask", "connection"), frozenset({"notifier"})),
     (("playbooks", "*", "steps", "*", "message", "connection"), frozenset({"messenger"})),
     (("playbooks", "*", "follow_up", "connection"), frozenset({"messenger"})),
 )
 EXPRESSIONS: Final = (("rules", "*", "when"), ("playbooks", "*", "steps", "*", "message", "when"))
 # In a rule's action, with the names that have a value there.
 VALUES: Final = (("rules", "*", "do", "*", "start", "data", "*"),)
+TIMED: Final = ("expect", "task")  # steps with a ladder
+TEXTS: Final = ("channel", "text")
 # By the place that decides which names have a value there.
 TEMPLATES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     "notify": (
@@ -45,6 +51,17 @@ TEMPLATES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
         ("playbooks", "*", "steps", "*", "ticket", "status"),
     ),
     "task": (("playbooks", "*", "steps", "*", "task", "owner"),),
+    "late": (
+        *(("playbooks", "*", "steps", "*", kind, "late", "*", "notify", text) for kind in TIMED for text in TEXTS),
+        *(("playbooks", "*", "steps", "*", kind, "late", "*", "owner") for kind in TIMED),
+        *(("playbooks", "*", "steps", "*", "notify", text) for text in TEXTS),
+        *(("playbooks", "*", "close", "ask", text) for text in TEXTS),
+        ("playbooks", "*", "steps", "*", "expect", "who"),
+    ),
+    "begin": (
+        ("playbooks", "*", "calendar"),
+        ("playbooks", "*", "owner", "by"),
+    ),
     "message": (
         ("playbooks", "*", "steps", "*", "message", "subject"),
         ("playbooks", "*", "steps", "*", "message", "text"),
@@ -95,6 +112,16 @@ def playbooks(tree: Any, findings: Findings) -> None:
         if isinstance(name, str) and name not in names:
             suggestion = nearest(name, names) or (names[0] if len(names) == 1 else None)
             findings.add(path, f"there is no playbook {name!r}", suggestion)
+
+
+def calendars(tree: Any, findings: Findings) -> None:
+    """Every calendar a playbook names by its name exists; one it finds by a template is known only then."""
+    known = tree.get("calendars")
+    names = list(known) if isinstance(known, Mapping) else []
+    for path, name in matches(tree, ("playbooks", "*", "calendar")):
+        if isinstance(name, str) and "{{" not in name and name not in names:
+            suggestion = nearest(name, names) or (names[0] if len(names) == 1 else None)
+            findings.add(path, f"there is no calendar {name!r}", suggestion)
 
 
 def thresholds(tree: Any, segments: Sequence[str], findings: Findings) -> None:

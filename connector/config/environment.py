@@ -19,7 +19,9 @@ from connector.domain.model.nearest import nearest
 
 PREFIX: Final = "CONNECTOR__"
 DELIMITER: Final = "__"
-_NAMED_BY_AUTHOR: Final = frozenset({("connections",), ("surveys",), ("playbooks",), ("health_score", "components")})
+_NAMED_BY_AUTHOR: Final = frozenset(
+    {("connections",), ("surveys",), ("playbooks",), ("calendars",), ("health_score", "components")}
+)
 
 
 class _Source(EnvSettingsSource):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from connector.config.directory import list_files
 from connector.config.model import Config
 from connector.config.redaction import redacted
 
@@ -16,7 +17,7 @@ _ELSEWHERE: Final = ("engine", "listen", "mode", "privacy", "store")
 
 
 def fingerprint(config: Config) -> str:
-    """32 hex digits: the same as long as the file, its mappings and its themes say the same, in whatever folder.
+    """32 hex digits: the same as long as the file and the files it names say the same, in whatever folder.
 
     The files the configuration names are read again; one that is gone counts as empty.
     """
@@ -26,6 +27,10 @@ def fingerprint(config: Config) -> str:
     for named in (*shown["surveys"].values(), *shown["connections"].values()):
         named.pop("mapping", None)  # what it says counts, not where it lies: another machine may keep it elsewhere
     shown.get("analysis", {}).pop("themes", None)
+    for named in shown.get("directory", {}).values():
+        named.pop("file", None)
+    if not shown.get("directory"):
+        shown.pop("directory", None)  # as before there were any
     digest = hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode())
     for file in _files(config):
         digest.update(b"\0" + (file.read_bytes() if file.is_file() else b""))
@@ -40,3 +45,4 @@ def _files(config: Config) -> Iterator[Path]:
             yield Path(connection.mapping)
     if config.analysis.themes is not None:
         yield Path(config.analysis.themes)
+    yield from list_files(config.directory)

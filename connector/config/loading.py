@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from connector.config import checks, constants, inert
 from connector.config.connections import Connection, ConnectionKeys
+from connector.config.directory import DirectoryFiles, directory_names, list_files
 from connector.config.document import Document, Path_, read
 from connector.config.environment import override, overrides
 from connector.config.findings import Findings, keys_of, matches
@@ -25,6 +26,7 @@ from connector.domain.expressions import Expression, Template, compile_expressio
 from connector.domain.mapping.fields import FieldMapping
 from connector.domain.mapping.survey import SurveyMapping
 from connector.domain.model.context import names_in, rule_names
+from connector.domain.model.directory import Directory
 from connector.domain.model.nearest import nearest
 from connector.errors import ConfigError
 from connector.ports import KindSpec
@@ -37,10 +39,10 @@ class Loaded:
     """A valid configuration and what was compiled from it.
 
     `survey_mappings` by survey; `field_mappings` by connection and section; `rules` by rule name, a missing value
-    raises; `conditions` of messages by their text, likewise; `templates` and `values` by theirs, a missing value prints
-    nothing and is none; `themes` None when none
-    are configured; `sections` the sections of its mapping that are made use of, by connection. `files` is everything it
-    was read from, the configuration itself first. `overridden` and `filled` are the settings that came from environment
+    raises; `templates` and `values` by their text, a missing value prints nothing and is none; `themes` None when none
+    are configured; `directory` what its files say, a list read by a query
+    is empty; `sections` the sections of its mapping that are made use of, by connection. `files` is everything it was
+    read from, the configuration itself first. `overridden` and `filled` are the settings that came from environment
     variables, by their place (`connections.zendesk.base_url`): against what the file says, and because it says
     `${NAME}`.
     """
@@ -49,10 +51,10 @@ class Loaded:
     survey_mappings: Mapping[str, SurveyMapping]
     field_mappings: Mapping[str, Mapping[str, FieldMapping]]
     themes: Themes | None
+    directory: Directory
     rules: Mapping[str, Expression]
     templates: Mapping[str, Template]
     values: Mapping[str, Expression]
-    conditions: Mapping[str, Expression]
     sections: Mapping[str, frozenset[str]]
     files: tuple[Path, ...]
     overridden: Mapping[str, str]
@@ -92,6 +94,7 @@ class _Loading:
         segments = self.tree.get("segments")
         self.segments = tuple(str(each) for each in segments) if isinstance(segments, list) else ()
         self.files = MappingFiles(folder, self.segments)
+        self.lists = DirectoryFiles(folder, self.findings)
         self.specs: dict[str, KindSpec | None] = {}
 
     def result(self) -> Loaded:
@@ -100,37 +103,36 @@ class _Loading:
         self.files.checks_segments = self._is_whole("segments", list)
         connections = dict(self._connections())
         checks.accounts(connections, self.findings)
+        directory = self.lists.read(self.tree)
+        self.files.lists = directory_names(directory)
         self._cross_checks()
         themes = self._themes()
         self.files.known = self._constants(themes)
         surveys = dict(self._survey_mappings())
         fields = dict(self._field_mappings())
         self.findings.close()
-        problems = [*self.document.problems, *self.files.problems]
+        problems = [*self.document.problems, *self.files.problems, *self.lists.problems]
         if problems or settings is None:
             order = {self.document.file: 0}
             raise ConfigError(sorted(problems, key=lambda each: (order.get(each.file, 1), each.file, each.line)))
         config = Config.model_construct(**dict(settings), connections=connections)
+        names = rule_names(self.segments, self.files.lists)
         return Loaded(
             config=config,
             survey_mappings=surveys,
             field_mappings=fields,
             themes=themes,
-            rules={rule.name: compile_expression(rule.when, rule_names(self.segments)) for rule in config.rules},
-            conditions={
-                text: compile_expression(text, rule_names(self.segments))
-                for _, text in matches(self.tree, ("playbooks", "*", "steps", "*", "message", "when"))
-                if isinstance(text, str)
-            },
+            directory=directory,
+            rules={rule.name: compile_expression(rule.when, names) for rule in config.rules},
             templates={
-                text: compile_template(text, rule_names(self.segments), "absent")
+                text: compile_template(text, names, "absent")
                 for patterns in checks.TEMPLATES.values()
                 for pattern in patterns
                 for _, text in matches(self.tree, pattern)
                 if isinstance(text, str)
             },
             values={
-                text: compile_expression(text, rule_names(self.segments), "absent")
+                text: compile_expression(text, names, "absent")
                 for pattern in checks.VALUES
                 for _, text in matches(self.tree, pattern)
                 if isinstance(text, str)
@@ -230,13 +232,18 @@ class _Loading:
         if self._is_whole("playbooks", dict):
             checks.playbooks(self.tree, self.findings)
             inert.tickets(self.tree, self.findings)
+        if self._is_whole("calendars", dict):
+            checks.calendars(self.tree, self.findings)
         if self._is_whole("segments", list):
             checks.thresholds(self.tree, self.segments, self.findings)
         checks.forms(self.tree, self.findings)
-        checks.expressions(self.tree, checks.EXPRESSIONS, names_in("when", self.segments), self.findings)
-        checks.expressions(self.tree, checks.VALUES, names_in("notify", self.segments), self.findings)
+        checks.expressions(
+            self.tree, checks.EXPRESSIONS, names_in("when", self.segments, self.files.lists), self.findings
+        )
+        checks.expressions(self.tree, checks.VALUES, names_in("notify", self.segments, self.files.lists), self.findings)
         for place, patterns in checks.TEMPLATES.items():
-            checks.expressions(self.tree, patterns, names_in(place, self.segments), self.findings, templates=True)
+            names = names_in(place, self.segments, self.files.lists)
+            checks.expressions(self.tree, patterns, names, self.findings, templates=True)
         self._score()
 
     def _constants(self, themes: Themes | None) -> constants.Known:
@@ -332,6 +339,7 @@ def _files(config: Config) -> Iterator[Path]:
     yield from (each.mapping for each in config.connections.values() if each.mapping is not None)
     if config.analysis.themes is not None:
         yield config.analysis.themes
+    yield from list_files(config.directory)
     for book in config.playbooks.values():
         yield from (step.codes.file for step in book.steps if isinstance(step, MessageStep) and step.codes is not None)
 

@@ -24,7 +24,7 @@ from connector.config.mapping_files import (
 from connector.domain.analysis.themes import Themes
 from connector.domain.mapping.fields import SECTIONS, FieldMapping, compile_fields
 from connector.domain.mapping.survey import SurveyMapping, compile_survey
-from connector.domain.model.context import names_in, survey_names
+from connector.domain.model.context import NO_LISTS, Names, names_in, survey_names
 from connector.domain.model.intent import WriteKind
 from connector.domain.model.nearest import nearest
 from connector.errors import ConfigError, Problem
@@ -42,6 +42,7 @@ class MappingFiles:
     problems: list[Problem] = field(default_factory=list)
     checks_segments: bool = True
     known: Known = field(default_factory=dict)
+    lists: Mapping[str, Names] = field(default_factory=lambda: NO_LISTS)
 
     def survey(self, name: str, findings: Findings, path: Path_) -> SurveyMapping | None:
         """The survey mapping named at `path` of the configuration; None when it cannot be used."""
@@ -68,7 +69,7 @@ class MappingFiles:
         before = len(document.problems)
         _validate(document, FieldsFile, found)
         for section in _present(document.tree):
-            names = names_in(section, self.segments)
+            names = names_in(section, self.segments, self.lists)
             expressions, templates = (
                 [(section, *one) for one in each] for each in (FIELD_EXPRESSIONS, FIELD_TEMPLATES)
             )
@@ -86,7 +87,7 @@ class MappingFiles:
         if self._close(document, found, before):
             return {}
         return {
-            section: compile_fields(section, document.tree[section], names_in(section, self.segments))
+            section: compile_fields(section, document.tree[section], names_in(section, self.segments, self.lists))
             for section in SECTIONS
             if section in present
         }

@@ -11,11 +11,13 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core.core_schema import ValidationInfo
 
+from connector.config.calendars import Calendar
 from connector.config.connections import Connection
+from connector.config.directory import DirectoryKeys
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
-from connector.config.messages import Messages
-from connector.config.part import FilePath, Misspelt, Model, beside_the_file
+from connector.config.messages import Messages, NightText
+from connector.config.part import SQLITE, FilePath, Misspelt, Model, beside_the_file
 from connector.config.playbooks import Notify, Playbook, Rule
 from connector.config.quantities import (
     Duration,
@@ -30,8 +32,6 @@ from connector.domain.model.nearest import nearest
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Metric
 from connector.secret import Secret
-
-SQLITE = "sqlite:///"
 
 
 def _store_url(url: str, info: ValidationInfo) -> str:
@@ -80,6 +80,10 @@ class ActOn(Model):
 
     answered_within: Duration = Field(default=duration("7d"), description="Older answers open nothing.")
     notify_within: Duration = Field(default=duration("4h"), description="Older answers send no message.")
+    quiet: NightText | None = Field(
+        default=None,
+        description="At night messages wait for the morning, those about something critical excepted: `22:00-07:00`.",
+    )
 
 
 class Storm(Model):
@@ -215,6 +219,7 @@ class Settings(Model):
     surveys: dict[Text, Survey] = Field(min_length=1, description="The surveys to listen to.")
     act_on: ActOn = Field(default=ActOn(), description="How old an answer may be to be acted on.")
     storm: Storm = Field(default=Storm(), description="When unhappy answers are too many to be true.")
+    directory: DirectoryKeys = Field(default=DirectoryKeys(), description="Places and staff.")
     segments: tuple[Text, ...] = Field(default=(), description="The slices for rules, thresholds and reports.")
     analysis: Analysis = Field(default=Analysis(), description="How comments are understood.")
     thresholds: tuple[Threshold, ...] = Field(min_length=1, description="When a rating is unhappy; the narrowest wins.")
@@ -222,6 +227,7 @@ class Settings(Model):
     health_score: HealthScore | None = Field(default=None, description="How the health score is computed.")
     answers: Answers = Field(default=Answers(), description="Where answers are kept besides here.")
     rules: tuple[Rule, ...] = Field(default=(), description="In order; every rule that matches acts.")
+    calendars: dict[Text, Calendar] = Field(default={}, description="When people work; playbooks name them.")
     messages: Messages = Field(default=Messages(), description="What holds for every message to a customer.")
     playbooks: dict[Text, Playbook] = Field(default={}, description="The steps of each kind of recovery.")
     privacy: Privacy = Field(description="Keys of the sealed columns.")

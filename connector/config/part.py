@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from pydantic_core.core_schema import ValidationInfo
+
+from connector.secret import Secret
 
 
 def beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -21,6 +24,22 @@ def _path(value: object) -> object:
 
 
 FilePath = Annotated[Path, BeforeValidator(_path), AfterValidator(beside_the_file)]
+
+
+SQLITE = "sqlite:///"
+
+
+def _database(url: Secret, info: ValidationInfo) -> Secret:
+    text = url.reveal()
+    if not re.match(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?://", text):
+        raise ValueError("expected the URL of a database: postgresql://user:password@host/name, sqlite:///file.db")
+    if text.startswith(SQLITE):
+        return Secret(SQLITE + str(beside_the_file(Path(text.removeprefix(SQLITE)), info)))
+    return url
+
+
+DatabaseUrl = Annotated[Secret, AfterValidator(_database)]
+"""Another program's database, in SQLAlchemy's words; it may hold a password."""
 
 
 class Misspelt(ValueError):

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from connector.config.messages import FollowUp, MessageStep
 from connector.config.part import Model
 from connector.config.quantities import Duration, Text
+from connector.config.steps import HOURS, Closing, ExpectStep, Hours, NotifyStep, Owners, Rung
 from connector.domain.model.recovery import Severity
 
 UrgencyWord = Literal["low", "normal", "high", "urgent"]
@@ -73,40 +74,75 @@ class TicketStep(Model):
     priority: dict[Severity, UrgencyWord] = Field(default={}, description="Severity → the ticket's priority.")
     tags: tuple[Text, ...] = Field(default=(), description="Tags to add.")
     due: Duration | None = Field(default=None, description="How soon somebody must act.")
+    hours: Hours = Field(default="open", description=HOURS)
 
 
 class TaskStep(Model):
-    """A CRM task with a deadline."""
+    """A CRM task with a deadline, done when it is completed there."""
 
+    name: Text = Field(default="task", description="What is to be done, as people read it.")
     connection: Text = Field(description="A CRM.")
     due: Duration = Field(description="How soon it is due.")
+    hours: Hours = Field(default="open", description=HOURS)
     owner: Text | None = Field(default=None, description="Whose task; a template. None: as the mapping says.")
+    late: tuple[Rung, ...] = Field(default=(), description="What happens when it is late, rung by rung.")
+
+
+AnyStep = TicketStep | TaskStep | ExpectStep | NotifyStep | MessageStep
 
 
 class Step(Model):
-    """One step: exactly one of `ticket`, `task` and `message`."""
+    """One step: exactly one of its keys."""
 
     ticket: TicketStep | None = Field(default=None, description="A helpdesk ticket.")
     task: TaskStep | None = Field(default=None, description="A CRM task.")
+    expect: ExpectStep | None = Field(default=None, description="Something people do on the ticket.")
+    notify: NotifyStep | None = Field(default=None, description="A message to people.")
     message: MessageStep | None = Field(default=None, description="A message to the customer.")
+
+    @property
+    def kinds(self) -> tuple[AnyStep | None, ...]:
+        """What it may be, of which one is there."""
+        return (self.ticket, self.task, self.expect, self.notify, self.message)
 
     @model_validator(mode="after")
     def _one(self) -> Step:
-        if [self.ticket, self.task, self.message].count(None) != 2:
-            raise ValueError("a step is one of ticket, task and message")
+        if sum(kind is not None for kind in self.kinds) != 1:
+            raise ValueError("a step is one of ticket, task, expect, notify and message")
         return self
 
 
 class Playbook(Model):
     """The ordered steps a recovery goes through."""
 
+    calendar: Text | None = Field(
+        default=None, description="Whose open time counts: a calendar, or a template such as `{{ place.calendar }}`."
+    )
+    owner: Owners | None = Field(default=None, description="Whose recovery it is: `recovery.owner` in its texts.")
+    pause_while: tuple[Text, ...] = Field(
+        default=(), description="Statuses of the ticket in which deadlines stand still: `[pending]`."
+    )
+    close: Closing = Field(default=Closing(), description="What it needs to be closed.")
     written_steps: tuple[Step, ...] = Field(
         alias="steps", min_length=1, description="The steps, in order; one ticket at most."
     )
     follow_up: FollowUp | None = Field(default=None, description="How the customer is asked how it went.")
 
     @property
-    def steps(self) -> tuple[TicketStep | TaskStep | MessageStep, ...]:
+    def steps(self) -> tuple[AnyStep, ...]:
         """The steps without their wrapping."""
-        written = ((each.ticket, each.task, each.message) for each in self.written_steps)
-        return tuple(step for kinds in written for step in kinds if step is not None)
+        return tuple(step for each in self.written_steps for step in each.kinds if step is not None)
+
+    @model_validator(mode="after")
+    def _names(self) -> Playbook:
+        steps = [step for step in self.steps if isinstance(step, ExpectStep | TaskStep)]
+        names = [step.name for step in steps if "name" in step.model_fields_set]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two steps are called {name!r}")
+        for number, step in enumerate(self.steps):
+            wanted = step.after if isinstance(step, ExpectStep | NotifyStep) else None
+            earlier = [each.name for each in self.steps[:number] if isinstance(each, ExpectStep | TaskStep)]
+            if wanted is not None and wanted not in earlier:
+                raise ValueError(f"no step before it is called {wanted!r}")
+        return self

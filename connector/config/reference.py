@@ -18,7 +18,7 @@ from connector.config.mapping_files import FieldKeys, FieldsFile, SurveyFile
 from connector.config.model import Settings
 from connector.config.quantities import Listen, Rate, written
 from connector.domain.filters import FILTERS
-from connector.domain.model.context import rule_names, survey_names
+from connector.domain.model.context import plain, rule_names, survey_names
 from connector.domain.model.response import Scale
 from connector.ports import KindSpec
 from connector.secret import Secret
@@ -144,6 +144,7 @@ def _language() -> list[str]:
     def listed(names: tuple[str, ...]) -> str:
         return ", ".join(f"`{name}`" for name in names)
 
+    names = rule_names(["*"], {"place": plain("*"), "staff": plain("*")})
     return [
         "## Expressions",
         "",
@@ -151,7 +152,7 @@ def _language() -> list[str]:
         "",
         f"Filters: {listed(tuple(sorted([*FILTERS, 'default'])))}.",
         "",
-        f"Names in rules, texts and field mappings: {listed(rule_names(['*']).paths())}.",
+        f"Names in rules, texts and field mappings: {listed(names.paths())}.",
         "",
         NAMED_IN,
         "",

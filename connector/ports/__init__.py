@@ -8,7 +8,7 @@ outcome per record. See `docs/decisions/002-render-then-send.md`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
@@ -102,6 +102,7 @@ class Ticket:
     """A helpdesk ticket's state. `status` is one of new, open, pending, hold, solved, closed, deleted.
 
     `key` is the marker we wrote on it, None on tickets that are not ours. `values` are the fields we may write.
+    `assigned` says whether somebody has it, `fields` are further fields by their names in the YAML, as text.
     """
 
     account: str
@@ -112,6 +113,8 @@ class Ticket:
     url: str | None
     updated_at: datetime
     values: Mapping[str, Json]
+    assigned: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -138,6 +141,30 @@ class Tickets(Protocol):
 
     def read_hook(self, body: bytes) -> Sequence[str]:
         """Ids of the tickets a webhook is about; it is a hint, the tickets are re-read. Raises MappingError."""
+        ...
+
+
+@runtime_checkable
+class Tasks(Protocol):
+    """A CRM's tasks, to notice which of ours were completed. `task_class` names the quota that reading spends."""
+
+    account: str
+    task_class: str
+
+    def completed_tasks(self, ids: Sequence[str]) -> Mapping[str, datetime | None]:
+        """Which of these tasks are completed, by id, and when that was last changed, where the CRM says.
+
+        A task that is not completed, or that was deleted, is absent. Raises RemoteError.
+        """
+        ...
+
+
+@runtime_checkable
+class Notes(Protocol):
+    """A helpdesk whose private notes can be read, to notice what people marked as done there."""
+
+    def private_notes(self, ticket: str) -> Sequence[str]:
+        """The texts of a ticket's private notes, oldest first; none of a ticket that is gone. Raises RemoteError."""
         ...
 
 

@@ -101,7 +101,7 @@ class Slack:
         self.site = Site(clock, self._routes(), refusals=REFUSALS, say=_say, gate=self._gate, actions=actions)
         self.requests = self.site.requests
         self.faults = self.site.faults
-        for name in ("csat-ops", "csat-safety"):
+        for name in ("csat-leads", "csat-ops", "csat-safety"):
             self.add_channel(name)
 
     def start(self, port: int = 0) -> str:

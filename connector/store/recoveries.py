@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, bindparam, case, func, literal, select, update
 
 from connector.domain.model.recovery import Recovery, RecoveryState, Severity, Stage
+from connector.store import steps
+from connector.store.columns import Instant
 from connector.store.prepared import Prepared
 from connector.store.schema import recovery, recovery_response, response
 from connector.store.transaction import Transaction
@@ -143,7 +145,60 @@ def close(tx: Transaction, recovery_id: int, cause: str, at: datetime, stage: St
         .where(recovery.c.id == recovery_id, recovery.c.state == RecoveryState.OPEN.value)
         .values(state=RecoveryState.CLOSED.value, closed_at=at, cause=cause, stage=stage.value)
     )
+    if done.rowcount:
+        steps.skip_all(tx, recovery_id)
     return bool(done.rowcount)
+
+
+def take_up(tx: Transaction, recovery_id: int, *, owner: str | None, book: str, calendar: str | None) -> None:
+    """Write down whose it is and by which playbook and calendar it goes, for as long as it lives."""
+    tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(owner=owner, book=book, calendar=calendar))
+
+
+def hand_over(tx: Transaction, recovery_id: int, owner: str) -> None:
+    """It is somebody else's from now on."""
+    tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(owner=owner))
+
+
+def raise_severity(tx: Transaction, recovery_id: int, severity: Severity) -> bool:
+    """Severity only rises; whether it did."""
+    mine = get(tx, recovery_id)
+    if mine is None or mine.state is not RecoveryState.OPEN or severity.rank <= mine.severity.rank:
+        return False
+    tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(severity=severity.value))
+    return True
+
+
+def advance(tx: Transaction, recovery_id: int, stage: Stage, at: datetime) -> None:
+    """It is so far; the first time somebody did something is kept."""
+    tx.execute(
+        update(recovery)
+        .where(recovery.c.id == recovery_id)
+        .values(stage=stage.value, touched_at=func.coalesce(recovery.c.touched_at, literal(at, Instant)))
+    )
+
+
+def opened_before(tx: Transaction, playbook: str, recovery_id: int) -> int:
+    """How many recoveries of a playbook were opened before this one."""
+    which = (recovery.c.playbook == playbook, recovery.c.id < recovery_id)
+    return int(tx.execute(select(func.count()).select_from(recovery).where(*which)).scalar_one())
+
+
+def listed(tx: Transaction, *, closed: bool, limit: int) -> list[Recovery]:
+    """Open recoveries, the most severe first, then the oldest; or those that were closed, newest first."""
+    rank = case({each.value: -each.rank for each in Severity}, value=recovery.c.severity)
+    state = RecoveryState.CLOSED if closed else RecoveryState.OPEN
+    order = (recovery.c.closed_at.desc(),) if closed else (rank, recovery.c.opened_at)
+    rows = tx.execute(
+        select(recovery).where(recovery.c.state == state.value).order_by(*order, recovery.c.id).limit(limit)
+    ).all()
+    return [from_row(row) for row in rows]
+
+
+def conclude(tx: Transaction, recovery_id: int, stage: Stage) -> None:
+    """Say how a closed recovery ended."""
+    which = (recovery.c.id == recovery_id, recovery.c.state == RecoveryState.CLOSED.value)
+    tx.execute(update(recovery).where(*which).values(stage=stage.value))
 
 
 def win(tx: Transaction, recovery_id: int) -> bool:
@@ -207,6 +262,7 @@ def reopen(tx: Transaction, recovery_id: int) -> bool:
         .where(recovery.c.id == recovery_id)
         .values(state=RecoveryState.OPEN.value, closed_at=None, cause=None, stage=Stage.REOPENED.value)
     )
+    steps.expect_again(tx, recovery_id)
     return True
 
 
@@ -261,4 +317,5 @@ def from_row(row: Row[Any]) -> Recovery:
         touched_at=row.touched_at,
         root_cause=row.root_cause,
         book=row.book,
+        calendar=row.calendar,
     )

@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from connector.store.about import directory_list
 from connector.store.columns import EPOCH, Id, Instant, Long, metadata
 from connector.store.erased import erased, erasure
 from connector.store.ledger import pause, prior, storm, undoing
@@ -29,7 +30,8 @@ from connector.store.winning import follow_up, playbook_text, recovery, recovery
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
 __all__ = [
-    "EPOCH", "contact", "erased", "erasure", "follow_up", "given_code", "match_block", "metadata", "opted_out", "pause",
+    "EPOCH", "contact", "directory_list", "erased", "erasure", "follow_up", "given_code", "match_block", "metadata",
+    "opted_out", "pause",
     "playbook_text", "prior", "recovery", "recovery_response", "recovery_step", "storm", "ticket", "undoing",
 ]  # fmt: skip
 
@@ -97,6 +99,7 @@ response_version = Table(
     Column("submitted_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("content", Text, nullable=False, comment="blind digest of the canonical content"),
+    Column("mark", Text, comment="what keys call it: the same on an old copy of the store, which counts anew"),
     Column("sealed", LargeBinary, comment="canonical response, sealed JSON"),
     Column("understanding", LargeBinary, comment="sealed JSON: language, sentiment, themes with quotes"),
     Column("satisfaction", Float, comment="worst rating, 0-100"),

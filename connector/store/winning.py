@@ -25,6 +25,7 @@ recovery = Table(
     Column("root_cause", Text, comment="one of the playbook's causes"),
     Column("action_taken", LargeBinary, comment="sealed text"),
     Column("book", Text, comment="digest of the playbook it was opened under"),
+    Column("calendar", Text, comment="whose open time its deadlines count, by its name in that playbook"),
     Index(
         "uq_recovery_open",
         "person_id",
@@ -58,7 +59,7 @@ recovery_step = Table(
     Column("recovery_id", ForeignKey("recovery.id"), primary_key=True),
     Column("number", Integer, primary_key=True, comment="of the playbook's step, from 0"),
     Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False, comment="waiting | paused | done | skipped"),
+    Column("state", Text, nullable=False, comment="expected | waiting | paused | done | skipped"),
     Column("began_at", Instant, nullable=False),
     Column("due_at", Instant, comment="null: no deadline, or paused"),
     Column("remaining", Long, comment="while paused: microseconds of the calendar's open time left"),

@@ -27,6 +27,7 @@ from connector.store.transaction import Transaction
 from connector.sync.identify import Identity
 from connector.sync.names import contact_object
 from connector.sync.settings import DecideSettings
+from connector.sync.slices import slices
 
 Context = Mapping[str, object]
 
@@ -134,6 +135,8 @@ def build(
     """The context of rules and texts about one answer; `recovery` is the open one it belongs to, if any."""
     version, response = matter.version, matter.version.response
     leading = matter.verdict.leading
+    about = slices(response)
+    place, staff = settings.directory.where(about.get("location"), about.get("staff"))
     return {
         "unhappy": matter.verdict.unhappy,
         **_rating(leading),
@@ -154,6 +157,8 @@ def build(
         "respondent": _respondent(matter.respondent),
         "interaction": response.interaction,
         "segments": {name: response.segments.get(name) for name in settings.segments},
+        "place": place,
+        "staff": staff,
         "match": _match(matter.identity),
         "contact": _contact_values(matter.contact),
         "score": _score(matter.score, settings),
@@ -256,6 +261,8 @@ def _recovery(tx: Transaction, recovery: Recovery) -> dict[str, object]:
         "playbook": recovery.playbook,
         "opened_at": recovery.opened_at,
         "answers": recoveries.answers(tx, recovery.id),
+        "owner": recovery.owner,
+        "stage": recovery.stage.value,
     }
 
 

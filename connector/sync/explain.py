@@ -55,14 +55,20 @@ _OF_RECOVERY: Final = frozenset(
         "alert_expired",
         "follow_up_answered",
         "follow_up_planned",
+        "message_unsent",
         "message_withheld",
         "no_recovery",
         "recovery_closed",
         "recovery_joined",
+        "recovery_lacks",
         "recovery_opened",
         "recovery_reopened",
+        "recovery_stage",
         "recovery_updated",
         "recovery_won_back",
+        "rung_climbed",
+        "step_done",
+        "step_missed",
     }
 )
 VERSIONS: Final[Mapping[VersionState, str]] = {

@@ -18,9 +18,9 @@ from connector.sync.context import Matter, build
 from connector.sync.identify import Identity
 from connector.sync.messages import Letter
 from connector.sync.planning import Pace
-from connector.sync.playbook import Work
 from connector.sync.recall import identity_of, recall
 from connector.sync.settings import DecideSettings
+from connector.sync.work import Work, key_of, work_on
 
 ABOUT: Final = "recovery"
 """What an answer to a follow-up says it is about: the kind of its interaction."""
@@ -50,8 +50,7 @@ def ask(tx: Transaction, recovery_id: int, settings: DecideSettings) -> None:
     context = {**build(tx, work.matter, settings, recovery), "message": {"reference": reference}}
     link = "".join(wanted.survey.render(context).split())
     values = {**context, "message": {"reference": reference, "link": link}}
-    tail = f"0/{SURVEY}"
-    first = messages.key_of(tx, work, target.account, tail)
+    first = key_of(tx, work, 0, target.account, SURVEY)
     key, times = first, 1
     while intents.by_key(tx, key) is not None:
         times += 1
@@ -78,7 +77,7 @@ def _recalled(tx: Transaction, recovery: Recovery, settings: DecideSettings) -> 
     if version is None:
         return None
     pace = Pace(priority=Priority.NORMAL, now=tx.now)
-    return Work(matter=recall(tx, version, settings), recovery=recovery, settings=settings, pace=pace)
+    return work_on(tx, recall(tx, version, settings), recovery, settings, pace)
 
 
 def _survey(tx: Transaction, response: Response) -> tuple[Sent, Recovery] | None:

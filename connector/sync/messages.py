@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from connector.domain.matching.canonical import canonical_email
 from connector.domain.matching.fuzzy import SIMILARITY
 from connector.domain.model.intent import Intent, WriteKind
-from connector.domain.model.person import KeyKind
+from connector.domain.model.person import KeyKind, LinkState
 from connector.domain.recovery.night import awake_from
 from connector.errors import ExpressionError
 from connector.store import codes, consent, follow_ups, history, intents, people, recoveries, tombstones
@@ -22,9 +22,7 @@ from connector.sync.context import Context, Matter, build
 from connector.sync.message_settings import MessageStep
 from connector.sync.operators import tell_operators
 from connector.sync.settings import DecideSettings
-
-if TYPE_CHECKING:
-    from connector.sync.playbook import Work
+from connector.sync.work import Work, key_of
 
 PATIENCE: Final = timedelta(days=1)
 """So long after its time a message still says what it was meant to."""
@@ -52,7 +50,7 @@ def message(tx: Transaction, work: Work, number: int, step: MessageStep, context
     target = work.settings.targets.get(step.connection)
     if target is None:
         return []
-    key = key_of(tx, work, target.account, f"{number}/message")
+    key = key_of(tx, work, number, target.account, "message")
     if intents.by_key(tx, key) is not None:
         return []
     missed = _unmet(step, context)
@@ -96,13 +94,6 @@ def again(tx: Transaction, work: Work) -> list[Intent]:
     return [intent for number, step in steps for intent in message(tx, work, number, step, context)]
 
 
-def key_of(tx: Transaction, work: Work, account: str, tail: str) -> str:
-    """The key of one message of this recovery: never of names in the YAML, the same however often it is planned."""
-    number, _, kind = tail.partition("/")
-    ordinal = recoveries.ordinal(tx, work.recovery.id)
-    return names.step_key(account, work.recovery.opened_by, ordinal, int(number), kind)
-
-
 def written(work: Work, letter: Letter) -> Intent:
     """The intent that sends a letter, when the night is over."""
     matter, settings = work.matter, work.settings
@@ -132,8 +123,8 @@ def address(matter: Matter) -> str | None:
     A contact that only looks like them may be somebody else, who is not told of a complaint they never made.
     """
     offered = matter.version.response.respondent.email
-    likenesses = (choice.link.evidence.decided_by for choice in matter.identity.links.values())
-    if offered is None and any(SIMILARITY in how for how in likenesses):
+    linked = [choice.link for choice in matter.identity.links.values() if choice.link.state is LinkState.LINKED]
+    if offered is None and any(SIMILARITY in link.evidence.decided_by for link in linked):
         return None
     return canonical_email(offered or matter.respondent.email or "")
 

@@ -5,7 +5,7 @@ An empty report means nothing: nobody is unlinked and nothing is closed because 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from connector.domain.matching.canonical import canonical_email, canonical_phone
 from connector.domain.matching.fuzzy import Do
 from connector.domain.model.intent import IntentState, Json, WriteKind
 from connector.domain.model.person import Contact, KeyKind, LinkState
-from connector.domain.model.recovery import RecoveryState
+from connector.domain.model.recovery import Recovery, RecoveryState
 from connector.ports import Ticket
 from connector.store import (
     confirmed,
@@ -28,17 +28,15 @@ from connector.store import (
     tickets,
     tombstones,
 )
+from connector.store.receipts import Thing
 from connector.store.transaction import Transaction
-from connector.sync import follow_up, names, timers
+from connector.sync import looking_back, names, timers
 from connector.sync.choosing import take_choice
 from connector.sync.identify import join_persons, link, mirror
 from connector.sync.settings import DecideSettings, Target
 
-SOLVED_THERE: Final = "solved in helpdesk"
-DELETED_THERE: Final = "ticket deleted in helpdesk"
 GONE: Final = "the candidates are gone"
 """What `Evidence.decided_by` says of a question that ended because there is nobody left to choose."""
-_DONE: Final = frozenset({"solved", "closed", "deleted"})
 
 
 def take_contact(tx: Transaction, seen: Contact, target: Target, settings: DecideSettings, read_at: datetime) -> None:
@@ -49,7 +47,7 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
     change = mirror(tx, seen, filed=settings.fuzzy.do is not Do.NO)
     if change.after == seen and not seen.deleted and seen.merged_into is None:
         # Unchanged since the last read or not: that one may have come while a write of ours was open, and said nothing.
-        _observed(tx, seen.account, seen.id, seen.values, read_at)
+        _observed(tx, seen.account, Thing.CONTACT, seen.id, seen.values, read_at)
     if not change.changed:
         return
     if seen.merged_into is not None:
@@ -107,9 +105,11 @@ def _link_waiting(tx: Transaction, keys: Mapping[KeyKind, str], target: Target, 
             link(tx, person_id, target, matching, settings)
 
 
-def _observed(tx: Transaction, account: str, remote_id: str, values: Mapping[str, object], read_at: datetime) -> None:
+def _observed(
+    tx: Transaction, account: str, thing: Thing, remote_id: str, values: Mapping[str, object], read_at: datetime
+) -> None:
     """Compare what a read saw with our confirmed values: what differs, a person changed."""
-    for name in receipts.named(tx, account, remote_id):
+    for name in receipts.named(tx, account, thing, remote_id):
         known = confirmed.of(tx, account, name)
         seen = {field: _like(known[field].value, value) for field, value in values.items() if field in known}
         if all(known[field].known and known[field].value == value for field, value in seen.items()):
@@ -135,49 +135,43 @@ def _instant(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at: datetime) -> None:
-    """A helpdesk reports a ticket: mirror it, and close the recovery a person has solved there."""
+def take_ticket(
+    tx: Transaction,
+    seen: Ticket,
+    settings: DecideSettings,
+    read_at: datetime,
+    notes: tuple[str, ...] | None = None,
+) -> None:
+    """A helpdesk reports a ticket: mirror it, see what it means for a recovery. `notes` None: they were not read."""
     email = canonical_email(seen.requester_email or "")
     blinds = [tombstones.of_ticket(tx, seen.account, seen.id)]
     if responses.is_erased(tx, blinds if email is None else [*blinds, people.blind(tx, KeyKind.EMAIL, email)]):
         return
     change = tickets.upsert(tx, seen, requester=email)
     if change.before is None or seen.updated_at >= change.before.updated_at:
-        _observed(tx, seen.account, seen.id, seen.values, read_at)
+        _observed(tx, seen.account, Thing.TICKET, seen.id, seen.values, read_at)
+        for recovery in _worked_on(tx, seen):
+            looking_back.see(tx, recovery, seen, notes, settings)
     if not change.changed:
         return
     take_choice(tx, seen, settings)
-    if seen.status in _DONE:
-        _close(tx, seen, settings)
     if change.before is None and email is not None:
         person_id = people.find(tx, KeyKind.EMAIL, email)
         if person_id is not None:
             refresh_score(tx, person_id, settings)
 
 
-def _close(tx: Transaction, seen: Ticket, settings: DecideSettings) -> None:
-    for name in receipts.named(tx, seen.account, seen.id):
+def _worked_on(tx: Transaction, seen: Ticket) -> Iterator[Recovery]:
+    """The open recoveries whose ticket this is; on one that is not ours, only what happened after our note counts."""
+    for name in receipts.named(tx, seen.account, Thing.TICKET, seen.id):
         recovery_id = names.recovery_of(name)
-        if recovery_id is None:
-            continue
-        recovery = recoveries.get(tx, recovery_id)
+        recovery = None if recovery_id is None else recoveries.get(tx, recovery_id)
         if recovery is None or recovery.state is not RecoveryState.OPEN:
             continue
-        if name != names.ticket_object(recovery_id, recoveries.generation(tx, recovery_id)):
+        if name != names.ticket_object(recovery.id, recoveries.generation(tx, recovery.id)):
             continue
-        if seen.key is None and not _after_us(tx, recovery_id, seen.updated_at):
-            continue
-        cause = DELETED_THERE if seen.status == "deleted" else SOLVED_THERE
-        recoveries.close(tx, recovery_id, cause, tx.now)
-        history.append(
-            tx,
-            "recovery_closed",
-            person_id=recovery.person_id,
-            recovery_id=recovery_id,
-            detail={"cause": cause, "ticket": seen.id, "status": seen.status},
-        )
-        if cause == SOLVED_THERE:
-            follow_up.ask(tx, recovery_id, settings)
+        if seen.key is not None or _after_us(tx, recovery.id, seen.updated_at):
+            yield recovery
 
 
 def _after_us(tx: Transaction, recovery_id: int, updated_at: datetime) -> bool:

@@ -52,9 +52,9 @@ def activity_object(response_key: str, account: str) -> str:
     return f"response/{response_key}/activity@{account}"
 
 
-def note_object(response_key: str, version: int, account: str, what: str) -> str:
+def note_object(response_key: str, mark: str, account: str, what: str) -> str:
     """What one version of an answer adds to a ticket; `what` is `answer` or `recovery`."""
-    return f"response/{response_key}/{what}/{version}@{account}"
+    return f"response/{response_key}/{what}/{mark}@{account}"
 
 
 def alert_object(response_key: str, ordinal: int) -> str:
@@ -62,9 +62,9 @@ def alert_object(response_key: str, ordinal: int) -> str:
     return f"response/{response_key}/alert/{ordinal}"
 
 
-def event_object(response_key: str, event: str, ordinal: int, version: int, account: str) -> str:
+def event_object(response_key: str, event: str, ordinal: int, mark: str, account: str) -> str:
     """One event about a version of an answer; `ordinal` tells events of one type apart."""
-    return f"response/{response_key}/event/{event}/{ordinal}/{version}@{account}"
+    return f"response/{response_key}/event/{event}/{ordinal}/{mark}@{account}"
 
 
 def person_key(tx: Transaction, person_id: int) -> str:
@@ -86,9 +86,9 @@ def score_key(account: str, digest: str, cause: str) -> str:
     return f"{account}/person/{digest}/score/{cause}"
 
 
-def answer_key(account: str, response_key: str, kind: str, version: int | None = None) -> str:
-    """Of what one answer causes by itself; without a version it marks the record that all versions share."""
-    return f"{account}/{response_key}/{kind}" + ("" if version is None else f"/{version}")
+def answer_key(account: str, response_key: str, kind: str, mark: str | None = None) -> str:
+    """Of what one version of an answer causes; without its mark it names the record that all of them share."""
+    return f"{account}/{response_key}/{kind}" + ("" if mark is None else f"/{mark}")
 
 
 def step_key(account: str, opened_by: str, ordinal: int, step: int, kind: str, generation: int = 1) -> str:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from connector.domain.mapping.fields import travelling
 from connector.domain.model.intent import Intent, Json, WriteKind
-from connector.domain.model.recovery import Recovery
-from connector.domain.recovery.due import due_at
 from connector.domain.recovery.text import link_lines
 from connector.ports import Ticket
 from connector.store import recoveries
 from connector.store.transaction import Transaction
-from connector.sync import messages, names
-from connector.sync.context import Context, Matter, build, for_crm, with_step, with_ticket
+from connector.sync import messages, names, tracking
+from connector.sync.context import Context, build, for_crm, with_step, with_ticket
 from connector.sync.message_settings import MessageStep
-from connector.sync.planning import PATIENCE, AboutTicket, Pace, may_write, note, texts, ticket_about
-from connector.sync.settings import DecideSettings, Target, TaskStep, TicketStep
+from connector.sync.planning import PATIENCE, AboutTicket, may_write, note, texts, ticket_about
+from connector.sync.settings import Target, TaskStep, TicketStep
+from connector.sync.work import Work, key_of, ticket_of
 
 NO_SURVEY: Final = "csat-no-survey"
 """On every ticket a recovery is worked on, the customer's own included: survey automations leave out what carries it.
@@ -29,52 +27,25 @@ HANDLING: Final = frozenset({"status", "group", "priority", "due_at"})
 """Fields that say how a ticket is worked on; a note may carry them along."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One recovery being planned: for which answer, with which steps, at which pace."""
-
-    matter: Matter
-    recovery: Recovery
-    settings: DecideSettings
-    pace: Pace
-
-    @property
-    def steps(self) -> tuple[TicketStep | TaskStep | MessageStep, ...]:
-        """The playbook's steps; none when the YAML no longer has it."""
-        return self.settings.playbooks.get(self.recovery.playbook, ())
-
-    def ticket_step(self) -> tuple[int, TicketStep, Target] | None:
-        """The step that opens a ticket, with its number and helpdesk."""
-        for number, step in enumerate(self.steps):
-            if isinstance(step, TicketStep):
-                return number, step, self.settings.targets[step.connection]
-        return None
-
-
 def opened(tx: Transaction, work: Work) -> list[Intent]:
     """Everything a recovery begins with, in the order of its steps."""
+    work = tracking.take_up(tx, work)
     base = build(tx, work.matter, work.settings, work.recovery)
     ticket = names.ticket_object(work.recovery.id, 1) if work.ticket_step() else None
     intents: list[Intent] = []
     for number, step in enumerate(work.steps):
         name = f"step {number + 1}"
         if isinstance(step, TicketStep):
-            deadline = None if step.due is None else due_at(tx.now, step.due)
+            deadline = None if step.due is None else work.deadline(step, tx.now, step.due)
             context = with_step(base, name, deadline, work.settings.time_zone)
             intents += _ticket(tx, work, number, step, context)
         elif isinstance(step, MessageStep):
             intents += messages.message(tx, work, number, step, base)
-        else:
-            context = with_step(base, name, due_at(tx.now, step.due), work.settings.time_zone)
+        elif isinstance(step, TaskStep):
+            context = with_step(base, name, work.deadline(step, tx.now, step.due), work.settings.time_zone)
             intents += _task(tx, work, number, step, with_ticket(context, ticket), ticket)
-    return intents
-
-
-def ticket_of(tx: Transaction, work: Work) -> str | None:
-    """The object name of the recovery's current ticket; None when its playbook has none."""
-    if work.ticket_step() is None:
-        return None
-    return names.ticket_object(work.recovery.id, recoveries.generation(tx, work.recovery.id))
+    made = {intent.object for intent in intents}
+    return intents + tracking.begun(tx, work, with_ticket(base, ticket), made)
 
 
 def _ticket(tx: Transaction, work: Work, number: int, step: TicketStep, context: Context) -> list[Intent]:
@@ -147,7 +118,7 @@ def follow_up(tx: Transaction, work: Work, *, generation: int, of: Ticket | None
     section = target.sections.get("ticket")
     if section is None:
         return None
-    deadline = None if step.due is None else due_at(tx.now, step.due)
+    deadline = None if step.due is None else work.deadline(step, tx.now, step.due)
     base = build(tx, work.matter, work.settings, work.recovery)
     context = with_step(base, f"step {number + 1}", deadline, work.settings.time_zone)
     if of is not None and of.status != CLOSED and of.url is not None:
@@ -182,7 +153,7 @@ def added(tx: Transaction, work: Work, *, raised: bool) -> list[Intent]:
             ticket=ticket,
             fields=fields,
             pace=work.pace,
-            key=names.answer_key(target.account, response.key, tail, work.matter.version.number),
+            key=names.answer_key(target.account, response.key, tail, work.matter.version.mark),
             what="recovery",
             recovery_id=work.recovery.id,
         )
@@ -192,9 +163,9 @@ def added(tx: Transaction, work: Work, *, raised: bool) -> list[Intent]:
 def _task(
     tx: Transaction, work: Work, number: int, step: TaskStep, context: Context, ticket: str | None
 ) -> list[Intent]:
-    matter, target = work.matter, work.settings.targets[step.connection]
-    section = target.sections.get("task")
-    if section is None or matter.person_id is None or not may_write(matter.identity, target.account):
+    matter, target = work.matter, work.settings.targets.get(step.connection)
+    section = None if target is None else target.sections.get("task")
+    if target is None or section is None or matter.person_id is None or not may_write(matter.identity, target.account):
         return []
     contact = names.contact_object(matter.person_id, target.account)
     values = for_crm(context, matter, target.account)
@@ -242,9 +213,3 @@ def _lines(links: object) -> list[str]:
 def _tags(step: TicketStep) -> list[Json]:
     """The playbook's tags, and the one that keeps surveys away."""
     return [*step.tags, *({NO_SURVEY} - set(step.tags))]
-
-
-def key_of(tx: Transaction, work: Work, number: int, account: str, kind: str, generation: int = 1) -> str:
-    """The key of one step of this recovery."""
-    ordinal = recoveries.ordinal(tx, work.recovery.id)
-    return names.step_key(account, work.recovery.opened_by, ordinal, number, kind, generation)

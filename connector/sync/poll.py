@@ -10,13 +10,14 @@ from typing import Final, Generic, TypeVar
 
 from connector.domain.model.person import Contact
 from connector.errors import Gone, QuotaExhausted, Rejected, RemoteError, Throttled, Unauthorized
-from connector.ports import Contacts, Page, Ticket, Tickets
+from connector.ports import Contacts, Notes, Page, Ticket, Tickets
 from connector.store import cursors, quotas
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync import likeness
 from connector.sync.lane import LaneHold
 from connector.sync.mirroring import take_contact, take_ticket
+from connector.sync.note_reading import read_notes
 from connector.sync.operators import tell_operators
 from connector.sync.quota import grant
 from connector.sync.settings import DecideSettings, Target
@@ -103,16 +104,24 @@ class TicketsPoll:
     def drain(self, hold: LaneHold) -> datetime | None:
         """Read for about a second; due again at once while there is more."""
         settings = self.settings()
+        notes: dict[str, tuple[str, ...]] = {}
+
+        def since(cursor: str | None) -> Page[Ticket]:
+            page = self.source.tickets_since(cursor)
+            if isinstance(self.source, Notes):
+                source, read_class = self.source, self.source.read_class
+                notes.update(read_notes(self.db, source, read_class, self.share, page.records, settings))
+            return page
 
         def take(tx: Transaction, record: Ticket, read_at: datetime) -> None:
-            take_ticket(tx, record, settings, read_at)
+            take_ticket(tx, record, settings, read_at, notes.get(record.id))
 
         feed = Feed(
             name=tickets_feed(self.source.account),
             account=self.source.account,
             read_class=self.source.read_class,
             share=self.share,
-            since=self.source.tickets_since,
+            since=since,
             take=take,
             what="tickets",
         )

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from connector.domain.model.intent import Intent, Item, Json, Priority, WriteKind
 from connector.domain.model.recovery import Recovery, RecoveryState
-from connector.domain.recovery.opening import IfSolved, TicketMove, ticket_move
+from connector.domain.recovery.opening import UNSOLVED, IfSolved, TicketMove, ticket_move
 from connector.ports import Ticket
 from connector.store import history, intents, recoveries, responses
 from connector.store.database import Database
@@ -18,9 +18,9 @@ from connector.store.transaction import Transaction
 from connector.sync import names, playbook
 from connector.sync.outlet import Replan
 from connector.sync.planning import PATIENCE, Pace
-from connector.sync.playbook import Work
 from connector.sync.recall import recall
 from connector.sync.settings import DecideSettings
+from connector.sync.work import Work, work_on
 
 LOOKED_AT = frozenset({WriteKind.NOTE, WriteKind.TICKET_UPDATE})
 """The kinds of write whose ticket is read just before."""
@@ -68,6 +68,8 @@ def _look(
     if work is None:
         return item
     opens = _opens(row)
+    if row.kind is WriteKind.TICKET_UPDATE and status not in UNSOLVED:
+        return Replan(reason=f"the ticket is {status or 'gone'}: nothing of it is urgent any more")
     move = ticket_move(status, IfSolved.REOPEN if opens else _if_solved(work))
     if move is TicketMove.NOTE:
         return item
@@ -123,7 +125,7 @@ def _work(tx: Transaction, row: IntentRow, recovery: Recovery, settings: DecideS
     if version is None:
         return None
     pace = Pace(priority=Priority.RECOVERY, now=tx.now)
-    return Work(matter=recall(tx, version, settings), recovery=recovery, settings=settings, pace=pace)
+    return work_on(tx, recall(tx, version, settings), recovery, settings, pace)
 
 
 def _elsewhere(

@@ -5,7 +5,7 @@ The names in here are the YAML's. None of them ever becomes part of a key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -14,9 +14,13 @@ from connector.domain.expressions import Expression, Template
 from connector.domain.mapping.fields import FieldMapping
 from connector.domain.matching.fuzzy import Fuzzy
 from connector.domain.matching.ladder import Missing
+from connector.domain.model.directory import Directory
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import Severity
+from connector.domain.recovery.calendar import Calendar
+from connector.domain.recovery.night import Night
 from connector.domain.recovery.opening import IfSolved
+from connector.domain.recovery.proof import Proof
 from connector.domain.recovery.thresholds import Threshold
 from connector.domain.scoring.config import ScoringConfig
 from connector.sync.message_settings import FollowUp, MessagePolicy, MessageStep
@@ -77,7 +81,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketStep:
-    """A ticket: on the one the survey was about, else a new one. `priority` is severity → the ticket's priority."""
+    """A ticket: on the one the survey was about, else a new one. `priority` is severity → the ticket's priority.
+
+    `every_hour`, of a step with a deadline: every hour counts, not only the calendar's open time.
+    """
 
     connection: str
     group: Template | None = None
@@ -86,6 +93,26 @@ class TicketStep:
     priority: Mapping[Severity, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     due: timedelta | None = None
+    every_hour: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message to people who work on a recovery."""
+
+    connection: str
+    channel: Template
+    text: Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One rung of the ladder a missed step climbs, so long after its deadline."""
+
+    after: timedelta = timedelta(0)
+    notify: Message | None = None
+    severity: Severity | None = None
+    owner: Template | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +121,72 @@ class TaskStep:
 
     connection: str
     due: timedelta
+    name: str = "task"
     owner: Template | None = None
+    every_hour: bool = False
+    late: tuple[Rung, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectStep:
+    """Something people do on the recovery's ticket within a time; it begins with the recovery, or after a step."""
+
+    name: str
+    within: timedelta
+    until: Proof
+    who: Template | None = None
+    after: str | None = None
+    late: tuple[Rung, ...] = ()
+    every_hour: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyStep:
+    """A message to people when the recovery begins, or after a step."""
+
+    message: Message
+    after: str | None = None
+
+
+Step = TicketStep | TaskStep | ExpectStep | NotifyStep | MessageStep
+"""What a playbook can do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owners:
+    """Whose a recovery is: each of `turn` in turn, else what `by` says."""
+
+    turn: tuple[str, ...] = ()
+    by: Template | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What a recovery needs to be closed, where its ticket says it, and who is asked for what is missing."""
+
+    needs: frozenset[str] = frozenset()
+    root_causes: tuple[str, ...] = ()
+    root_cause_field: str | None = None
+    action_field: str | None = None
+    ask: Message | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playbook:
+    """The steps a recovery goes through, and what its deadlines count.
+
+    `calendar` is the name of one of `calendars`, by which open time is counted; None or an unknown name: every hour
+    counts. `content` is the playbook and its calendars as written, `digest` what it is known by: a recovery keeps them.
+    """
+
+    steps: tuple[Step, ...] = ()
+    calendar: Template | None = None
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    owner: Owners | None = None
+    pause_while: frozenset[str] = frozenset()
+    close: Closing = field(default_factory=Closing)
+    digest: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +232,17 @@ class DecideSettings:
     targets: Mapping[str, Target]
     thresholds: tuple[Threshold, ...]
     rules: tuple[Rule, ...] = ()
-    playbooks: Mapping[str, tuple[TicketStep | TaskStep | MessageStep, ...]] = field(default_factory=dict)
+    playbooks: Mapping[str, Playbook] = field(default_factory=dict)
+    book_of: Callable[[str], Playbook] | None = None
+    """A playbook from its `content`, as it was when a recovery was opened. Raises ConfigError."""
     score: ScorePolicy | None = None
     match_keys: tuple[KeyKind, ...] = tuple(KeyKind)
     missing: Missing = Missing.CREATE
     fuzzy: Fuzzy = field(default_factory=Fuzzy)
     answered_within: timedelta = timedelta(days=7)
     notify_within: timedelta = timedelta(hours=4)
+    quiet: Night | None = None
+    """When messages to people wait that are not about something critical."""
     answers_to: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
     critical_themes: frozenset[str] = frozenset()
@@ -156,6 +252,7 @@ class DecideSettings:
     owners: Mapping[str, str] = field(default_factory=dict)
     """Who to call about a connection, by its name and by its account."""
     storm: StormPolicy | None = None
+    directory: Directory = field(default_factory=Directory)
     messages: MessagePolicy = field(default_factory=MessagePolicy)
     follow_ups: Mapping[str, FollowUp] = field(default_factory=dict)
     """By playbook: the survey once its recovery's ticket is solved."""

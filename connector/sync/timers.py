@@ -1,4 +1,4 @@
-"""Timers: what happens because time passes. Scores fade; a new scoring configuration rebases them all, quietly."""
+"""Timers: what happens because time passes. Deadlines pass; scores fade; new weights rebase them all, quietly."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Final
 
 from connector.domain.model.intent import Priority
 from connector.domain.scoring.config import digest
-from connector.store import outbox, people, recording, settings_seen
+from connector.store import outbox, people, recording, settings_seen, steps
 from connector.store.database import Database
 from connector.store.transaction import Transaction
+from connector.sync import tracking
 from connector.sync.lane import LaneHold
 from connector.sync.planning import Pace
 from connector.sync.rescore import FRESH, gather_signals, rescore, write_score
 from connector.sync.settings import DecideSettings, ScorePolicy
 
-LANE: Final = "timers"
+LANE: Final = steps.TIMERS
 BATCH: Final = 50
 TURN: Final = 1.0
 LOOK_AGAIN: Final = timedelta(seconds=2)
@@ -32,15 +33,34 @@ class TimersLane:
     settings: Callable[[], DecideSettings]
 
     def drain(self, hold: LaneHold) -> datetime | None:
-        """Compute scores that are a day old anew, longest ago first; due again when the next one is.
+        """Climb the ladders of late steps, then compute scores that are a day old; due again when the next is."""
+        settings = self.settings()
+        started = self.db.clock.monotonic()
+        next_step = self._steps(hold, settings, started)
+        next_score = self._scores(hold, settings, started)
+        return min((due for due in (next_step, next_score) if due is not None), default=None)
+
+    def _steps(self, hold: LaneHold, settings: DecideSettings, started: float) -> datetime | None:
+        """Longest overdue first."""
+        clock = self.db.clock
+        while clock.monotonic() - started < TURN:
+            with self.db.write() as tx:
+                hold.confirm(tx)
+                late = steps.due(tx, limit=BATCH)
+                for row in late:
+                    tracking.fire(tx, row, settings)
+                if len(late) < BATCH:
+                    return steps.next_due(tx)
+        return clock.now()
+
+    def _scores(self, hold: LaneHold, settings: DecideSettings, started: float) -> datetime | None:
+        """Those computed longest ago first.
 
         Those about whom something new is known wait while an import goes on, and are computed once for all it brings.
         """
-        settings, clock = self.settings(), self.db.clock
-        policy = settings.score
+        policy, clock = settings.score, self.db.clock
         if policy is None:
             return None
-        started = clock.monotonic()
         while clock.monotonic() - started < TURN:
             with self.db.write() as tx:
                 hold.confirm(tx)
@@ -60,6 +80,12 @@ def due_since(tx: Transaction) -> datetime | None:
     """When the score that was computed longest ago is, or was, due to be computed anew."""
     oldest = people.next_score_due(tx)
     return None if oldest is None else oldest + FRESH
+
+
+def overdue_since(tx: Transaction, *, scores: bool) -> datetime | None:
+    """When what is due first of all this lane does is, or was, due; `scores`: whether they are computed."""
+    due = (steps.next_due(tx), due_since(tx) if scores else None)
+    return min((each for each in due if each is not None), default=None)
 
 
 def _rebase(tx: Transaction, policy: ScorePolicy) -> None:

@@ -13,8 +13,8 @@ from connector.store.transaction import Transaction
 from connector.sync import messages, playbook
 from connector.sync.context import Matter
 from connector.sync.planning import Pace
-from connector.sync.playbook import Work
 from connector.sync.settings import DecideSettings
+from connector.sync.work import Work, ticket_of, work_on
 
 ANSWER_CHANGED = "answer changed"
 """The cause of a recovery that was called off because its answer was edited before anybody saw it."""
@@ -55,12 +55,12 @@ def act(tx: Transaction, matter: Matter, settings: DecideSettings, wanted: Mappi
         if recovery is None:
             continue
         touched.append(recovery)
-        planned += _intents(tx, Work(matter=matter, recovery=recovery, settings=settings, pace=pace), step)
+        planned += _intents(tx, work_on(tx, matter, recovery, settings, pace), step)
     if not touched:
         return Won()
     worst = max(touched, key=lambda recovery: (recovery.severity.rank, -recovery.id))
-    work = Work(matter=matter, recovery=worst, settings=settings, pace=pace)
-    return Won(intents=planned, recovery=worst, ticket=playbook.ticket_of(tx, work))
+    work = work_on(tx, matter, worst, settings, pace)
+    return Won(intents=planned, recovery=worst, ticket=ticket_of(tx, work))
 
 
 def _standing(tx: Transaction, person_id: int, name: str) -> Standing:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from connector.config import Loaded
-from connector.config.playbooks import TicketStep
+from connector.config.playbooks import TaskStep, TicketStep
+from connector.config.steps import ExpectStep, Message, NotifyStep
 from connector.domain.mapping.uses import field_uses, form_use
 from connector.domain.model.account import Demand, FieldUse
 from connector.sync.playbook import NO_SURVEY
@@ -75,3 +76,18 @@ def _channels(loaded: Loaded, name: str) -> Iterator[str]:
             notify = action.notify
             if notify is not None and notify.connection == name:
                 yield from _constants([notify.channel])
+    for message in _step_messages(loaded):
+        if message.connection == name:
+            yield from _constants([message.channel])
+
+
+def _step_messages(loaded: Loaded) -> Iterator[Message]:
+    """Every message of a playbook."""
+    for playbook in loaded.config.playbooks.values():
+        for step in playbook.steps:
+            if isinstance(step, NotifyStep):
+                yield step
+            elif isinstance(step, ExpectStep | TaskStep):
+                yield from (rung.notify for rung in step.late if rung.notify is not None)
+        if playbook.close.ask is not None:
+            yield playbook.close.ask

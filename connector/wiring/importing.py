@@ -19,6 +19,7 @@ from connector.sync.importing import Into
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters, make_adapters
+from connector.wiring.directory import current
 from connector.wiring.lanes import make_reading, notifying
 from connector.wiring.process import process_name
 from connector.wiring.settings import decide_settings
@@ -75,7 +76,7 @@ class Importer:
 
     def lanes(self) -> Foreground:
         """The lanes that understand, decide and score, to be drained here while nobody else does."""
-        settings = decide_settings(self._loaded, self._adapters.accounts)
+        settings = current(self._loaded, decide_settings(self._loaded, self._adapters.accounts), self._db)()
         reading = make_reading(self._loaded, self._adapters)
         with self._db.read() as tx:
             active = runs.active(tx)

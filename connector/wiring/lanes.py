@@ -14,13 +14,14 @@ from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
 from connector.domain.model.intent import WriteKind
 from connector.domain.model.response import Understanding
-from connector.ports import Contacts, Polling, Tickets, Writer
+from connector.ports import Contacts, Polling, Tasks, Tickets, Writer
 from connector.ports.erasing import Erasing
 from connector.ports.taking_back import Retractable
 from connector.store import erasures, lanes, undoings
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync import decide, erasing, fetch, poll, retention, timers, understand, undo
+from connector.sync import decide, directory, erasing, fetch, poll, retention, task_poll, timers, understand, undo
+from connector.sync.directory import Current
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
 from connector.sync.outlet import Limits, Notify, Prepare, as_planned
@@ -31,6 +32,7 @@ from connector.sync.unchanged import UndoLook
 from connector.sync.withholding import MessageLook
 from connector.sync.write import WriteLane
 from connector.wiring.adapters import Adapters
+from connector.wiring.directory import current
 from connector.wiring.telemetry import Telemetry
 
 
@@ -45,13 +47,13 @@ def make_lanes(
     telemetry: Telemetry,
 ) -> dict[str, Drain]:
     """Every lane of one configuration, by name. `limits` are those of each connection that is written to."""
-    reading = make_reading(loaded, adapters)
+    reading, now = make_reading(loaded, adapters), current(loaded, settings, db)
     drains: dict[str, Drain] = {
         understand.LANE: understand.UnderstandLane(
             db=db, reading=lambda: reading, on_understood=telemetry.understood, notify=notifying(settings)
         ).drain,
-        decide.LANE: decide.DecideLane(db=db, settings=lambda: settings, on_decided=telemetry.decided).drain,
-        timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
+        decide.LANE: decide.DecideLane(db=db, settings=now, on_decided=telemetry.decided).drain,
+        timers.LANE: timers.TimersLane(db=db, settings=now).drain,
         erasing.LANE: erasing.ErasureLane(db=db, erasers=erasers_of(loaded, adapters), may_call=settings.live).drain,
         retention.LANE: retention.RetentionLane(db=db, spans=spans_of(loaded)).drain,
         undo.LANE: undo.UndoLane(db=db, settings=lambda: settings, retractable=retractable(adapters)).drain,
@@ -59,15 +61,14 @@ def make_lanes(
     telemetry.follow(erasing.LANE, erasures.due_since)
     telemetry.follow(retention.LANE, partial(lanes.due_at, name=retention.LANE))
     telemetry.follow(undo.LANE, undoings.asked_since)
-    if settings.score is not None:
-        telemetry.follow(timers.LANE, timers.due_since)
+    telemetry.follow(timers.LANE, partial(timers.overdue_since, scores=settings.score is not None))
     for name, adapter in adapters.made.items():
         if isinstance(adapter, Writer):
             look: Prepare = as_planned
             if isinstance(adapter, Tickets):
-                look = TicketLook(db=db, tickets=adapter, settings=lambda: settings)
+                look = TicketLook(db=db, tickets=adapter, settings=now)
             elif WriteKind.MESSAGE in adapter.promises:
-                look = MessageLook(db=db, settings=lambda: settings)
+                look = MessageLook(db=db, settings=now)
             lane = WriteLane(
                 db,
                 adapter,
@@ -81,16 +82,29 @@ def make_lanes(
             )
             drains[lane.name] = lane.drain
         if isinstance(adapter, Contacts):
-            feed = poll.ContactsPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
+            feed = poll.ContactsPoll(db=db, source=adapter, settings=now, share=limits[name].share)
             drains[poll.contacts_lane(adapter.account)] = unless_paused(db, name, feed.drain)
             read = poll.contacts_feed(settings, poll.target_of(settings, adapter.account))
             telemetry.follow(poll.contacts_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
         if isinstance(adapter, Tickets):
-            tickets = poll.TicketsPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
+            tickets = poll.TicketsPoll(db=db, source=adapter, settings=now, share=limits[name].share)
             drains[poll.tickets_lane(adapter.account)] = unless_paused(db, name, tickets.drain)
             read = poll.tickets_feed(adapter.account)
             telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
-    return drains | fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
+        if isinstance(adapter, Tasks):
+            tasks = task_poll.TasksPoll(db=db, source=adapter, settings=now, share=limits[name].share)
+            drains[task_poll.tasks_lane(adapter.account)] = unless_paused(db, name, tasks.drain)
+    drains |= fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
+    return drains | directory_lane(now, db=db, telemetry=telemetry)
+
+
+def directory_lane(now: Current, *, db: Database, telemetry: Telemetry) -> dict[str, Drain]:
+    """The lane that reads the lists of places and staff from databases, where there are such."""
+    if not now.queries:
+        return {}
+    lane = directory.DirectoryLane(db=db, queries=now.queries, settings=lambda: now.settings)
+    telemetry.follow(directory.LANE, partial(directory.due_since, queries=now.queries, begun=db.clock.now()))
+    return {directory.LANE: lane.drain}
 
 
 def fetch_lanes(

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from connector.config import Config, Loaded
-from connector.config.messages import MessageStep
 from connector.sync import message_settings as settings
 
 
 def policy(config: Config) -> settings.MessagePolicy:
     """Whom messages may reach, and when."""
     return settings.MessagePolicy(needs_consent=config.privacy.messages_need == "consent", night=config.messages.night)
-
-
-def step(loaded: Loaded, written: MessageStep) -> settings.MessageStep:
-    """One step of a playbook."""
-    codes = written.codes
-    return settings.MessageStep(
-        connection=written.connection,
-        kind=written.kind,
-        subject=loaded.templates[written.subject],
-        text=loaded.templates[written.text],
-        when=None if written.when is None else loaded.conditions[written.when],
-        after=written.after,
-        codes=None if codes is None else settings.Codes(listed=codes.listed, one_per=codes.one_per),
-    )
 
 
 def follow_ups(loaded: Loaded) -> dict[str, settings.FollowUp]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from connector.adapters.registry import kinds
 from connector.clock import Clock
 from connector.config import Config, Loaded, load
-from connector.config.model import SQLITE
+from connector.config.part import SQLITE
 from connector.errors import ConfigError, Problem
 from connector.store.database import Database
 from connector.store.keyring import KeyRing

@@ -30,6 +30,7 @@ from connector.sync.write import WriteLane
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters, make_adapters
+from connector.wiring.directory import current
 from connector.wiring.lanes import make_reading, notifying
 from connector.wiring.opening import graveyard_of
 from connector.wiring.settings import decide_settings
@@ -136,7 +137,7 @@ class _Before:
 def _play(loaded: Loaded, db: Database, clock: VirtualClock, *, at: datetime, mode: str) -> Plan:
     kit = Kit(clock=clock, token_store=MemoryTokens(clock), read_only=True)
     adapters = make_adapters(loaded.config, kit)
-    settings = decide_settings(loaded, adapters.accounts)
+    settings = current(loaded, decide_settings(loaded, adapters.accounts), db)()
     until = at + _horizon(settings)
     with db.write() as tx:
         before = _settle_down(tx)

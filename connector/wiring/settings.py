@@ -8,18 +8,15 @@ from zoneinfo import ZoneInfo
 from connector.clock import Clock
 from connector.config import Config, Loaded
 from connector.config import playbooks as written
-from connector.config.messages import MessageStep
 from connector.config.scoring import scoring
-from connector.domain.expressions import Template
 from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.domain.matching.ladder import Missing
 from connector.domain.model.recovery import Severity
-from connector.domain.recovery.opening import IfSolved
 from connector.domain.recovery.thresholds import Threshold
-from connector.sync import message_settings, settings
+from connector.sync import settings
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
-from connector.wiring import messages
+from connector.wiring import books, messages
 from connector.wiring.adapters import Adapters, make_adapters
 
 OURS = frozenset({"answers", "sentiment"})
@@ -45,13 +42,15 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
             for each in config.thresholds
         ),
         rules=tuple(_rule(loaded, each) for each in config.rules),
-        playbooks={name: tuple(_step(loaded, each) for each in book.steps) for name, book in config.playbooks.items()},
+        playbooks=books.books(config),
+        book_of=books.book_of,
         score=_score(config),
         match_keys=config.match.keys,
         missing=Missing(config.match.missing),
         fuzzy=Fuzzy(do=Do(config.match.fuzzy.do), score=config.match.fuzzy.score, margin=config.match.fuzzy.margin),
         answered_within=config.act_on.answered_within,
         notify_within=config.act_on.notify_within,
+        quiet=config.act_on.quiet,
         answers_to=config.answers.write_to,
         segments=config.segments,
         critical_themes=frozenset() if loaded.themes is None else loaded.themes.critical,
@@ -69,6 +68,7 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,
+        directory=loaded.directory,
     )
 
 
@@ -111,28 +111,6 @@ def _action(loaded: Loaded, action: written.Action) -> settings.Effect:
         )
     assert action.open_recovery is not None  # the model refuses an action that is none of them
     return settings.OpenRecovery(playbook=action.open_recovery, severity=action.severity or Severity.NORMAL)
-
-
-def _step(
-    loaded: Loaded, step: written.TicketStep | written.TaskStep | MessageStep
-) -> settings.TicketStep | settings.TaskStep | message_settings.MessageStep:
-    if isinstance(step, MessageStep):
-        return messages.step(loaded, step)
-    if isinstance(step, written.TaskStep):
-        return settings.TaskStep(connection=step.connection, due=step.due, owner=_template(loaded, step.owner))
-    return settings.TicketStep(
-        connection=step.connection,
-        group=_template(loaded, step.group),
-        status=_template(loaded, step.status),
-        if_solved=IfSolved(step.if_solved),
-        priority=step.priority,
-        tags=step.tags,
-        due=step.due,
-    )
-
-
-def _template(loaded: Loaded, text: str | None) -> Template | None:
-    return None if text is None else loaded.templates[text]
 
 
 def _score(config: Config) -> settings.ScorePolicy | None:

@@ -239,15 +239,51 @@ def test_a_broken_themes_file_is_one_mistake(folder: Path) -> None:
 
 def test_a_playbook_has_one_ticket_at_most(folder: Path) -> None:
     step = "      - ticket: {connection: zendesk, due: 1h}\n"
-    task = "      - task: {connection: salesforce, due: 48h}\n"
+    task = "      - task: {name: call the customer, connection: salesforce, due: 48h, hours: all}\n"
     line = edit(folder / "config.yaml", task, task + step) - 1
     one(folder, line, "a recovery is worked on one ticket")
 
 
 def test_a_playbook_may_have_several_tasks(folder: Path) -> None:
-    task = "      - task: {connection: salesforce, due: 48h}\n"
-    edit(folder / "config.yaml", task, task * 2)
+    task = "      - task: {name: call the customer, connection: salesforce, due: 48h, hours: all}\n"
+    another = "      - task: {connection: salesforce, due: 3d}\n"
+    edit(folder / "config.yaml", task, task + another * 2)
     assert problems(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "suggestion"),
+    [
+        ("calendar: desk  ", "calendar: dekc  ", "there is no calendar 'dekc'", "desk"),
+        ('sat: "09:00-13:00"', 'sta: "09:00-13:00"', "there is no day 'sta', did you mean sat?", None),
+        ('sat: "09:00-13:00"', 'sat: "9-13"', "expected a span of hours such as 08:00-18:00", None),
+        ('sat: "09:00-13:00"', 'sat: "22:00-06:00"', "a span ends on its day", None),
+        ('sat: "09:00-13:00"', 'fri: "09:00-13:00"', "fri is there twice", None),
+        ("holidays: DE}", "holidays: XY}", "the public holidays of 'XY' are not known", None),
+        ("until: {assigned: true}", "until: {}", "what shows that it was done", None),
+        ("after: 30m\n", "after: 30\n", "expected a duration", None),
+        ("            - after: 30m\n              severity: high\n", "            - after: 30m\n", "", None),
+    ],
+)
+def test_a_slip_in_a_calendar_or_a_ladder_is_said_where_it_is(
+    folder: Path, old: str, new: str, said: str, suggestion: str | None
+) -> None:
+    edit(folder / "config.yaml", old, new)
+    found = problems(folder)
+    if not said:
+        assert found == []
+        return
+    [problem] = found
+    assert said in problem.message
+    assert problem.suggestion == suggestion
+
+
+def test_a_step_after_one_that_does_not_come_before_it_is_refused(folder: Path) -> None:
+    step = "      - notify: {connection: slack, channel: '#csat-ops', text: hello, after: supervisor reviw}\n"
+    task = "      - task: {name: call the customer, connection: salesforce, due: 48h, hours: all}\n"
+    edit(folder / "config.yaml", task, task + step)
+    [problem] = problems(folder)
+    assert "no step before it is called 'supervisor reviw'" in problem.message
 
 
 @dataclass(frozen=True, kw_only=True)

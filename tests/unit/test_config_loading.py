@@ -53,7 +53,7 @@ def test_the_example_is_understood(folder: Path) -> None:
     assert config.connections["zendesk"].quota.share == 0.5
     assert config.connections["zendesk"].ceiling["new_tickets"].count == 300
     assert config.thresholds[1].where == {"service": "brakes"}
-    ticket, task = config.playbooks["service-recovery"].steps
+    ticket, _, task = config.playbooks["service-recovery"].steps
     assert isinstance(ticket, TicketStep)
     assert isinstance(task, TaskStep)
     assert task.due == timedelta(hours=48)
@@ -74,14 +74,14 @@ def test_the_environment_overrides_the_file(folder: Path) -> None:
         CONNECTOR__CONNECTIONS__ZENDESK__BASE_URL="http://127.0.0.1:9",
         CONNECTOR__SEGMENTS='["service", "location", "technician", "tier", "channel", "region"]',
         CONNECTOR__HEALTH_SCORE__COVERAGE="0.5",
-        CONNECTOR__PLAYBOOKS__SERVICE_RECOVERY__STEPS__1__TASK__DUE="24h",
+        CONNECTOR__PLAYBOOKS__SERVICE_RECOVERY__STEPS__2__TASK__DUE="24h",
     )
     assert found.config.mode == "live"
     assert str(getattr(found.config.connections["zendesk"].options, "base_url", "")).startswith("http://127.0.0.1:9")
     assert found.config.segments[-1] == "region"
     assert found.config.health_score is not None
     assert found.config.health_score.coverage == 0.5
-    task = found.config.playbooks["service-recovery"].steps[1]
+    task = found.config.playbooks["service-recovery"].steps[2]
     assert isinstance(task, TaskStep)
     assert task.due == timedelta(hours=24)
 

@@ -58,7 +58,7 @@ def settings(folder: Path) -> DecideSettings:
 
 def test_what_the_example_offers_loads(offered: Path) -> None:
     wanted = settings(offered)
-    _, _, apology, offer = wanted.playbooks["service-recovery"]
+    _, _, _, apology, offer = wanted.playbooks["service-recovery"].steps
     assert isinstance(apology, MessageStep)
     assert (apology.kind, apology.after) == ("apology", timedelta(hours=1))
     assert "we are sorry" in apology.text.text
@@ -72,7 +72,7 @@ def test_what_the_example_offers_loads(offered: Path) -> None:
 
 def test_a_list_of_codes_needs_no_heading(offered: Path) -> None:
     (offered / "codes.csv").write_text("A9\nA8\n", encoding="utf-8")
-    offer = settings(offered).playbooks["service-recovery"][3]
+    offer = settings(offered).playbooks["service-recovery"].steps[4]
     assert isinstance(offer, MessageStep)
     assert offer.codes is not None
     assert offer.codes.listed == ("A9", "A8")

@@ -262,7 +262,7 @@ def test_needed_keys_are_missed(results: list[Result]) -> None:
         "delete health_score.components.csat.metric",
         "delete rules.1.when",
         "delete playbooks",
-        "delete playbooks.service-recovery.steps.1.task.due",
+        "delete playbooks.service-recovery.steps.2.task.due",
         "delete privacy.keys",
     ):
         assert needed in deleted

@@ -119,16 +119,17 @@ def renamed(given_settings: DecideSettings) -> DecideSettings:
         )
         for rule in reversed(given_settings.rules)
     )
+    book = given_settings.playbooks["service-recovery"]
     steps = tuple(
-        replace(step, connection=new[step.connection]) for step in given_settings.playbooks["service-recovery"]
+        replace(step, connection=new[step.connection]) if isinstance(step, TicketStep | TaskStep) else step
+        for step in book.steps
     )
     assert given_settings.score is not None
-    assert all(isinstance(step, TicketStep | TaskStep) for step in steps)
     return replace(
         given_settings,
         targets={new[name]: target for name, target in given_settings.targets.items()},
         rules=rules,
-        playbooks={"another-name": steps},
+        playbooks={"another-name": replace(book, steps=steps)},
         answers_to=tuple(new[name] for name in given_settings.answers_to),
         score=replace(
             given_settings.score,

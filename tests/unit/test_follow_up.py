@@ -55,7 +55,7 @@ def asking(**more: Any) -> DecideSettings:
     base = settings(APOLOGY)
     return replace(
         base,
-        playbooks={name: book[:2] for name, book in base.playbooks.items()},
+        playbooks={name: replace(book, steps=book.steps[:2]) for name, book in base.playbooks.items()},
         follow_ups={"service-recovery": FOLLOW_UP},
         **more,
     )

@@ -45,7 +45,7 @@ from connector.sync.message_settings import Codes, MessagePolicy, MessageStep
 from connector.sync.messages import address as messages_to
 from connector.sync.outlet import Limits, Replan
 from connector.sync.recall import recall
-from connector.sync.settings import DecideSettings, OpenRecovery, Rule, Target
+from connector.sync.settings import DecideSettings, OpenRecovery, Rule, Step, Target, TaskStep, TicketStep
 from connector.sync.withholding import NIGHT, OBSERVED, MessageLook
 from connector.sync.write import WriteLane
 from connector.transport.grants import MemoryTokens
@@ -79,12 +79,20 @@ def db(tmp_path: Path) -> Iterator[Database]:
     store.close()
 
 
+def plain(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The ticket and the task; what people are to do besides is no matter here."""
+    return tuple(step for step in steps if isinstance(step, TicketStep | TaskStep))
+
+
 def settings(*steps: MessageStep, account: str = MAIL, **more: Any) -> DecideSettings:
     base = example_settings()
     return replace(
         base,
         targets={**base.targets, "post": Target(account=account, roles=frozenset({"messenger"}))},
-        playbooks={name: (*book, *(steps or (APOLOGY,))) for name, book in base.playbooks.items()},
+        playbooks={
+            name: replace(book, steps=(*plain(book.steps), *(steps or (APOLOGY,))))
+            for name, book in base.playbooks.items()
+        },
         **more,
     )
 

@@ -81,15 +81,16 @@ def reopening() -> DecideSettings:
     base = example_settings()
     steps = tuple(
         replace(step, if_solved=IfSolved.REOPEN) if isinstance(step, TicketStep) else step
-        for step in base.playbooks["service-recovery"]
+        for step in base.playbooks["service-recovery"].steps
     )
-    return replace(base, playbooks={"service-recovery": steps})
+    book = replace(base.playbooks["service-recovery"], steps=steps, digest="reopening")
+    return replace(base, playbooks={"service-recovery": book})
 
 
-def joined(db: Database, *numbers: str) -> list[tuple[IntentRow, str]]:
-    """A recovery with ticket 501 and a note for each further answer."""
+def joined(db: Database, *numbers: str, settings: DecideSettings | None = None) -> list[tuple[IntentRow, str]]:
+    """A recovery with ticket 501, opened under `settings`, and a note for each further answer."""
     feed(db, answer("1"))
-    decide_all(db, example_settings())
+    decide_all(db, settings or example_settings())
     [ticket] = planned(db, WriteKind.TICKET)
     pretend_confirmed(db, ticket, "501")
     for number in numbers:
@@ -115,9 +116,14 @@ def test_a_note_goes_on_a_ticket_somebody_works_on(db: Database, status: str) ->
 
 
 def test_a_solved_ticket_is_reopened_where_the_playbook_says_so(db: Database) -> None:
-    [prepared] = look(db, {"501": "solved"}, joined(db, "2"), reopening())
+    [prepared] = look(db, {"501": "solved"}, joined(db, "2", settings=reopening()), reopening())
     assert isinstance(prepared, Item)
     assert prepared.fields["status"] == "open"
+
+
+def test_a_recovery_goes_by_the_playbook_it_was_opened_under(db: Database) -> None:
+    [prepared] = look(db, {"501": "solved"}, joined(db, "2"), reopening())
+    assert isinstance(prepared, Replan)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +131,7 @@ def test_a_solved_ticket_is_reopened_where_the_playbook_says_so(db: Database) ->
 )
 def test_a_ticket_that_is_over_is_followed_up_once(db: Database, status: str, settings: object, of: str | None) -> None:
     chosen = settings() if callable(settings) else None
-    prepared = look(db, {"501": status}, joined(db, "2", "3"), chosen)
+    prepared = look(db, {"501": status}, joined(db, "2", "3", settings=chosen), chosen)
     carry_out(db, prepared)
     first, follow_up = planned(db, WriteKind.TICKET)
     assert follow_up.object == "recovery/1/ticket/2"
@@ -161,7 +167,7 @@ def test_a_recovery_closed_meanwhile_is_open_again_with_its_follow_up(db: Databa
 
 
 def test_a_recovery_closed_meanwhile_is_open_again_with_its_reopened_ticket(db: Database) -> None:
-    rows = joined(db, "2", "3")
+    rows = joined(db, "2", "3", settings=reopening())
     with db.write() as tx:
         recoveries.close(tx, 1, "solved in helpdesk", NOON)
     prepared = look(db, {"501": "solved"}, rows, reopening())
@@ -176,7 +182,7 @@ def test_a_recovery_closed_meanwhile_is_open_again_with_its_reopened_ticket(db: 
 
 
 def test_a_recovery_closed_for_good_stays_closed_while_another_is_open(db: Database) -> None:
-    rows = joined(db, "2")
+    rows = joined(db, "2", settings=reopening())
     with db.write() as tx:
         recoveries.close(tx, 1, "solved in helpdesk", NOON)
     feed(db, answer("3", at=NOON - timedelta(minutes=1)))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from connector.domain.model.person import Contact, Suggestion
 from connector.domain.model.response import Metric, Polarity, Rating, Scale
-from connector.domain.recovery.due import day_text, due_at, due_text
+from connector.domain.recovery.calendar import after
+from connector.domain.recovery.due import day_text, due_text, span_text
 from connector.domain.recovery.text import (
     Answer,
     candidate_lines,
@@ -37,11 +38,12 @@ def test_a_deadline_reads_as_the_clock_on_the_wall() -> None:
 
 def test_a_deadline_is_elapsed_time_across_a_clock_change() -> None:
     before = datetime(2026, 10, 24, 23, 0, tzinfo=UTC)  # 01:00 in Berlin, clocks go back at 03:00
-    assert due_text(due_at(before, timedelta(hours=4)), BERLIN) == "Sun 25 Oct 04:00 (Europe/Berlin)"
+    assert due_text(after(None, before, timedelta(hours=4)), BERLIN) == "Sun 25 Oct 04:00 (Europe/Berlin)"
 
 
-def test_a_deadline_has_no_fractions_of_seconds() -> None:
-    assert due_at(NOW, timedelta(hours=4)) == datetime(2026, 11, 21, 16, tzinfo=UTC)
+def test_a_span_is_told_in_two_units() -> None:
+    spans = (timedelta(seconds=6), timedelta(minutes=59, seconds=59), timedelta(hours=26), timedelta(days=2, minutes=5))
+    assert [span_text(span) for span in spans] == ["1 min", "59 min", "1 d 2 h", "2 d 5 min"]
 
 
 def test_a_day_is_the_readers_day() -> None:

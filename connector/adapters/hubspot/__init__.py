@@ -7,6 +7,7 @@ they travel over our own client, since its own calls `/crm/v3` and has no time-o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from connector.adapters.hubspot import (
     bodies,
@@ -64,11 +65,12 @@ ROLES = frozenset({"crm"})
 class HubSpot:
     """One account: a Writer of contacts, notes and tasks that can be taken back, and Contacts.
 
-    Also Describable, Inspectable, Setup and Preparing.
+    Also Tasks, Describable, Inspectable, Setup and Preparing.
     """
 
     kind = "hubspot"
     read_class = SEARCH
+    task_class = DEFAULT
     residual = erasing.RESIDUAL
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
@@ -133,6 +135,11 @@ class HubSpot:
         """What contacts, notes or tasks hold now; archived ones are absent, and a survivor answers for its losers."""
         with expecting("what the records hold"):
             return retracting.held(self._ask, OBJECT[kind], ids, fields, self._types_of(OBJECT[kind]))
+
+    def completed_tasks(self, ids: Sequence[str]) -> Mapping[str, datetime | None]:
+        """The completed ones; the portal does not say when in a field that every account has."""
+        rows = self.read_records(WriteKind.TASK, ids, ("hs_task_status",))
+        return dict.fromkeys(one for one, row in rows.items() if row.get("hs_task_status") == "COMPLETED")
 
     def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
         """A page of all contacts, later of those that changed; merged and archived contacts among them."""

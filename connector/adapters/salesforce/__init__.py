@@ -7,6 +7,7 @@ requests travel over our own client, so its missing time-outs and endless re-log
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from simple_salesforce.api import Salesforce as Sdk
@@ -48,10 +49,11 @@ ROLES = frozenset({"crm"})
 
 
 class Salesforce:
-    """One org: a Writer of contacts, activities and tasks, Contacts, Describable, Preparing and Retractable."""
+    """One org: a Writer of contacts, activities and tasks, Contacts, Tasks, Describable, Preparing, Retractable."""
 
     kind = "salesforce"
     read_class = API
+    task_class = API
     residual = erasing.RESIDUAL
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:
@@ -131,6 +133,11 @@ class Salesforce:
             for query in questions.records(OBJECTS[kind], ids, fields):
                 found |= {str(row["Id"]): {name: row.get(name) for name in fields} for row in self._query(query)}
         return found
+
+    def completed_tasks(self, ids: Sequence[str]) -> Mapping[str, datetime | None]:
+        """The closed ones, and when they were last changed."""
+        rows = self.read_records(WriteKind.TASK, ids, ("IsClosed", "LastModifiedDate"))
+        return {one: contacts.moment(str(row["LastModifiedDate"])) for one, row in rows.items() if row["IsClosed"]}
 
     def contacts_since(self, cursor: str | None, fields: Sequence[str]) -> Page[Contact]:
         """A page of at most 2,000 changes, merged and deleted contacts among them."""

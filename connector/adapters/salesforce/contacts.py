@@ -39,7 +39,7 @@ def page(rows: Sequence[Row], cursor: str | None, read: Sequence[str], account: 
     """The rows as contacts, and where to go on. A short page ends the sweep; the next one overlaps it."""
     more = len(rows) >= PAGE
     if rows:
-        stamp = instant(_moment(rows[-1]["SystemModstamp"]))
+        stamp = instant(moment(rows[-1]["SystemModstamp"]))
         cursor = f"{stamp}|{rows[-1]['Id'] if more else ''}"
     elif cursor is not None:
         cursor = f"{cursor.partition('|')[0]}|"
@@ -56,7 +56,7 @@ def _where(cursor: str | None) -> str:
             at=stamp,
             last=last,
         )
-    return format_soql(" WHERE SystemModstamp >= {:literal}", instant(_moment(stamp) - OVERLAP))
+    return format_soql(" WHERE SystemModstamp >= {:literal}", instant(moment(stamp) - OVERLAP))
 
 
 def _contact(row: Row, read: Sequence[str], account: str, url: str) -> Contact:
@@ -68,7 +68,7 @@ def _contact(row: Row, read: Sequence[str], account: str, url: str) -> Contact:
         phone=row.get("Phone"),
         owner=row.get("OwnerId"),
         url=record_url(url, "Contact", row["Id"]),
-        modified_at=_moment(row["SystemModstamp"]),
+        modified_at=moment(row["SystemModstamp"]),
         deleted=bool(row.get("IsDeleted")),
         merged_into=row.get("MasterRecordId"),
         values={name: row.get(name) for name in read},
@@ -77,5 +77,6 @@ def _contact(row: Row, read: Sequence[str], account: str, url: str) -> Contact:
     )
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """An instant as the org writes it, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)

@@ -47,7 +47,7 @@ _NAMES_LIVE = timedelta(hours=1)  # how long ids of groups and statuses are beli
 
 
 class Zendesk:
-    """One account: a Writer of tickets, notes and changes, Tickets, Attended, Describable and Preparing."""
+    """One account: a Writer of tickets, notes and changes, Tickets, Notes, Attended, Describable, Preparing."""
 
     kind = "zendesk"
     read_class = ACCOUNT
@@ -136,6 +136,12 @@ class Zendesk:
                 tickets = feed.tickets(reply, self.account, self._agent_url, self._directory)
                 found |= {ticket.id: ticket for ticket in tickets if ticket.status != "deleted"}
         return found
+
+    def private_notes(self, ticket: str) -> Sequence[str]:
+        """The newest 100 comments that are not public."""
+        with expecting("which comments there are"):
+            found = [str(row.get("body") or "") for row in self._comments(ticket) if row.get("public") is False]
+        return found[::-1]
 
     def worked_on(self, ids: Sequence[str]) -> frozenset[str]:
         """Tickets whose audits name somebody else than us and the account's own rules, the customer included."""

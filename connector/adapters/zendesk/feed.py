@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from connector.adapters.zendesk.directory import Directory
-from connector.adapters.zendesk.names import OWN_TAG
+from connector.adapters.zendesk.names import CUSTOM, OWN_TAG
 from connector.domain.model.intent import Json
 from connector.errors import MappingError, Transient
 from connector.ports import Page, Ticket
@@ -90,4 +90,10 @@ def _ticket(
         url=f"{url}/{row['id']}",
         updated_at=datetime.fromisoformat(row["updated_at"]).astimezone(UTC),
         values=directory.describe(row),
+        assigned=row.get("assignee_id") is not None,
+        fields={
+            f"{CUSTOM}{each['id']}": str(each["value"])
+            for each in row.get("custom_fields") or []
+            if each.get("value") not in (None, "", False)
+        },
     )

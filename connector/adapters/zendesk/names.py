@@ -78,7 +78,8 @@ KNOWN_FIELDS: Mapping[WriteKind, frozenset[str]] = MappingProxyType(
         WriteKind.TICKET_UPDATE: _CHANGES | {"subject"},
     }
 )
-CUSTOM_FIELD = r"custom_field_\d+"
+CUSTOM = "custom_field_"
+CUSTOM_FIELD = CUSTOM + r"\d+"
 """A ticket field by its id, as Zendesk's own exports name it."""
 
 

@@ -12,12 +12,11 @@ from typing import Any, cast
 from zenpy.lib import api_objects as zenpy
 
 from connector.adapters.zendesk.directory import Directory
-from connector.adapters.zendesk.names import OWN_TAG, external_id, marker
+from connector.adapters.zendesk.names import CUSTOM, OWN_TAG, external_id, marker
 from connector.domain.model.intent import Item, Json
 
 # Written as they are; everything else in an item's fields means something else there than here.
 _PLAIN = ("subject", "priority", "due_at", "type")
-_CUSTOM = "custom_field_"
 _PLACEHOLDER = re.compile(r"\{(?=[{%])")
 
 
@@ -74,9 +73,9 @@ def _plain(fields: Mapping[str, Json]) -> dict[str, Json]:
     if values.get("due_at"):
         values.setdefault("type", "task")  # only tickets of this type have a due date
     custom: list[Json] = [
-        {"id": int(name.removeprefix(_CUSTOM)), "value": _inert(value)}
+        {"id": int(name.removeprefix(CUSTOM)), "value": _inert(value)}
         for name, value in fields.items()
-        if name.startswith(_CUSTOM)
+        if name.startswith(CUSTOM)
     ]
     return {**values, "custom_fields": custom} if custom else values
 

@@ -81,8 +81,15 @@ def plain(*names: str) -> Names:
     return Names(parts=dict.fromkeys(names))
 
 
-def rule_names(segments: Iterable[str]) -> Names:
-    """What rules, texts and field mappings may say. `segments` are the configured ones."""
+NO_LISTS: Final[Mapping[str, Names]] = MappingProxyType({"place": plain(), "staff": plain()})
+"""The groups the directory fills, where there is none."""
+
+
+def rule_names(segments: Iterable[str], lists: Mapping[str, Names] = NO_LISTS) -> Names:
+    """What rules, texts and field mappings may say.
+
+    `segments` are the configured ones, `lists` the columns of the directory's places and staff.
+    """
     values = (
         "unhappy",
         "rating",
@@ -115,12 +122,12 @@ def rule_names(segments: Iterable[str]) -> Names:
         "match": plain("state", "by", "text"),
         "contact": plain("id", "name", "owner", "url"),
         "score": plain("points", "band", "trend", "reason", "coverage", "as_of", "answers"),
-        "recovery": plain("id", "severity", "playbook", "opened_at", "answers"),
-        "step": plain("name", "due_at", "due_text"),
+        "recovery": plain("id", "severity", "playbook", "opened_at", "answers", "owner", "stage"),
+        "step": plain("name", "who", "due_at", "due_text", "late_by"),
         "ticket": plain("id", "url"),
         "message": plain("code", "reference", "link"),
     }
-    return Names(parts=dict.fromkeys(values) | groups)
+    return Names(parts=dict.fromkeys(values) | groups | dict(lists))
 
 
 # Where a rule, a text or a section of a field mapping is evaluated, the names that nothing fills there: the ticket is
@@ -129,6 +136,8 @@ NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "when": frozenset({"ticket", "step", "message"}),
         "notify": frozenset({"step", "message"}),
+        "begin": frozenset({"ticket", "step", "message"}),
+        "late": frozenset({"message"}),
         "ticket": frozenset({"ticket", "message"}),
         "task": frozenset({"message"}),
         "note": frozenset({"step", "message"}),
@@ -143,9 +152,9 @@ NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 
 
-def names_in(place: str, segments: Iterable[str]) -> Names:
+def names_in(place: str, segments: Iterable[str], lists: Mapping[str, Names] = NO_LISTS) -> Names:
     """`rule_names` as they are in one place: `when`, `notify`, a kind of step, or a section of a field mapping."""
-    return replace(rule_names(segments), never=NEVER.get(place, frozenset()))
+    return replace(rule_names(segments, lists), never=NEVER.get(place, frozenset()))
 
 
 def survey_names() -> Names:

@@ -66,3 +66,18 @@ class Recovery:
     touched_at: datetime | None = None
     root_cause: str | None = None
     book: str | None = None
+    calendar: str | None = None
+
+
+class StepState(StrEnum):
+    """Where a step of an open recovery stands."""
+
+    EXPECTED = "expected"
+    """It begins after another one."""
+    WAITING = "waiting"
+    """Its time runs."""
+    PAUSED = "paused"
+    """Its time stands still: it is the customer's turn."""
+    DONE = "done"
+    SKIPPED = "skipped"
+    """The recovery was closed before it was done."""

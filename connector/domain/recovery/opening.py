@@ -109,7 +109,8 @@ class TicketMove(StrEnum):
     """A new ticket that points at the old one."""
 
 
-_UNSOLVED = frozenset({"new", "open", "pending", "hold"})
+UNSOLVED = frozenset({"new", "open", "pending", "hold"})
+"""Statuses of a ticket somebody has still to do something about."""
 
 
 def ticket_move(status: str | None, if_solved: IfSolved) -> TicketMove:
@@ -120,7 +121,7 @@ def ticket_move(status: str | None, if_solved: IfSolved) -> TicketMove:
     """
     if status is None or status == "deleted":
         return TicketMove.NEW
-    if status in _UNSOLVED:
+    if status in UNSOLVED:
         return TicketMove.NOTE
     if status == "solved":
         return TicketMove.REOPEN if if_solved is IfSolved.REOPEN else TicketMove.FOLLOW_UP

@@ -13,6 +13,19 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "directory_list",
+        sa.Column("name", sa.Text(), nullable=False, comment="places or staff, and a digest of how it is asked for"),
+        sa.Column("read_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "sealed",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="columns and rows as the query last gave them; sealed JSON",
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_directory_list")),
+        comment="the lists of the directory that a query reads: about the operator's own places and people",
+    )
+    op.create_table(
         "given_code",
         sa.Column("blind", sa.Text(), nullable=False, comment="digest of the code: each is given once"),
         sa.Column(
@@ -69,7 +82,7 @@ def upgrade() -> None:
         sa.Column("recovery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False, comment="of the playbook's step, from 0"),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False, comment="waiting | paused | done | skipped"),
+        sa.Column("state", sa.Text(), nullable=False, comment="expected | waiting | paused | done | skipped"),
         sa.Column("began_at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True, comment="null: no deadline, or paused"),
         sa.Column(
@@ -107,4 +120,22 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("action_taken", sa.LargeBinary(), nullable=True, comment="sealed text"))
         batch_op.add_column(
             sa.Column("book", sa.Text(), nullable=True, comment="digest of the playbook it was opened under")
+        )
+        batch_op.add_column(
+            sa.Column(
+                "calendar",
+                sa.Text(),
+                nullable=True,
+                comment="whose open time its deadlines count, by its name in that playbook",
+            )
+        )
+
+    with op.batch_alter_table("response_version", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "mark",
+                sa.Text(),
+                nullable=True,
+                comment="what keys call it: the same on an old copy of the store, which counts anew",
+            )
         )
