@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from connector.domain.expressions import Expression, Template
@@ -97,9 +98,16 @@ class TaskStep:
     owner: Template | None = None
 
 
+INTERACTIONS: Final = "interactions"
+"""What a component's `from` says of records of interactions, of whatever shop."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Where a score component's outside facts come from: a CRM field, or (`field` None) the requester's tickets."""
+    """Where a score component's outside facts come from: a CRM field, or (`field` None) the requester's tickets.
+
+    A `connection` called `INTERACTIONS` are the person's visits, by the shop's records.
+    """
 
     component: str
     connection: str
@@ -157,6 +165,8 @@ class DecideSettings:
     """Who to call about a connection, by its name and by its account."""
     storm: StormPolicy | None = None
     directory: Directory = field(default_factory=Directory)
+    interactions: frozenset[str] = frozenset()
+    """The accounts whose records say what answers are about."""
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

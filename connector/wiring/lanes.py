@@ -19,7 +19,7 @@ from connector.ports.taking_back import Retractable
 from connector.store import erasures, lanes, undoings
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync import decide, directory, erasing, fetch, poll, retention, timers, understand, undo
+from connector.sync import decide, directory, erasing, fetch, interactions, poll, retention, timers, understand, undo
 from connector.sync.directory import Current
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
@@ -89,7 +89,26 @@ def make_lanes(
             read = poll.tickets_feed(adapter.account)
             telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
     drains |= fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
+    drains |= interaction_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
     return drains | directory_lane(now, db=db, telemetry=telemetry)
+
+
+def interaction_lanes(
+    loaded: Loaded, *, settings: DecideSettings, db: Database, adapters: Adapters, telemetry: Telemetry
+) -> dict[str, Drain]:
+    """A lane for each connection whose records of interactions are read."""
+    read, drains = loaded.config.interactions, dict[str, Drain]()
+    if read is None:
+        return drains
+    for name in read.source:
+        source, every = adapters.records[name], read.every
+        lane = interactions.interactions_lane(source.account)
+        kept = loaded.config.privacy.retention.answers.anonymize_after
+        feed = interactions.InteractionsPoll(db=db, source=source, settings=lambda: settings, every=every, keep=kept)
+        drains[lane] = unless_paused(db, name, feed.drain)
+        due = partial(interactions.due_since, account=source.account, begun=db.clock.now(), every=every)
+        telemetry.follow(lane, due)
+    return drains
 
 
 def directory_lane(now: Current, *, db: Database, telemetry: Telemetry) -> dict[str, Drain]:
