@@ -151,7 +151,10 @@ class AnswersKept(Model):
 
     anonymize_after: Duration | None = Field(
         default=duration("3y"),
-        description="After that an answer is nobody's: its ratings and segments stay, the person and words go.",
+        description=(
+            "After that an answer is nobody's: its ratings and segments stay, the person and words go; "
+            "and what happened so long ago by a shop's records is forgotten."
+        ),
     )
 
 

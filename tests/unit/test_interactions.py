@@ -23,8 +23,8 @@ from connector.errors import Transient
 from connector.ports import Page
 from connector.store import (
     cursors,
-    erasures,
     exporting,
+    forgetting,
     interactions,
     lanes,
     people,
@@ -34,6 +34,7 @@ from connector.store import (
     subjects,
 )
 from connector.store.database import Database
+from connector.store.schema import interaction, interaction_answer
 from connector.store.transaction import Transaction
 from connector.sync.about import with_record
 from connector.sync.explain import story
@@ -180,7 +181,7 @@ def test_the_same_record_again_is_nothing_new(db: Database) -> None:
 def test_nothing_of_a_customer_or_of_staff_lies_open(db: Database) -> None:
     take(db, record(email="kanaria@leak.example", phone="+4930555000177", crm_id="003KANARIA", staff="Kanaria"))
     with db.read() as tx:
-        rows = tx.execute(interactions.interaction.select()).all()
+        rows = tx.execute(interaction.select()).all()
     assert rows
     for value in rows[0]:
         assert not any(word in str(value).lower() for word in ("kanaria", "555000177"))
@@ -410,15 +411,15 @@ def test_a_person_is_exported_and_erased_with_their_records_and_stays_so(db: Dat
 
 
 def erase(tx: Transaction, known: subjects.Known) -> None:
-    erasures.forgetting.bury(tx, known)
-    erasures.forgetting.stop(tx, known)
-    erasures.forgetting.delete_here(tx, known)
+    forgetting.bury(tx, known)
+    forgetting.stop(tx, known)
+    forgetting.delete_here(tx, known)
 
 
 def test_an_erased_answer_leaves_no_trace_of_what_it_was_about(db: Database) -> None:
     feed(db, answer(interaction=about("R-1")))
     decide_all(db, settings())
     with db.write() as tx:
-        assert len(tx.execute(interactions.interaction_answer.select()).all()) == 1
+        assert len(tx.execute(interaction_answer.select()).all()) == 1
         erase(tx, subjects.of_person(tx, 1))
-        assert tx.execute(interactions.interaction_answer.select()).all() == []
+        assert tx.execute(interaction_answer.select()).all() == []
