@@ -24,6 +24,7 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("surveys", "*", "from"), frozenset({"source"})),
     (("health_score", "components", "*", "from"), frozenset({"crm", "helpdesk"})),
     (("health_score", "write", "to", "*"), frozenset({"crm"})),
+    (("interactions", "from", "*"), frozenset({"interactions"})),
     (("answers", "write_to", "*"), frozenset({"crm", "helpdesk"})),
     (("rules", "*", "do", "*", "notify", "connection"), frozenset({"notifier"})),
     (("rules", "*", "do", "*", "start", "workflow"), frozenset({"workflow"})),
@@ -75,17 +76,18 @@ TEMPLATES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     ),
 }
 OURS: Final = frozenset({"answers", "sentiment"})  # components that come from responses, not from a connection
+VISITS: Final = "interactions"  # a component from the records of all shops
 
 
 def connections(tree: Any, roles: Mapping[str, frozenset[str] | None], findings: Findings) -> None:
     """Every connection named exists and can do what it is named for. Roles None: of unknown kind, believed."""
     for pattern, needed in CONNECTIONS:
         for path, name in matches(tree, pattern):
-            if not isinstance(name, str) or (pattern[:2] == ("health_score", "components") and name in OURS):
+            if not isinstance(name, str) or (pattern[:2] == ("health_score", "components") and name in {*OURS, VISITS}):
                 continue
             if name not in roles:
                 fitting = [known for known, can in roles.items() if can is None or can & needed]
-                known = [*fitting, *(OURS if "components" in pattern else ())]
+                known = [*fitting, *((*OURS, VISITS) if "components" in pattern else ())]
                 suggestion = nearest(name, known) or nearest(name, roles) or (fitting[0] if len(fitting) == 1 else None)
                 findings.add(path, f"there is no connection {name!r}", suggestion)
                 continue

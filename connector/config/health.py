@@ -14,7 +14,10 @@ class Component(Model):
     """One part of the health score."""
 
     weight: float = Field(gt=0, description="Its weight relative to the others.")
-    source: Text = Field(alias="from", description="`answers`, `sentiment`, or a connection it is read from.")
+    source: Text = Field(
+        alias="from",
+        description="`answers`, `sentiment`, `interactions` (visits on record), or a connection it is read from.",
+    )
     metric: Metric | None = Field(default=None, description="Which ratings; for `answers`, and only there.")
     half_life: Duration | None = Field(
         default=None, description="After this long a fact counts half; for `answers` and `sentiment`."
@@ -27,7 +30,7 @@ class Component(Model):
         pattern=r"^[A-Za-z]\w*$",
         description="The CRM's field that holds it; a helpdesk's tickets have none.",
     )
-    window: Duration | None = Field(default=None, description="Only facts this recent count; for `count`.")
+    window: Duration | None = Field(default=None, description="Only facts this recent count; for `count` and `amount`.")
     best: float | None = Field(default=None, description="The number worth 100.")
     worst: float | None = Field(default=None, description="The number worth 0.")
 

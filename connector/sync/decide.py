@@ -6,7 +6,7 @@ One transaction takes a small batch, a savepoint each: what fails is quarantined
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,12 +18,13 @@ from connector.domain.recovery.act_on import may_act
 from connector.domain.recovery.thresholds import judge_ratings
 from connector.errors import ConnectorError, LeaseLost, StoreError
 from connector.observe import correlate
-from connector.store import erasures, figures, history, outbox, people, receipts, responses, tombstones
+from connector.store import erasures, figures, history, interactions, outbox, people, receipts, responses, tombstones
 from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
 from connector.sync import follow_up, planning, rules, storm, timers, winning_back
+from connector.sync.about import About, about
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
@@ -141,6 +142,8 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
         _record_only(tx, version, settings)
         return
     acts, previous = _may_act(tx, version, settings), _decided_before(tx, version)
+    said, subject = version, _about(tx, version, settings)
+    version = replace(version, response=subject.response)
     # What an import only recorded led to nothing: a fresh answer that says the same is news.
     told = previous
     if acts and previous is not None and previous.record_only:
@@ -156,7 +159,7 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     pace = planning.pace_of(matter, acts=acts)
     context = build(tx, matter, settings, winning_back.running(tx, matter, settings))
     rulings = rules.apply(settings.rules, context)
-    if told is not None and substance(told.response) == substance(version.response):
+    if told is not None and substance(told.response) == substance(said.response):
         planned: list[Intent] = []
         why: str | None = "the answer says the same as before"
     else:
@@ -168,7 +171,14 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     made = outbox.plan(tx, planned)
     if acts:
         storm.weather(tx, version, settings, unhappy=verdict.unhappy)
-    _tell(tx, matter, rulings, score, acts=acts, why=why, planned=len(made))
+    _tell(tx, matter, rulings, score, subject, acts=acts, why=why, planned=len(made))
+
+
+def _about(tx: Transaction, version: Version, settings: DecideSettings) -> About:
+    """What the answer is about, on record where it is known; remembered, so that figures find the answer by it."""
+    if settings.interactions:
+        interactions.note_answer(tx, version.response_id, version.response.interaction)
+    return about(tx, version.response, settings)
 
 
 def _decided_before(tx: Transaction, version: Version) -> Version | None:
@@ -182,6 +192,8 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     A hundred thousand of these may come at once. The person's score is left to the timers, which compute it once for
     all of them and write it to the contacts there are; none is made.
     """
+    subject = _about(tx, version, settings)
+    version = replace(version, response=subject.response)
     sliced = slices(version.response)
     verdict = judge_ratings(version.response.ratings, sliced, settings.thresholds)
     identity = identify(tx, version.response, settings, asks=False)
@@ -196,6 +208,7 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     detail: dict[str, Json] = {
         "version": version.number,
         "unhappy": verdict.unhappy,
+        "about": list(subject.lines),
         "compared": list(verdict.compared),
         **_who(identity),
         "rules": [],
@@ -273,6 +286,7 @@ def _tell(
     matter: Matter,
     rulings: Sequence[Ruling],
     score: Score | None,
+    subject: About,
     *,
     acts: bool,
     why: str | None,
@@ -282,6 +296,7 @@ def _tell(
     detail: dict[str, Json] = {
         "version": matter.version.number,
         "unhappy": matter.verdict.unhappy,
+        "about": list(subject.lines),
         "compared": list(matter.verdict.compared),
         **_who(matter.identity),
         "rules": [ruling.to_json() for ruling in rulings],

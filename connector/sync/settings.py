@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from connector.domain.expressions import Expression, Template
@@ -191,9 +192,16 @@ class Playbook:
     content: str = ""
 
 
+INTERACTIONS: Final = "interactions"
+"""What a component's `from` says of records of interactions, of whatever shop."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Where a score component's outside facts come from: a CRM field, or (`field` None) the requester's tickets."""
+    """Where a score component's outside facts come from: a CRM field, or (`field` None) the requester's tickets.
+
+    A `connection` called `INTERACTIONS` are the person's visits, by the shop's records.
+    """
 
     component: str
     connection: str
@@ -298,6 +306,8 @@ class DecideSettings:
     messages: MessagePolicy = field(default_factory=MessagePolicy)
     follow_ups: Mapping[str, FollowUp] = field(default_factory=dict)
     """By playbook: the survey once its recovery's ticket is solved."""
+    interactions: frozenset[str] = frozenset()
+    """The accounts whose records say what answers are about."""
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

@@ -9,7 +9,7 @@ from functools import partial
 from connector.config import Loaded
 from connector.ports import Contacts, Polling, Tasks, Tickets
 from connector.store.database import Database
-from connector.sync import directory, fetch, poll, task_poll
+from connector.sync import directory, fetch, interactions, poll, task_poll
 from connector.sync.directory import Current
 from connector.sync.lane import Drain
 from connector.sync.outlet import Limits
@@ -41,7 +41,7 @@ class Polls:
                 drains |= self._tickets(name, adapter)
             if isinstance(adapter, Tasks):
                 drains |= self._tasks(name, adapter)
-        return drains | self._answers() | self._lists()
+        return drains | self._answers() | self._records() | self._lists()
 
     def _contacts(self, name: str, source: Contacts) -> dict[str, Drain]:
         lane = poll.contacts_lane(source.account)
@@ -85,6 +85,23 @@ class Polls:
                 feed = fetch.fetch_feed(source.kind, form, survey.since)
                 due = partial(fetch.due_since, feed=feed, begun=self.db.clock.now(), every=every)
                 self.telemetry.follow(lane, due)
+        return drains
+
+    def _records(self) -> dict[str, Drain]:
+        """A lane for each connection whose records of interactions are read."""
+        read, drains = self.loaded.config.interactions, dict[str, Drain]()
+        if read is None:
+            return drains
+        for name in read.source:
+            source, every = self.adapters.records[name], read.every
+            lane = interactions.interactions_lane(source.account)
+            kept = self.loaded.config.privacy.retention.answers.anonymize_after
+            feed = interactions.InteractionsPoll(
+                db=self.db, source=source, settings=lambda: self.settings, every=every, keep=kept
+            )
+            drains[lane] = unless_paused(self.db, name, feed.drain)
+            due = partial(interactions.due_since, account=source.account, begun=self.db.clock.now(), every=every)
+            self.telemetry.follow(lane, due)
         return drains
 
     def _lists(self) -> dict[str, Drain]:

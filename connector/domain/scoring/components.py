@@ -78,7 +78,7 @@ def _measure(facts: Sequence[Fact], as_of: datetime, component: ComponentConfig)
     newest = max(facts, key=lambda fact: (fact.at, fact.source, fact.value))
     if component.measure is Measure.DAYS_SINCE:
         return Fraction((as_of - newest.at) // _DAY)
-    if component.measure is Measure.COUNT:
+    if component.measure in {Measure.COUNT, Measure.AMOUNT}:
         window = component.window
         counted = (fact.value for fact in facts if window is None or as_of - fact.at < window)
         return sum((exact(value) for value in counted), Fraction(0))
