@@ -17,6 +17,7 @@ from tests.conformance.page import criteria, results
 from tests.unit import test_docs_delivery as delivery
 from tests.unit import test_docs_going_live as going_live
 from tests.unit import test_docs_setup as setup
+from tests.unit import test_score_questioned as score
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -99,6 +100,7 @@ PAGES: Mapping[str, Callable[[str], str]] = {
     "config.md": lambda _: reference(kinds()),
     "commands.md": _within("commands", commands),
     "operations.md": _within("metrics", metrics),
+    "score.md": _within("score", score.printed),
     "adapters.md": lambda page: _within("conformance", results)(_within("criteria", criteria)(page)),
 }
 

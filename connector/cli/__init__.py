@@ -29,6 +29,7 @@ from connector.cli import (
     plan,
     replay,
     run,
+    score,
     setup,
     simulator,
     status,
@@ -61,6 +62,7 @@ app.command("simulator")(simulator.simulator)
 app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
+app.command("score")(score.score)
 app.command("replay")(replay.replay)
 app.command("test")(test.try_out)
 app.command("import")(import_.import_)
