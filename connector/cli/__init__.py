@@ -12,6 +12,7 @@ import sys
 import typer
 
 from connector.cli import (
+    backtest,
     backup,
     check,
     config,
@@ -60,6 +61,7 @@ app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("simulator")(simulator.simulator)
 app.command("plan")(plan.plan)
+app.command("backtest")(backtest.backtest)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
 app.command("score")(score.score)

@@ -127,6 +127,7 @@ class Version:
     decided_at: datetime | None
     run_id: int | None = None
     record_only: bool | None = None
+    trimmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,4 +396,5 @@ def from_row(tx: Transaction, row: Row[Any]) -> Version:
         decided_at=row.decided_at,
         run_id=row.run_id,
         record_only=row.record_only,
+        trimmed=row.trimmed_at is not None,
     )

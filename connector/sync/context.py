@@ -75,14 +75,14 @@ def gather(
         recent=[]
         if person_id is None
         else responses.recent(tx, person_id, before=version.event_at, but=version.response_id),
-        respondent=_completed(tx, version.response.respondent, person_id, contact),
+        respondent=completed(tx, version.response.respondent, person_id, contact),
         contact=contact,
         now=tx.now,
         candidates=_candidates(tx, identity),
     )
 
 
-def _completed(tx: Transaction, offered: Respondent, person_id: int | None, contact: Contact | None) -> Respondent:
+def completed(tx: Transaction, offered: Respondent, person_id: int | None, contact: Contact | None) -> Respondent:
     """What this answer leaves out of who answered, from earlier answers, then from the CRM."""
     if person_id is None:
         return offered
@@ -132,6 +132,12 @@ def build(
     tx: Transaction, matter: Matter, settings: DecideSettings, recovery: Recovery | None = None
 ) -> dict[str, object]:
     """The context of rules and texts about one answer; `recovery` is the open one it belongs to, if any."""
+    known = {} if recovery is None else recovery_values(recovery, recoveries.answers(tx, recovery.id))
+    return values(matter, settings, known)
+
+
+def values(matter: Matter, settings: DecideSettings, recovery: Mapping[str, object]) -> dict[str, object]:
+    """The context from what was gathered, and from the values of the open recovery; empty: there is none."""
     version, response = matter.version, matter.version.response
     leading = matter.verdict.leading
     return {
@@ -157,7 +163,7 @@ def build(
         "match": _match(matter.identity),
         "contact": _contact_values(matter.contact),
         "score": _score(matter.score, settings),
-        "recovery": {} if recovery is None else _recovery(tx, recovery),
+        "recovery": recovery,
         "step": {},
         "ticket": {},
         "recent": _recent(matter.recent, settings.time_zone),
@@ -249,13 +255,14 @@ def score_values(score: Score, config: ScoringConfig) -> dict[str, object]:
     }
 
 
-def _recovery(tx: Transaction, recovery: Recovery) -> dict[str, object]:
+def recovery_values(recovery: Recovery, answers: int) -> dict[str, object]:
+    """An open recovery with so many answers, by the names expressions use."""
     return {
         "id": recovery.id,
         "severity": recovery.severity.value,
         "playbook": recovery.playbook,
         "opened_at": recovery.opened_at,
-        "answers": recoveries.answers(tx, recovery.id),
+        "answers": answers,
     }
 
 

@@ -139,7 +139,7 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if version.record_only:
         _record_only(tx, version, settings)
         return
-    acts, previous = _may_act(tx, version, settings), _decided_before(tx, version)
+    acts, previous = acts_on(version, tx.now, settings), _decided_before(tx, version)
     # What an import only recorded led to nothing: a fresh answer that says the same is news.
     told = previous
     if acts and previous is not None and previous.record_only:
@@ -202,11 +202,11 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     history.append(tx, "decided", response_id=version.response_id, person_id=identity.person_id, detail=detail)
 
 
-def _may_act(tx: Transaction, version: Version, settings: DecideSettings) -> bool:
+def acts_on(version: Version, now: datetime, settings: DecideSettings) -> bool:
     """Young answers are acted on; those of an import at any age, if that was asked for, else at none."""
     if version.record_only is not None:
         return not version.record_only
-    return may_act(version.event_at, tx.now, settings.answered_within)
+    return may_act(version.event_at, now, settings.answered_within)
 
 
 def _score(tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings) -> Score | None:
