@@ -15,6 +15,7 @@ from connector.store.transaction import Transaction
 
 EVIDENCE = "link.evidence"
 _GET = Prepared(select(link).where(link.c.person_id == bindparam("person"), link.c.account == bindparam("wanted")))
+_OF_PERSON = Prepared(select(link).where(link.c.person_id == bindparam("person")).order_by(link.c.account))
 _PERSONS = Prepared(
     select(link.c.person_id)
     .where(
@@ -34,8 +35,7 @@ def get(tx: Transaction, person_id: int, account: str) -> Link | None:
 
 def of_person(tx: Transaction, person_id: int) -> list[Link]:
     """Every link of a person, by account."""
-    rows = tx.execute(select(link).where(link.c.person_id == person_id).order_by(link.c.account)).all()
-    return [_link(tx, row) for row in rows]
+    return [_link(tx, row) for row in tx.execute(_OF_PERSON, {"person": person_id})]
 
 
 def persons(tx: Transaction, account: str, remote_id: str) -> list[int]:

@@ -22,7 +22,7 @@ from connector.domain.recovery.act_on import may_notify
 from connector.domain.recovery.opening import Move
 from connector.domain.recovery.thresholds import Verdict, judge_ratings
 from connector.domain.scoring.facts import facts_of
-from connector.domain.scoring.score import score
+from connector.domain.scoring.score import band, score
 from connector.store import contacts, links, looking_back
 from connector.store.canonical import substance
 from connector.store.responses import Version
@@ -123,9 +123,11 @@ class Backtest:
         """What came of it all, with every person's score as of `now`."""
         for one in self._opened:
             self.tally.opened[one.recovery.playbook, one.recovery.severity.value] += 1
-        for person in self._facts.keys() | self._signals.keys() if self.settings.score is not None else ():
-            computed = self._score(person, now)
-            self.tally.bands[None if computed is None else computed.band] += 1
+        policy = self.settings.score
+        for person in self._facts.keys() | self._signals.keys() if policy is not None else ():
+            facts = self._known(person)
+            if policy is not None and facts:
+                self.tally.bands[band(facts, now, policy.config)] += 1
         self.tally.requests = sum(
             ceil(number / self.batches.get((account, kind), 1)) for (account, kind, _), number in self._sent.items()
         )
@@ -245,10 +247,13 @@ class Backtest:
             now=now,
         )
 
-    def _score(self, person: int, now: datetime) -> Score | None:
-        policy = self.settings.score
+    def _known(self, person: int) -> list[Fact]:
+        """The facts of a person so far."""
         said = [fact for facts in self._facts.get(person, {}).values() for fact in facts]
-        facts = [*said, *self._signals.get(person, ())]
+        return [*said, *self._signals.get(person, ())]
+
+    def _score(self, person: int, now: datetime) -> Score | None:
+        policy, facts = self.settings.score, self._known(person)
         return None if policy is None or not facts else score(facts, now, policy.config)
 
     def _identity(self, version: Version) -> Identity:

@@ -60,7 +60,8 @@ class Closings:
         With the one the person really had open then; where they had none, after as long as it usually takes.
         """
         for span in self.spans.get((person, playbook), ()):
-            if span.since <= opened_at and (span.until is None or opened_at < span.until):
+            is_that_one = opened_at == span.since
+            if is_that_one or (span.since < opened_at and (span.until is None or opened_at < span.until)):
                 return span.until
         usual = self.usual.get(playbook, self.usual.get(None))
         return None if usual is None else opened_at + usual

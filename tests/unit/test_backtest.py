@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -17,7 +18,7 @@ import pytest
 from connector.clock import VirtualClock
 from connector.domain.expressions import compile_expression, compile_template
 from connector.domain.model.context import rule_names
-from connector.domain.model.intent import IntentState, Receipt
+from connector.domain.model.intent import IntentState, Receipt, WriteKind
 from connector.domain.model.recovery import Severity
 from connector.domain.model.response import Interaction, Metric, Respondent, Response, Sentiment, Understanding
 from connector.domain.model.transitions import Event
@@ -25,7 +26,7 @@ from connector.domain.recovery.thresholds import Threshold
 from connector.domain.scoring.config import Band
 from connector.store import intents, looking_back, outbox, people, receipts, recoveries, responses
 from connector.store.database import Database
-from connector.store.looking_back import Recorded
+from connector.store.looking_back import Recorded, Span
 from connector.store.responses import Version, VersionState
 from connector.sync.backtest import KINDS
 from connector.sync.decide import decide_alone
@@ -36,10 +37,15 @@ from connector.sync.settings import DecideSettings, OpenRecovery, Rule, SendAler
 from connector.sync.settled import settled
 from connector.sync.winning_back import ANSWER_CHANGED
 from connector.wiring.backtest import EVER, Report, play
+from connector.wiring.opening import load_config, open_store
 from tests.unit.deciding import clock_of, example_settings
+from tests.unit.keyboard import Keyboard
 from tests.unit.samples import NOON, ONE_TO_FIVE, answer, empty_store
+from tests.unit.test_cli_rule_tests import type_
 
-ANSWERS = 120
+__all__ = ["type_"]  # the fixture
+
+ANSWERS = 80
 UNTIL = NOON + timedelta(days=60)
 NAMES = rule_names(("service", "location", "technician", "tier", "channel"))
 MOODS = (
@@ -114,7 +120,7 @@ def history(seed: int) -> Iterator[tuple[datetime, Response, Understanding, bool
     for number in range(ANSWERS):
         at += timedelta(hours=dice.choice([1, 3, 12, 20]), minutes=dice.randrange(60))
         late = timedelta(minutes=dice.choice([2, 2, 2, 90, 60 * 24 * 5, 60 * 24 * 30]))
-        who = dice.randrange(22)
+        who = dice.randrange(15)
         if known and dice.random() < 0.2:
             before = dice.choice(known)
             comment = dice.choice([before.comment, "Never mind"])
@@ -168,6 +174,7 @@ def recorded_store(folder: Path, seed: int) -> Iterator[Database]:
     for moment, said, understood, record_only in history(seed):
         at(db, moment)
         decide_one(db, calm(), said, understood, record_only)
+        at(db, moment + timedelta(minutes=1))
         with db.write() as tx:
             for one in range(1, 400):
                 found = recoveries.get(tx, one)
@@ -231,3 +238,96 @@ def test_its_counts_equal_those_of_a_real_replay(tmp_path: Path, seed: int) -> N
             assert dict(would.made) == dict(truth.made), variant.__name__
             assert would.bands == truth.bands, variant.__name__
             assert sum(would.opened.values()) > 5, variant.__name__
+
+
+def test_counting_begins_at_a_moment_and_what_was_open_before_is_joined(tmp_path: Path) -> None:
+    with recorded_store(tmp_path, 3) as db:
+        whole = said_of(db, calm())
+        half = said_of(db, calm(), since=NOON + timedelta(days=25))
+        with db.read() as tx:
+            truth = looking_back.recorded(tx, NOON + timedelta(days=25), KINDS, ANSWER_CHANGED)
+    assert 0 < half.would.answers < whole.would.answers
+    assert half.would.joined > 0
+    assert (half.would.opened, half.would.joined) == (truth.opened, truth.joined)
+    assert half.would.made == truth.made == half.did.made
+    assert half.would.bands == whole.would.bands
+
+
+def test_without_a_change_it_says_what_was_and_nobody_turns(tmp_path: Path) -> None:
+    with recorded_store(tmp_path, 4) as db:
+        report = said_of(db, calm())
+        stricter_ = said_of(db, stricter(calm())).would
+    did, would = report.did, report.would
+    assert (did.answers, did.unhappy, did.opened, did.joined) == (
+        would.answers, would.unhappy, would.opened, would.joined,
+    )  # fmt: skip
+    assert did.made == would.made
+    assert (would.turned, would.calmed) == (0, 0)
+    assert stricter_.turned > 0
+    assert stricter_.unhappy == would.unhappy + stricter_.turned - stricter_.calmed
+
+
+def test_requests_are_counted_by_batch_and_moment(tmp_path: Path) -> None:
+    with recorded_store(tmp_path, 5) as db:
+        alone = play(db, calm(), batches={}, until=UNTIL).would
+        tasks = play(db, calm(), batches={("salesforce:acme", WriteKind.TASK): 200}, until=UNTIL).would
+    assert alone.requests == sum(alone.made.values())
+    assert alone.requests - alone.made[WriteKind.TASK] < tasks.requests <= alone.requests
+
+
+def test_only_the_newest_are_looked_at(tmp_path: Path) -> None:
+    with recorded_store(tmp_path, 6) as db:
+        report = play(db, calm(), batches={}, until=UNTIL, newest=10)
+        with db.read() as tx:
+            tenth = list(looking_back.decided(tx))[-10].decided_at
+    assert report.would.answers == report.did.answers == 10
+    assert report.since == tenth
+
+
+@pytest.mark.parametrize(
+    ("opened", "closes"),
+    [(0, 2), (1, 2), (2, 6), (5, 9), (11, None)],
+    ids=["with the real one", "within it", "after it: as usual", "between two", "the real one is still open"],
+)
+def test_when_a_recovery_would_be_closed(opened: int, closes: int | None) -> None:
+    def day(number: int) -> datetime:
+        return NOON + timedelta(days=number)
+
+    spans = {
+        (1, "a"): [Span(since=day(0), until=day(2)), Span(since=day(10), until=None)],
+        (2, "a"): [Span(since=day(0), until=day(4)), Span(since=day(0), until=day(40))],
+    }
+    found = Closings.of(spans).closes_at(1, "a", day(opened))
+    assert found == (None if closes is None else day(closes))
+
+
+def test_a_playbook_nobody_closed_lasts_as_long_as_the_others_and_without_any_for_ever() -> None:
+    span = Span(since=NOON, until=NOON + timedelta(days=4))
+    known = Closings.of({(2, "a"): [span]})
+    assert known.closes_at(1, "b", NOON) == NOON + timedelta(days=4)
+    assert Closings.of({}).closes_at(1, "b", NOON) is None
+
+
+def test_the_command_prints_both_and_leaves_the_store_as_it_was(type_: Keyboard) -> None:
+    path = type_.folder / "connector.db"
+    settings = calm()
+    loaded = load_config(str(type_.folder / "connector.yaml"))
+    db = open_store(loaded.config, VirtualClock(NOON)).create()
+    for moment, said, understood, record_only in islice(history(7), 12):
+        at(db, moment)
+        decide_one(db, settings, said, understood, record_only)
+    db.close()
+    names = [one for one in type_.folder.iterdir() if one.name.startswith("connector.db")]
+    before = {one: one.read_bytes() for one in names}
+    config = type_.folder / "connector.yaml"
+    (type_.folder / "new.yaml").write_text(config.read_text().replace("scale: 1-5, at: 3", "scale: 1-5, at: 5"))
+    type_("backtest", "--config", "new.yaml").says(
+        0, "What came of it", "answers 12 12", "unhappy", "A recovery is closed"
+    )
+    done = type_("backtest", "--config", "new.yaml", "--format", "json", "--since", "2026-03-03")
+    assert done.json["would"]["unhappy"] == done.json["would"]["answers"] > done.json["did"]["unhappy"]
+    assert done.json["since"].startswith("2026-03-02T23:00")
+    assert type_("backtest", "--limit", "3", "--format", "json").json["did"]["answers"] == 3
+    type_("backtest", "--since", "lately").says(2, "expected a day such as 2026-11-01")
+    assert {one: one.read_bytes() for one in type_.folder.iterdir() if one.name.startswith("connector.db")} == before
+    assert path in before
