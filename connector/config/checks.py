@@ -86,6 +86,25 @@ def playbooks(tree: Any, findings: Findings) -> None:
             findings.add(path, f"there is no playbook {name!r}", suggestion)
 
 
+def rules_on(tree: Any, event: str) -> Any:
+    """The tree with those rules alone that are `on` this; the others leave their places empty."""
+    written = tree.get("rules")
+    if not isinstance(written, list):
+        return tree
+    kept = [one if not isinstance(one, Mapping) or one.get("on", "answer") == event else None for one in written]
+    return {**tree, "rules": kept}
+
+
+def score_rules(tree: Any, findings: Findings) -> None:
+    """A rule `on: score` needs a score, and has no answer to open a recovery for."""
+    scored = rules_on(tree, "score")
+    for path, _ in matches(scored, ("rules", "*", "on")):
+        if "health_score" not in tree:
+            findings.add(path, "nobody is scored: there is no `health_score`")
+    for path, _ in matches(scored, ("rules", "*", "do", "*", "open_recovery")):
+        findings.add(path, "a rule `on: score` has no answer to open a recovery for: it can `notify` and `start`")
+
+
 def thresholds(tree: Any, segments: Sequence[str], findings: Findings) -> None:
     """Keys of a threshold beyond its own are configured segments, and hold a text."""
     own = keys_of(Threshold)

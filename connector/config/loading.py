@@ -225,10 +225,15 @@ class _Loading:
         if self._is_whole("segments", list):
             checks.thresholds(self.tree, self.segments, self.findings)
         checks.forms(self.tree, self.findings)
-        checks.expressions(self.tree, checks.EXPRESSIONS, names_in("when", self.segments), self.findings)
-        checks.expressions(self.tree, checks.VALUES, names_in("notify", self.segments), self.findings)
+        answered, scored = checks.rules_on(self.tree, "answer"), checks.rules_on(self.tree, "score")
+        checks.expressions(answered, checks.EXPRESSIONS, names_in("when", self.segments), self.findings)
+        checks.expressions(answered, checks.VALUES, names_in("notify", self.segments), self.findings)
         for place, patterns in checks.TEMPLATES.items():
-            checks.expressions(self.tree, patterns, names_in(place, self.segments), self.findings, templates=True)
+            checks.expressions(answered, patterns, names_in(place, self.segments), self.findings, templates=True)
+        names = names_in("score", self.segments)
+        checks.expressions(scored, (*checks.EXPRESSIONS, *checks.VALUES), names, self.findings)
+        checks.expressions(scored, checks.TEMPLATES["notify"], names, self.findings, templates=True)
+        checks.score_rules(self.tree, self.findings)
         self._score()
 
     def _constants(self, themes: Themes | None) -> constants.Known:

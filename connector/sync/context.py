@@ -157,11 +157,11 @@ def values(matter: Matter, settings: DecideSettings, recovery: Mapping[str, obje
         "submitted_at": response.event_at,
         "age_hours": (matter.now - response.event_at) / timedelta(hours=1),
         "key": response.key,
-        "respondent": _respondent(matter.respondent),
+        "respondent": respondent_values(matter.respondent),
         "interaction": response.interaction,
         "segments": {name: response.segments.get(name) for name in settings.segments},
         "match": _match(matter.identity),
-        "contact": _contact_values(matter.contact),
+        "contact": contact_values(matter.contact),
         "score": _score(matter.score, settings),
         "recovery": recovery,
         "step": {},
@@ -177,9 +177,7 @@ def values(matter: Matter, settings: DecideSettings, recovery: Mapping[str, obje
 def for_crm(context: Context, matter: Matter, account: str) -> dict[str, object]:
     """The context of a text for one CRM: `contact.id` is there even while the contact is being made."""
     assert matter.person_id is not None
-    known = _contact_values(
-        matter.contact if matter.contact is not None and matter.contact.account == account else None
-    )
+    known = contact_values(matter.contact if matter.contact is not None and matter.contact.account == account else None)
     return {**context, "contact": {**known, "id": refer(contact_object(matter.person_id, account))}}
 
 
@@ -206,7 +204,8 @@ def _rating(leading: Rating | None) -> dict[str, object]:
     }
 
 
-def _respondent(respondent: Respondent) -> dict[str, object]:
+def respondent_values(respondent: Respondent) -> dict[str, object]:
+    """Who answered, by the names expressions use."""
     first, _, last = (respondent.name or "").strip().rpartition(" ")
     return {
         "name": respondent.name,
@@ -230,7 +229,8 @@ def _match(identity: Identity) -> dict[str, object]:
     }
 
 
-def _contact_values(contact: Contact | None) -> dict[str, object]:
+def contact_values(contact: Contact | None) -> dict[str, object]:
+    """A contact by the names expressions use; nothing without one."""
     if contact is None:
         return {}
     return {"id": contact.id, "name": contact.name, "owner": contact.owner, "url": contact.url}

@@ -23,7 +23,7 @@ from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import planning, rules, storm, timers, winning_back
+from connector.sync import planning, rules, score_rules, storm, timers, winning_back
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
@@ -33,6 +33,7 @@ from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
 from connector.sync.rescore import gather_signals, remember, rescore, write_score
 from connector.sync.rules import Ruling
+from connector.sync.score_rules import Before
 from connector.sync.settings import DecideSettings
 from connector.sync.slices import slices
 
@@ -148,7 +149,7 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     identity = identify(tx, version.response, settings)
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
-    score = _score(tx, version, identity.person_id, settings)
+    score, known = _score(tx, version, identity.person_id, settings)
     matter = gather(tx, version, verdict, identity, previous, score)
     pace = planning.pace_of(matter, acts=acts)
     context = build(tx, matter, settings, winning_back.running(tx, matter, settings))
@@ -162,6 +163,11 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if matter.person_id is not None and score is not None:
         cause = f"{version.response.key}/{version.number}"
         planned += write_score(tx, matter.person_id, score, settings, pace, cause=cause, version=version)
+        # What an old answer changes is no news; what time alone has changed since is.
+        news = score if acts else None
+        planned += score_rules.react(
+            tx, matter.person_id, known, news, settings, cause=cause, response_id=version.response_id
+        )
     made = outbox.plan(tx, planned)
     if acts:
         storm.weather(tx, version, settings, unhappy=verdict.unhappy)
@@ -209,15 +215,20 @@ def acts_on(version: Version, now: datetime, settings: DecideSettings) -> bool:
     return may_act(version.event_at, now, settings.answered_within)
 
 
-def _score(tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings) -> Score | None:
+def _score(
+    tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings
+) -> tuple[Score | None, Before | None]:
+    """The score now, and what was known before this answer."""
     policy = settings.score
     if policy is None:
-        return None
-    remember(tx, version, person_id, policy)
+        return None, None
     if person_id is None:
-        return None
+        remember(tx, version, person_id, policy)
+        return None, None
     gather_signals(tx, person_id, policy, settings)
-    return rescore(tx, person_id, policy)
+    known = score_rules.before(tx, person_id, settings)
+    remember(tx, version, person_id, policy)
+    return rescore(tx, person_id, policy), known
 
 
 def _effects(

@@ -57,6 +57,17 @@ def matching(rules: Sequence[Rule], context: Mapping[str, object]) -> list[Rule]
     return found
 
 
+def begun(rules: Sequence[Rule], context: Mapping[str, object], before: Mapping[str, object]) -> list[Ruling]:
+    """The rules that match in `context` and did not `before`, up to the first of them that says stop."""
+    found: list[Ruling] = []
+    for rule in rules:
+        if _matches(rule, context)[0] and not _matches(rule, before)[0]:
+            found.append(_apply(rule, context))
+            if rule.stop:
+                break
+    return found
+
+
 def _matches(rule: Rule, context: Mapping[str, object]) -> tuple[bool, str | None]:
     """Whether it matches, and which value is missing where that keeps it from saying so."""
     try:

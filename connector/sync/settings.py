@@ -134,11 +134,15 @@ class StormPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideSettings:
-    """Everything the deciding half reads of one configuration. `targets` are the connections written to, by name."""
+    """Everything the deciding half reads of one configuration. `targets` are the connections written to, by name.
+
+    `rules` are looked at for answers, `score_rules` when a score is computed.
+    """
 
     targets: Mapping[str, Target]
     thresholds: tuple[Threshold, ...]
     rules: tuple[Rule, ...] = ()
+    score_rules: tuple[Rule, ...] = ()
     playbooks: Mapping[str, tuple[TicketStep | TaskStep, ...]] = field(default_factory=dict)
     score: ScorePolicy | None = None
     match_keys: tuple[KeyKind, ...] = tuple(KeyKind)

@@ -75,7 +75,7 @@ def play(
             until=until,
             did=looking_back.recorded(tx, start, KINDS, ANSWER_CHANGED),
             would=run.finish(until),
-            score_rules=(),
+            score_rules=tuple(rule.name for rule in settings.score_rules),
         )
 
 

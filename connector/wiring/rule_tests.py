@@ -20,11 +20,13 @@ from connector.domain.model.response import Interaction, Respondent, Response
 from connector.secret import Secret
 from connector.store import history, intents, outbox, recoveries, responses, scores
 from connector.store.database import Database
+from connector.store.history import Entry
 from connector.store.keyring import KeyRing
 from connector.store.responses import VersionState
 from connector.store.transaction import Transaction
 from connector.sync.decide import decide_alone
 from connector.sync.identify import blinds_of
+from connector.sync.score_rules import FIRED
 from connector.sync.settings import DecideSettings
 from connector.sync.understand import Reading
 from connector.wiring.lanes import make_reading
@@ -147,11 +149,8 @@ def _told(tx: Transaction, response_id: int, before: int) -> dict[str, Json]:
     """What is known of an answer now, by the names tests use; `before` is the last intent that was there before it."""
     version = responses.get(tx, response_id)
     assert version is not None
-    entry = next(one.detail for one in history.for_response(tx, response_id) if one.event == "decided")
-    assert isinstance(entry, dict)
-    rulings = entry["rules"]
-    assert isinstance(rulings, list)
-    matched: list[Json] = [one["rule"] for one in rulings if isinstance(one, dict) and one["matched"]]
+    entries = history.for_response(tx, response_id)
+    matched = [name for event in ("decided", FIRED) for one in entries if one.event == event for name in _matched(one)]
     score = None if version.person_id is None else scores.latest(tx, version.person_id)
     # What operators are told belongs to nobody.
     rows = [row for row in outbox.listed(tx, limit=_MOST) if row.person_id is not None or row.response_id is not None]
@@ -167,6 +166,13 @@ def _told(tx: Transaction, response_id: int, before: int) -> dict[str, Json]:
         "band": None if score is None else score.band,
         **{name: made[kind] for name, kind in _COUNTED.items()},
     }
+
+
+def _matched(entry: Entry) -> list[Json]:
+    """The rules that matched, as an entry of the history says."""
+    rulings = entry.detail["rules"] if isinstance(entry.detail, dict) else []
+    assert isinstance(rulings, list)
+    return [one["rule"] for one in rulings if isinstance(one, dict) and one["matched"]]
 
 
 def _recovery(tx: Transaction, response_id: int, key: str) -> dict[str, Json] | None:

@@ -42,7 +42,8 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
             Threshold(metric=each.metric, scale=each.scale, at=each.at, segments=each.where)
             for each in config.thresholds
         ),
-        rules=tuple(_rule(loaded, each) for each in config.rules),
+        rules=tuple(_rule(loaded, each) for each in config.rules if each.on == "answer"),
+        score_rules=tuple(_rule(loaded, each) for each in config.rules if each.on == "score"),
         playbooks={name: tuple(_step(loaded, each) for each in book.steps) for name, book in config.playbooks.items()},
         score=_score(config),
         match_keys=config.match.keys,

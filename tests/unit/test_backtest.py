@@ -116,7 +116,8 @@ VARIANTS = [same, stricter, looser, other_rules, other_weights, no_steps]
 def history(seed: int) -> Iterator[tuple[datetime, Response, Understanding, bool | None]]:
     """When each answer is decided, what it says and how, and whether an import brought it."""
     dice = Random(seed)
-    at, known = NOON, []
+    at = NOON
+    known: list[Response] = []
     for number in range(ANSWERS):
         at += timedelta(hours=dice.choice([1, 3, 12, 20]), minutes=dice.randrange(60))
         late = timedelta(minutes=dice.choice([2, 2, 2, 90, 60 * 24 * 5, 60 * 24 * 30]))

@@ -81,6 +81,10 @@ def plain(*names: str) -> Names:
     return Names(parts=dict.fromkeys(names))
 
 
+MOVED: Final = ("before", "fell_into", "rose_into", "fell_30d")
+"""What is known of a score where rules are about its movement."""
+
+
 def rule_names(segments: Iterable[str]) -> Names:
     """What rules, texts and field mappings may say. `segments` are the configured ones."""
     values = (
@@ -114,7 +118,10 @@ def rule_names(segments: Iterable[str]) -> Names:
         "segments": plain(*segments),
         "match": plain("state", "by", "text"),
         "contact": plain("id", "name", "owner", "url"),
-        "score": plain("points", "band", "trend", "reason", "coverage", "as_of", "answers"),
+        "score": Names(
+            parts=dict.fromkeys(("points", "band", "trend", "reason", "coverage", "as_of", "answers", *MOVED[1:]))
+            | {"before": plain("points", "band")}
+        ),
         "recovery": plain("id", "severity", "playbook", "opened_at", "answers"),
         "step": plain("name", "due_at", "due_text"),
         "ticket": plain("id", "url"),
@@ -124,6 +131,7 @@ def rule_names(segments: Iterable[str]) -> Names:
 
 # Where a rule, a text or a section of a field mapping is evaluated, the names that nothing fills there: the ticket is
 # known once a playbook has one, a step only while it is carried out, and a score moves without any answer.
+_ABOUT_AN_ANSWER: Final = frozenset(rule_names(()).parts).difference({"score", "respondent", "contact"})
 NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "when": frozenset({"ticket", "step"}),
@@ -133,15 +141,20 @@ NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "answer": frozenset({"ticket", "step"}),
         "contact": frozenset({"ticket", "step"}),
         "activity": frozenset({"ticket", "step"}),
-        "contact_fields": frozenset(rule_names(()).parts).difference({"score", "respondent", "contact"})
+        "contact_fields": _ABOUT_AN_ANSWER
         | {"contact.name", "contact.owner", "contact.url", "respondent.first_name", "respondent.last_name"},
+        "score": _ABOUT_AN_ANSWER,
     }
 )
 
 
 def names_in(place: str, segments: Iterable[str]) -> Names:
-    """`rule_names` as they are in one place: `when`, `notify`, a kind of step, or a section of a field mapping."""
-    return replace(rule_names(segments), never=NEVER.get(place, frozenset()))
+    """`rule_names` as they are in one place: `when`, `notify`, a kind of step, or a section of a field mapping.
+
+    `score` is everything in a rule `on: score`, and the only place where a score has moved.
+    """
+    never = NEVER.get(place, frozenset())
+    return replace(rule_names(segments), never=never if place == "score" else never | {f"score.{one}" for one in MOVED})
 
 
 def survey_names() -> Names:
