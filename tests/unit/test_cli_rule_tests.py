@@ -9,6 +9,7 @@ import pytest
 
 from connector.store.keyring import KeyRing
 from tests.unit.keyboard import Done, Keyboard
+from tests.unit.samples import KEY
 from tests.unit.test_config_mutations import ENVIRON, EXAMPLE, ROOT
 
 HEAD = "rules:\n  - name: one\n"
@@ -105,3 +106,19 @@ def test_files_that_are_not_there_and_folders_without_tests_get_a_sentence(type_
     tried(type_, "").says(2, "'rules' is missing")
     shutil.rmtree(type_.folder / "mappings" / "tests")
     type_("test").says(1, "there are no tests in mappings/tests")
+
+
+def test_the_examples_of_the_pages_work(type_: Keyboard) -> None:
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    tried(type_, page.partition("```yaml\n")[2].partition("```")[0]).says(0, "1 passed.")
+    rules = (
+        (ROOT / "docs" / "rules.md").read_text(encoding="utf-8").partition("```yaml\nrules:\n")[2].partition("```")[0]
+    )
+    config = type_.folder / "connector.yaml"
+    text = config.read_text(encoding="utf-8").replace("\nplaybooks:", f"\n{rules}\nplaybooks:")
+    for line in ("zapier:", "  kind: workflow", '  url: "${ZAPIER_URL}"', '  secret: "${ZAPIER_SECRET}"'):
+        text = text.replace(f"#  {line}", f"  {line}")
+    type_.monkeypatch.setenv("ZAPIER_URL", "https://hooks.example.com/1")
+    type_.monkeypatch.setenv("ZAPIER_SECRET", "whsec_" + KEY)
+    config.write_text(text, encoding="utf-8")
+    type_("test").says(0, "8 passed.")

@@ -17,7 +17,7 @@ from connector.domain.expressions import compile_expression, compile_template
 from connector.domain.model.context import names_in
 from connector.domain.model.intent import IntentState, WriteKind
 from connector.errors import ConfigError
-from connector.store import history, outbox, responses
+from connector.store import history, lanes, outbox, responses
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.sync.identify import blinds_of
@@ -92,16 +92,18 @@ def wait(db: Database, span: timedelta, settings: DecideSettings, step: timedelt
 
 
 def run_timers(db: Database, settings: DecideSettings) -> None:
-    TimersLane(db=db, settings=lambda: settings).drain(take_lane(db, "timers"))
+    hold = take_lane(db, "timers")
+    TimersLane(db=db, settings=lambda: settings).drain(hold)
+    with db.write() as tx:
+        lanes.finish(tx, hold.hold, None)
 
 
 def test_an_answer_that_brings_somebody_down_is_told_once(db: Database) -> None:
     settings = watching(on_score())
-    for number in range(3):
-        say(db, f"g{number}", 5, settings)
-        clock_of(db).advance(DAY)
+    for number in range(2):
+        say(db, f"good{number}", 5, settings)
     say(db, "bad", 1, settings)
-    assert texts(db) == ["ada@example.org fell from 90 to 67.95"]
+    assert texts(db) == ["ada@example.org fell from 86.67 to 65"]
     (row,) = fired(db)
     assert (row.fields["channel"], row.state, row.response_id) == ("#at_risk", IntentState.PLANNED, None)
     run_timers(db, settings)
@@ -122,9 +124,9 @@ def test_the_first_score_has_not_fallen_from_anywhere(db: Database) -> None:
 def test_time_alone_brings_somebody_down_and_the_timers_tell_it_once(db: Database) -> None:
     settings = watching(on_score())
     say(db, "good", 5, settings)
-    wait(db, 200 * DAY, settings, 5 * DAY)
+    wait(db, 230 * DAY, settings, 10 * DAY)
     assert [row.fields["channel"] for row in fired(db)] == ["#at_risk"]
-    wait(db, 30 * DAY, settings, 5 * DAY)
+    wait(db, 30 * DAY, settings, 10 * DAY)
     assert len(fired(db)) == 1
 
 
@@ -141,16 +143,14 @@ def test_points_within_thirty_days_cross_a_line_once(db: Database) -> None:
 
 def test_who_recovers_and_falls_again_is_told_again(db: Database) -> None:
     settings = watching(on_score(), on_score('score.rose_into == "healthy"', told("up"), name="rose"))
-    say(db, "a", 5, settings)
-    say(db, "b", 1, settings)
-    for number in range(12):
-        say(db, f"good{number}", 5, settings)
-    for number in range(12):
-        say(db, f"bad{number}", 1, settings)
+    for number, stars in enumerate([5, 1, *[5] * 12, *[1] * 6]):
+        say(db, str(number), stars, settings)
+        clock_of(db).advance(timedelta(minutes=1))
     assert texts(db) == [
-        "ada@example.org fell from 80 to 53.33", "up", "ada@example.org fell from 71.07 to 66.67",
-        "ada@example.org fell from 37.04 to 35.71",
-    ] or [text == "up" for text in texts(db)] == [False, True, False, False]  # fmt: skip
+        "ada@example.org fell from 80 to 53.33",
+        "up",
+        "ada@example.org fell from 68 to 64.76",
+    ]
 
 
 def test_new_weights_and_bands_move_everybody_quietly(db: Database) -> None:
@@ -232,7 +232,7 @@ def test_other_programs_are_started_and_stop_ends_the_list(db: Database) -> None
     assert len({row.key for row in fired(db)}) == len({row.object for row in fired(db)}) == 2
 
 
-@tried(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     said=st.lists(st.tuples(st.sampled_from([1, 3, 5]), st.integers(0, 40)), min_size=2, max_size=6),
     often=st.lists(st.booleans(), min_size=6, max_size=6),
