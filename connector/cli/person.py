@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -22,12 +22,8 @@ from connector.wiring.erasing import Errand
 from connector.wiring.opening import load_config, open_store
 
 app = typer.Typer(help="What is held of a person: find it, give it to them, erase it.", no_args_is_help=True)
-Who = Annotated[
-    str,
-    typer.Argument(
-        help="An e-mail address, a phone number (+49…), a person's number, the id of their contact or of an answer."
-    ),
-]
+WHO: Final = "An e-mail address, a phone number (+49…), a person's number, the id of their contact or of an answer."
+Who = Annotated[str, typer.Argument(help=WHO)]
 WAITS = 600.0
 NOBODY = "nothing is held of anybody by that name: give an e-mail address, a number or an id"
 

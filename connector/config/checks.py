@@ -105,6 +105,14 @@ def score_rules(tree: Any, findings: Findings) -> None:
         findings.add(path, "a rule `on: score` has no answer to open a recovery for: it can `notify` and `start`")
 
 
+def companies(tree: Any, roles: Mapping[str, frozenset[str] | None], findings: Findings) -> None:
+    """Companies are read from contacts of CRMs."""
+    crms = [name for name, can in roles.items() if can is None or "crm" in can]
+    for path, _ in matches(tree, ("health_score", "companies", "*")):
+        if path[-1] not in crms:
+            findings.unknown(path, "CRM", crms)
+
+
 def thresholds(tree: Any, segments: Sequence[str], findings: Findings) -> None:
     """Keys of a threshold beyond its own are configured segments, and hold a text."""
     own = keys_of(Threshold)

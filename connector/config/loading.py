@@ -211,6 +211,7 @@ class _Loading:
         # A group that is itself broken or misspelt is one mistake, not one for each name in it.
         if self._is_whole("connections", dict):
             checks.connections(self.tree, roles, self.findings)
+            checks.companies(self.tree, roles, self.findings)
             inert.connections(self.tree, self.specs, self.findings)
             inert.storm(self.tree, self.findings)
             inert.components(self.tree, self.specs, self.findings)

@@ -38,6 +38,16 @@ def of_person(tx: Transaction, person_id: int) -> list[Link]:
     return [_link(tx, row) for row in tx.execute(_OF_PERSON, {"person": person_id})]
 
 
+def linked(tx: Transaction, account: str) -> list[tuple[int, str]]:
+    """Every person that is linked in an account, with the contact's id."""
+    rows = tx.execute(
+        select(link.c.person_id, link.c.remote_id)
+        .where(link.c.account == account, link.c.state == LinkState.LINKED.value, link.c.remote_id.is_not(None))
+        .order_by(link.c.person_id)
+    )
+    return [(int(row.person_id), str(row.remote_id)) for row in rows.all()]
+
+
 def persons(tx: Transaction, account: str, remote_id: str) -> list[int]:
     """Who is linked to this contact, the person known longest first; more than one after a merge over there."""
     rows = tx.execute(_PERSONS, {"wanted": account, "contact": remote_id}).all()

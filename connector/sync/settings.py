@@ -107,13 +107,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorePolicy:
-    """How the health score is computed, and when and where it is written."""
+    """How the health score is computed, and when and where it is written.
+
+    `companies` is, by connection, the field of its contacts that holds their company's id.
+    """
 
     config: ScoringConfig
     signals: tuple[Signal, ...] = ()
     write_to: tuple[str, ...] = ()
     points: float = 1.0
     linger: timedelta = timedelta(minutes=5)
+    companies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

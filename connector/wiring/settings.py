@@ -140,12 +140,14 @@ def _score(config: Config) -> settings.ScorePolicy | None:
             for name, part in health.components.items()
             if part.source not in OURS
         ),
+        companies=health.companies,
     )
     if write is None:
         return policy
     return settings.ScorePolicy(
         config=policy.config,
         signals=policy.signals,
+        companies=policy.companies,
         write_to=write.to,
         points=write.points,
         linger=write.linger,

@@ -16,14 +16,17 @@ import pytest
 
 from connector.cli.score import show
 from connector.clock import SystemClock, VirtualClock
-from connector.domain.model.response import Sentiment, Understanding
+from connector.domain.model.response import Interaction, Sentiment, Understanding
 from connector.domain.model.score import Fact
 from connector.store import people, scores
 from connector.store.database import Database
+from connector.sync.companies import roll_up
+from connector.sync.poll import watched
 from connector.sync.questioned import Questioned, facts_known, question
 from connector.sync.rescore import rescore
 from connector.sync.settings import DecideSettings, ScorePolicy
 from connector.wiring.opening import load_config, open_store
+from connector.wiring.settings import settings_at_rest
 from tests.unit.deciding import clock_of, decide_all, example_settings, feed, known_contact
 from tests.unit.keyboard import Keyboard
 from tests.unit.samples import NOON, PLAIN, answer, empty_store
@@ -187,3 +190,45 @@ def test_the_command_finds_the_person_in_every_way(type_: Keyboard) -> None:
     assert type_("score", "1", "--as-of", "2026-01-01", "--json").json["points"] is None
     type_("score", "1", "--as-of", "yesterday").says(2, "expected a day such as 2026-11-01")
     type_("score", "nobody@example.com").says(1, "nothing is held of anybody by that name")
+
+
+def test_a_company_is_the_mean_of_its_persons_by_how_much_is_known_of_them() -> None:
+    example = settings()
+    rolled = replace(example, score=replace(policy(), companies={"salesforce": "AccountId"}))
+    with tempfile.TemporaryDirectory() as folder:
+        db = empty_store(Path(folder), VirtualClock(NOON))
+        for number, (stars, company) in enumerate([(5, "001A"), (1, "001A"), (3, "001B"), (4, None)]):
+            email = f"p{number}@example.org"
+            bought = {"Last_Service__c": (NOON - timedelta(days=200)).date().isoformat()} if number == 0 else {}
+            known_contact(db, f"003{number}", email=email, values={"AccountId": company, **bought})
+            feed(db, answer(str(number), stars=stars, email=email, interaction=Interaction()))
+            decide_all(db, example)
+        with db.read() as tx:
+            (found,) = roll_up(tx, "001A", rolled, NOON)
+            alone, nobody = roll_up(tx, "001B", rolled, NOON), roll_up(tx, "001C", rolled, NOON)
+            mirrored = {person: latest for person in (1, 2) if (latest := scores.latest(tx, person)) is not None}
+        db.close()
+    assert [(one.person, one.contact) for one in found.members] == [(1, "0030"), (2, "0031")]
+    assert [one.points for one in found.members] == [mirrored[1].points, mirrored[2].points]
+    good, bad = found.members
+    assert good.points is not None
+    assert bad.points is not None
+    assert (good.coverage, bad.coverage) == (0.55, 0.4)
+    assert found.points == round((0.55 * good.points + 0.4 * bad.points) / 0.95, 2)
+    assert found.band == "at_risk"
+    assert [one.points for one in alone] == [alone[0].members[0].points]
+    assert nobody == []
+
+
+def test_the_field_of_companies_is_read_with_the_contacts_where_it_is_configured(type_: Keyboard) -> None:
+    config = type_.folder / "connector.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("  coverage: 0.4", "  companies: {salesforce: AccountId}\n  coverage: 0.4"), "utf-8")
+    rolled = settings_at_rest(load_config(str(config)), SystemClock())
+    target = rolled.targets["salesforce"]
+    assert set(watched(rolled, target)) - set(watched(settings(), target)) == {"AccountId"}
+    open_store(load_config(str(config)).config, SystemClock()).create().close()
+    type_("score", "--company", "001A").says(1, "nobody is known to be of the company 001A")
+    type_("score").says(2, "say who: a PERSON, or --company with its id")
+    config.write_text(text.replace("  coverage: 0.4", "  companies: {salesforc: AccountId}\n  coverage: 0.4"), "utf-8")
+    type_("score", "1").says(2, "there is no CRM 'salesforc'", "'salesforce'")
