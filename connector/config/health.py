@@ -65,7 +65,7 @@ class HealthScore(Model):
     companies: dict[Text, ContactField] = Field(
         default={},
         description=(
-            "CRM connection → the field of its contacts with the id of their company (Salesforce: `AccountId`, HubSpot: "
+            "CRM connection → the field of its contacts with their company's id (Salesforce: `AccountId`, HubSpot: "
             "`associatedcompanyid`): `connector score --company` rolls scores up by it."
         ),
     )
