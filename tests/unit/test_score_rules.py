@@ -27,7 +27,7 @@ from connector.wiring.opening import load_config
 from tests.unit.deciding import clock_of, decide_all, example_settings, feed, take_lane
 from tests.unit.keyboard import Keyboard
 from tests.unit.samples import NOON, PLAIN, answer, empty_store
-from tests.unit.test_cli_rule_tests import tried as tested
+from tests.unit.test_cli_rule_tests import tried as try_tests
 from tests.unit.test_cli_rule_tests import type_
 
 __all__ = ["type_"]  # the fixture
@@ -299,7 +299,7 @@ def test_it_is_configured_and_tested_like_any_other(type_: Keyboard) -> None:
         "    answer: {survey: service, ratings: {csat: 1}, person: {email: ada@example.com}}\n"
         "    expect: {rules: [unhappy, fell], messages: 1}\n"
     )
-    tested(type_, text).says(0, "1 passed.")
+    try_tests(type_, text).says(0, "1 passed.")
 
 
 def configured(type_: Keyboard, rule: str) -> None:
