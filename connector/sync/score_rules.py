@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from connector.domain.mapping.fields import travelling
@@ -24,7 +25,7 @@ from connector.sync import names, rules
 from connector.sync.context import contact_values, respondent_values, score_values
 from connector.sync.planning import PATIENCE
 from connector.sync.rules import Ruling
-from connector.sync.settings import DecideSettings
+from connector.sync.settings import DecideSettings, Target
 
 FIRED: Final = "score_rules"
 """The event of the history that says which rules acted."""
@@ -36,6 +37,21 @@ class Before:
 
     last: Score
     facts: Sequence[Fact]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What is told: whose score moved because of what, as of when, and the values texts may speak of."""
+
+    person_id: int
+    context: Mapping[str, object]
+    settings: DecideSettings
+    cause: str
+    at: datetime
+
+    def key(self, tx: Transaction, target: Target) -> str:
+        """What the keys of its intents begin with."""
+        return names.score_key(target.account, names.person_key(tx, self.person_id), self.cause)
 
 
 def before(tx: Transaction, person_id: int | None, settings: DecideSettings) -> Before | None:
@@ -73,10 +89,11 @@ def react(
     rulings = rules.begun(settings.score_rules, context, {**person, "score": _moved(then, then, policy.config)})
     if not rulings:
         return []
-    planned = [*_alerts(tx, person_id, rulings, context, settings, cause, now)]
-    planned += _events(tx, person_id, rulings, context, settings, cause, now)
+    news = _News(person_id=person_id, context=context, settings=settings, cause=cause, at=now.as_of)
+    planned = [*_alerts(tx, news, rulings), *_events(tx, news, rulings)]
     fired: dict[str, Json] = {
         "cause": cause,
+        "why": ", ".join(ruling.rule for ruling in rulings),
         "rules": [ruling.to_json() for ruling in rulings],
         "before": {"points": then.points, "band": then.band},
         "now": {"points": now.points, "band": now.band},
@@ -108,60 +125,42 @@ def _person(tx: Transaction, person_id: int, settings: DecideSettings) -> Mappin
     return {"respondent": respondent_values(people.details(tx, person_id)), "contact": contact_values(contact)}
 
 
-def _alerts(
-    tx: Transaction,
-    person_id: int,
-    rulings: Sequence[Ruling],
-    context: Mapping[str, object],
-    settings: DecideSettings,
-    cause: str,
-    now: Score,
-) -> Iterator[Intent]:
-    digest = names.person_key(tx, person_id)
+def _alerts(tx: Transaction, news: _News, rulings: Sequence[Ruling]) -> Iterator[Intent]:
     for ordinal, alert in enumerate(rules.alerts_wanted(rulings)):
-        target = settings.targets[alert.connection]
-        channel, text = alert.channel.render(context).strip(), alert.text.render(context).strip()
+        target = news.settings.targets[alert.connection]
         yield Intent(
-            key=f"{names.score_key(target.account, digest, cause)}/alert/{ordinal}",
+            key=f"{news.key(tx, target)}/alert/{ordinal}",
             account=target.account,
             kind=WriteKind.ALERT,
-            object=names.score_alert_object(person_id, cause, ordinal),
-            fields={"channel": channel, "text": text},
-            cause_at=now.as_of,
+            object=names.score_alert_object(news.person_id, news.cause, ordinal),
+            fields={
+                "channel": alert.channel.render(news.context).strip(),
+                "text": alert.text.render(news.context).strip(),
+            },
+            cause_at=news.at,
             not_before=tx.now + target.linger,
-            give_up_at=tx.now + settings.notify_within,
+            give_up_at=tx.now + news.settings.notify_within,
             priority=Priority.NORMAL,
-            person_id=person_id,
+            person_id=news.person_id,
         )
 
 
-def _events(
-    tx: Transaction,
-    person_id: int,
-    rulings: Sequence[Ruling],
-    context: Mapping[str, object],
-    settings: DecideSettings,
-    cause: str,
-    now: Score,
-) -> Iterator[Intent]:
-    digest = names.person_key(tx, person_id)
+def _events(tx: Transaction, news: _News, rulings: Sequence[Ruling]) -> Iterator[Intent]:
     seen: Counter[tuple[str, str]] = Counter()
     for start in rules.events_wanted(rulings):
-        target = settings.targets[start.connection]
+        target = news.settings.targets[start.connection]
         ordinal = seen[target.account, start.event]
         seen[target.account, start.event] += 1
+        data = {name: travelling(value.evaluate(news.context)) for name, value in start.data.items()}
         yield Intent(
-            key=f"{names.score_key(target.account, digest, cause)}/event/{start.event}/{ordinal}",
+            key=f"{news.key(tx, target)}/event/{start.event}/{ordinal}",
             account=target.account,
             kind=WriteKind.EVENT,
-            object=names.score_event_object(person_id, cause, start.event, ordinal, target.account),
-            fields={
-                "event": start.event,
-                "data": {name: travelling(value.evaluate(context)) for name, value in start.data.items()},
-            },
-            cause_at=now.as_of,
+            object=names.score_event_object(news.person_id, news.cause, start.event, ordinal, target.account),
+            fields={"event": start.event, "data": data},
+            cause_at=news.at,
             not_before=tx.now + target.linger,
             give_up_at=tx.now + PATIENCE,
             priority=Priority.NORMAL,
-            person_id=person_id,
+            person_id=news.person_id,
         )
