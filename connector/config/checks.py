@@ -128,6 +128,33 @@ def calendars(tree: Any, findings: Findings) -> None:
             findings.add(path, f"there is no calendar {name!r}", suggestion)
 
 
+def rules_on(tree: Any, event: str) -> Any:
+    """The tree with those rules alone that are `on` this; the others leave their places empty."""
+    written = tree.get("rules")
+    if not isinstance(written, list):
+        return tree
+    kept = [one if not isinstance(one, Mapping) or one.get("on", "answer") == event else None for one in written]
+    return {**tree, "rules": kept}
+
+
+def score_rules(tree: Any, findings: Findings) -> None:
+    """A rule `on: score` needs a score, and has no answer to open a recovery for."""
+    scored = rules_on(tree, "score")
+    for path, _ in matches(scored, ("rules", "*", "on")):
+        if "health_score" not in tree:
+            findings.add(path, "nobody is scored: there is no `health_score`")
+    for path, _ in matches(scored, ("rules", "*", "do", "*", "open_recovery")):
+        findings.add(path, "a rule `on: score` has no answer to open a recovery for: it can `notify` and `start`")
+
+
+def companies(tree: Any, roles: Mapping[str, frozenset[str] | None], findings: Findings) -> None:
+    """Companies are read from contacts of CRMs."""
+    crms = [name for name, can in roles.items() if can is None or "crm" in can]
+    for path, _ in matches(tree, ("health_score", "companies", "*")):
+        if path[-1] not in crms:
+            findings.unknown(path, "CRM", crms)
+
+
 def thresholds(tree: Any, segments: Sequence[str], findings: Findings) -> None:
     """Keys of a threshold beyond its own are configured segments, and hold a text."""
     own = keys_of(Threshold)

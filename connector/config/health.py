@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from connector.config.part import Model
 from connector.config.quantities import Duration, Text, duration
 from connector.domain.model.response import Metric
 from connector.domain.scoring.config import Measure, Missing
+
+ContactField = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z]\w*$")]
 
 
 class Component(Model):
@@ -61,4 +65,11 @@ class HealthScore(Model):
     )
     bands: dict[Text, float] = Field(min_length=1, description="Band → the score it begins at; the lowest at 0.")
     margin: float = Field(default=0, ge=0, description="A band is left only by more than this.")
+    companies: dict[Text, ContactField] = Field(
+        default={},
+        description=(
+            "CRM connection → the field of its contacts with their company's id (Salesforce: `AccountId`, HubSpot: "
+            "`associatedcompanyid`): `connector score --company` rolls scores up by it."
+        ),
+    )
     write: ScoreWrite | None = Field(default=None, description="Where it is written, and when.")

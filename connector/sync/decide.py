@@ -23,7 +23,7 @@ from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import follow_up, planning, rules, storm, timers, winning_back
+from connector.sync import follow_up, planning, rules, score_rules, storm, timers, winning_back
 from connector.sync.about import About, about
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
@@ -35,6 +35,7 @@ from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
 from connector.sync.rescore import gather_signals, remember, rescore, write_score
 from connector.sync.rules import Ruling
+from connector.sync.score_rules import Before
 from connector.sync.settings import DecideSettings
 from connector.sync.slices import slices
 
@@ -141,7 +142,7 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if version.record_only:
         _record_only(tx, version, settings)
         return
-    acts, previous = _may_act(tx, version, settings), _decided_before(tx, version)
+    acts, previous = acts_on(version, tx.now, settings), _decided_before(tx, version)
     said, subject = version, _about(tx, version, settings)
     version = replace(version, response=subject.response)
     # What an import only recorded led to nothing: a fresh answer that says the same is news.
@@ -154,7 +155,7 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
     figures.take(tx, version, sliced, unhappy=verdict.unhappy)
-    score = _score(tx, version, identity.person_id, settings)
+    score, known = _score(tx, version, identity.person_id, settings)
     matter = gather(tx, version, verdict, identity, previous, score)
     pace = planning.pace_of(matter, acts=acts)
     context = build(tx, matter, settings, winning_back.running(tx, matter, settings))
@@ -168,6 +169,11 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if matter.person_id is not None and score is not None:
         cause = f"{version.response.key}/{version.number}"
         planned += write_score(tx, matter.person_id, score, settings, pace, cause=cause, version=version)
+        # What an old answer changes is no news; what time alone has changed since is.
+        news = score if acts else None
+        planned += score_rules.react(
+            tx, matter.person_id, known, news, settings, cause=cause, response_id=version.response_id
+        )
     made = outbox.plan(tx, planned)
     if acts:
         storm.weather(tx, version, settings, unhappy=verdict.unhappy)
@@ -220,22 +226,27 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     history.append(tx, "decided", response_id=version.response_id, person_id=identity.person_id, detail=detail)
 
 
-def _may_act(tx: Transaction, version: Version, settings: DecideSettings) -> bool:
+def acts_on(version: Version, now: datetime, settings: DecideSettings) -> bool:
     """Young answers are acted on; those of an import at any age, if that was asked for, else at none."""
     if version.record_only is not None:
         return not version.record_only
-    return may_act(version.event_at, tx.now, settings.answered_within)
+    return may_act(version.event_at, now, settings.answered_within)
 
 
-def _score(tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings) -> Score | None:
+def _score(
+    tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings
+) -> tuple[Score | None, Before | None]:
+    """The score now, and what was known before this answer."""
     policy = settings.score
     if policy is None:
-        return None
-    remember(tx, version, person_id, policy)
+        return None, None
     if person_id is None:
-        return None
+        remember(tx, version, person_id, policy)
+        return None, None
     gather_signals(tx, person_id, policy, settings)
-    return rescore(tx, person_id, policy)
+    known = score_rules.before(tx, person_id, settings)
+    remember(tx, version, person_id, policy)
+    return rescore(tx, person_id, policy), known
 
 
 def _effects(

@@ -210,13 +210,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorePolicy:
-    """How the health score is computed, and when and where it is written."""
+    """How the health score is computed, and when and where it is written.
+
+    `companies` is, by connection, the field of its contacts that holds their company's id.
+    """
 
     config: ScoringConfig
     signals: tuple[Signal, ...] = ()
     write_to: tuple[str, ...] = ()
     points: float = 1.0
     linger: timedelta = timedelta(minutes=5)
+    companies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,11 +280,15 @@ class FiguresPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideSettings:
-    """Everything the deciding half reads of one configuration. `targets` are the connections written to, by name."""
+    """Everything the deciding half reads of one configuration. `targets` are the connections written to, by name.
+
+    `rules` are looked at for answers, `score_rules` when a score is computed.
+    """
 
     targets: Mapping[str, Target]
     thresholds: tuple[Threshold, ...]
     rules: tuple[Rule, ...] = ()
+    score_rules: tuple[Rule, ...] = ()
     playbooks: Mapping[str, Playbook] = field(default_factory=dict)
     book_of: Callable[[str], Playbook] | None = None
     """A playbook from its `content`, as it was when a recovery was opened. Raises ConfigError."""

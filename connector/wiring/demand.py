@@ -28,7 +28,8 @@ def demand_of(loaded: Loaded, name: str, public_url: str | None = None) -> Deman
             part.field
             for part in (health.components.values() if health else ())
             if part.source == name and part.field is not None
-        ),
+        )
+        | frozenset(field for crm, field in (health.companies.items() if health else ()) if crm == name),
         statuses=frozenset(_constants(step.status for step in steps)),
         groups=frozenset(_constants(step.group for step in steps)),
         channels=frozenset(_channels(loaded, name)),

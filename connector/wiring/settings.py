@@ -53,7 +53,8 @@ def decide_settings(
             Threshold(metric=each.metric, scale=each.scale, at=each.at, segments=each.where)
             for each in config.thresholds
         ),
-        rules=tuple(_rule(loaded, each) for each in config.rules),
+        rules=tuple(_rule(loaded, each) for each in config.rules if each.on == "answer"),
+        score_rules=tuple(_rule(loaded, each) for each in config.rules if each.on == "score"),
         playbooks=books.books(config),
         book_of=books.book_of,
         score=_score(config),
@@ -141,12 +142,14 @@ def _score(config: Config) -> settings.ScorePolicy | None:
             for name, part in health.components.items()
             if part.source not in OURS
         ),
+        companies=health.companies,
     )
     if write is None:
         return policy
     return settings.ScorePolicy(
         config=policy.config,
         signals=policy.signals,
+        companies=policy.companies,
         write_to=write.to,
         points=write.points,
         linger=write.linger,
