@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core.core_schema import ValidationInfo
 
 from connector.config.connections import Connection
+from connector.config.defects import Defect
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
 from connector.config.part import FilePath, Misspelt, Model, beside_the_file
@@ -215,6 +216,7 @@ class Settings(Model):
     answers: Answers = Field(default=Answers(), description="Where answers are kept besides here.")
     rules: tuple[Rule, ...] = Field(default=(), description="In order; every rule that matches acts.")
     playbooks: dict[Text, Playbook] = Field(default={}, description="The steps of each kind of recovery.")
+    defects: tuple[Defect, ...] = Field(default=(), description="Which themes become issues of a tracker.")
     privacy: Privacy = Field(description="Keys of the sealed columns.")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import bindparam, delete, select, update
 
-from connector.domain.model.intent import IntentState, Receipt, WriteKind
+from connector.domain.model.intent import NOTES, IntentState, Receipt
 from connector.domain.model.transitions import Event
 from connector.store import confirmed, intents
 from connector.store.intents import IntentRow
@@ -50,7 +50,7 @@ def add(tx: Transaction, row: IntentRow, answer: Receipt) -> None:
         },
     )
     # A note's id is the comment's: it must not become the id of the ticket it was written on.
-    if row.kind is WriteKind.NOTE and row.object == row.target:
+    if row.kind in NOTES and row.object == row.target:
         return
     if _was_moved_meanwhile(tx, row, answer):
         confirmed.forget(tx, row.account, row.object)

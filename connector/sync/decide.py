@@ -23,7 +23,7 @@ from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import planning, rules, storm, timers, winning_back
+from connector.sync import defects, planning, rules, storm, timers, winning_back
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
@@ -245,6 +245,7 @@ def _effects(
         recovery_id = None if won.recovery is None else won.recovery.id
         planned += alerts(tx, matter, rules.alerts_wanted(rulings), texts, settings, pace, recovery_id)
         planned += events(matter, rules.events_wanted(rulings), texts, settings, pace, recovery_id)
+        planned += defects.act(tx, matter, settings)
     for name in settings.answers_to:
         target = settings.targets[name]
         if "crm" in target.roles:

@@ -35,6 +35,9 @@ KINDS: Final[Mapping[WriteKind, str]] = {
     WriteKind.NOTE: "private note on the ticket",
     WriteKind.ALERT: "message to the team",
     WriteKind.EVENT: "event for another program",
+    WriteKind.ISSUE: "issue about the defect",
+    WriteKind.ISSUE_STATE: "state of the issue",
+    WriteKind.ISSUE_NOTE: "comment on the issue",
 }
 STATES: Final[Mapping[IntentState, str]] = {
     IntentState.PLANNED: "will be written",

@@ -49,7 +49,7 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
     change = mirror(tx, seen, filed=settings.fuzzy.do is not Do.NO)
     if change.after == seen and not seen.deleted and seen.merged_into is None:
         # Unchanged since the last read or not: that one may have come while a write of ours was open, and said nothing.
-        _observed(tx, seen.account, seen.id, seen.values, read_at)
+        observed(tx, seen.account, seen.id, seen.values, read_at)
     if not change.changed:
         return
     if seen.merged_into is not None:
@@ -107,7 +107,7 @@ def _link_waiting(tx: Transaction, keys: Mapping[KeyKind, str], target: Target, 
             link(tx, person_id, target, matching, settings)
 
 
-def _observed(tx: Transaction, account: str, remote_id: str, values: Mapping[str, object], read_at: datetime) -> None:
+def observed(tx: Transaction, account: str, remote_id: str, values: Mapping[str, object], read_at: datetime) -> None:
     """Compare what a read saw with our confirmed values: what differs, a person changed."""
     for name in receipts.named(tx, account, remote_id):
         known = confirmed.of(tx, account, name)
@@ -143,7 +143,7 @@ def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at
         return
     change = tickets.upsert(tx, seen, requester=email)
     if change.before is None or seen.updated_at >= change.before.updated_at:
-        _observed(tx, seen.account, seen.id, seen.values, read_at)
+        observed(tx, seen.account, seen.id, seen.values, read_at)
     if not change.changed:
         return
     take_choice(tx, seen, settings)

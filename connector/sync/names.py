@@ -62,6 +62,11 @@ def event_object(response_key: str, event: str, ordinal: int, version: int, acco
     return f"response/{response_key}/event/{event}/{ordinal}/{version}@{account}"
 
 
+def defect_key(tx: Transaction, account: str, theme: str, episode: int) -> str:
+    """Of a theme's issue, and the beginning of the keys of all that is done about it: a theme is what a defect is."""
+    return f"{account}/defect/{tx.blind('defect', f'{theme}/{episode}')[:_DIGITS]}"
+
+
 def person_key(tx: Transaction, person_id: int) -> str:
     """A digest that is the same whenever and wherever this human is met again; it fits a field of 64 characters."""
     known = people.keys_of(tx, person_id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from connector.domain.defects import Policy
 from connector.domain.expressions import Expression, Template
 from connector.domain.mapping.fields import FieldMapping
 from connector.domain.matching.fuzzy import Fuzzy
@@ -25,7 +26,7 @@ from connector.domain.scoring.config import ScoringConfig
 class Target:
     """A system that is written to. `account` is its stable name, `sections` its mapping file by section name.
 
-    `roles` are `crm`, `helpdesk`, `notifier`, `workflow`.
+    `roles` are `crm`, `helpdesk`, `notifier`, `tracker`, `workflow`.
     """
 
     account: str
@@ -117,6 +118,16 @@ class ScorePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    """Which themes become issues of a tracker, and when. `theme` None: each theme that no narrower entry names."""
+
+    connection: str
+    theme: str | None
+    policy: Policy
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operators:
     """Who is told when something needs a person."""
 
@@ -155,6 +166,7 @@ class DecideSettings:
     owners: Mapping[str, str] = field(default_factory=dict)
     """Who to call about a connection, by its name and by its account."""
     storm: StormPolicy | None = None
+    defects: tuple[Tracking, ...] = ()
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

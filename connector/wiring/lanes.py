@@ -16,10 +16,13 @@ from connector.domain.model.response import Understanding
 from connector.ports import Contacts, Polling, Tickets, Writer
 from connector.ports.erasing import Erasing
 from connector.ports.taking_back import Retractable
+from connector.ports.tracking import Issues
 from connector.store import erasures, lanes, undoings
 from connector.store.database import Database
+from connector.store.defects import lane_of_issues
 from connector.store.transaction import Transaction
 from connector.sync import decide, erasing, fetch, poll, retention, timers, understand, undo
+from connector.sync.issues import IssuesPoll
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
 from connector.sync.outlet import Limits, Notify, Prepare, as_planned
@@ -86,6 +89,9 @@ def make_lanes(
             drains[poll.tickets_lane(adapter.account)] = unless_paused(db, name, tickets.drain)
             read = poll.tickets_feed(adapter.account)
             telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
+        if isinstance(adapter, Writer) and isinstance(adapter, Issues):
+            issues = IssuesPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
+            drains[lane_of_issues(adapter.account)] = unless_paused(db, name, issues.drain)
     return drains | fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
 
 

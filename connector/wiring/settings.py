@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from connector.clock import Clock
 from connector.config import Config, Loaded
 from connector.config import playbooks as written
+from connector.config.defects import ANY, Defect
 from connector.config.scoring import scoring
+from connector.domain.defects import Policy
 from connector.domain.expressions import Template
 from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.domain.matching.ladder import Missing
@@ -65,6 +67,7 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,
+        defects=tuple(_tracking(each) for each in config.defects),
     )
 
 
@@ -149,6 +152,19 @@ def _score(config: Config) -> settings.ScorePolicy | None:
         points=write.points,
         linger=write.linger,
     )
+
+
+def _tracking(defect: Defect) -> settings.Tracking:
+    policy = Policy(
+        answers=defect.when.answers,
+        people=defect.when.people,
+        within=defect.when.within,
+        grows_by=defect.grows_by,
+        severity=defect.severity,
+        reopen_within=defect.reopen_within,
+    )
+    theme = None if defect.theme == ANY else defect.theme
+    return settings.Tracking(connection=defect.tracker, theme=theme, policy=policy, labels=defect.labels)
 
 
 def _operators(config: Config) -> settings.Operators | None:

@@ -34,6 +34,16 @@ class WriteKind(StrEnum):
     """One message to people. A later alert of the same thread updates the first where the vendor can."""
     EVENT = "event"
     """One event to another program, which starts something of its own."""
+    ISSUE = "issue"
+    """A tracker's issue; a newer intent for the same one changes its title and text."""
+    ISSUE_STATE = "issue_state"
+    """Whether an existing issue is open or closed."""
+    ISSUE_NOTE = "issue_note"
+    """One comment on an existing issue."""
+
+
+NOTES = frozenset({WriteKind.NOTE, WriteKind.ISSUE_NOTE})
+"""What is added to an object that exists: each is sent whole, and sending it twice would leave two."""
 
 
 ALARMS = frozenset(
@@ -44,6 +54,9 @@ ALARMS = frozenset(
         WriteKind.NOTE,
         WriteKind.ALERT,
         WriteKind.EVENT,
+        WriteKind.ISSUE,
+        WriteKind.ISSUE_STATE,
+        WriteKind.ISSUE_NOTE,
     }
 )
 """What opens, tells or asks people something. The other kinds keep records, which are as welcome later."""

@@ -13,6 +13,30 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "defect",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("account", sa.Text(), nullable=False, comment="the tracker's"),
+        sa.Column("theme", sa.Text(), nullable=False),
+        sa.Column("episode", sa.Integer(), nullable=False, comment="counts the issues about one theme, from 1"),
+        sa.Column("state", sa.Text(), nullable=False, comment="open | closed | called_off | failed | gone | undone"),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False, comment="the oldest answer it speaks of"),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "closed_at", sa.BigInteger(), nullable=True, comment="when it was closed there, last; null while it is open"
+        ),
+        sa.Column("closings", sa.Integer(), nullable=False, comment="how often it was closed"),
+        sa.Column("told", sa.Integer(), nullable=False, comment="answers it last spoke of"),
+        sa.Column("read_at", sa.BigInteger(), nullable=True, comment="when its state was last read"),
+        sa.Column("stale", sa.Boolean(), nullable=False, comment="it may quote somebody who was erased since"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_defect")),
+        sa.UniqueConstraint("account", "theme", "episode", name=op.f("uq_defect_account_theme_episode")),
+        comment="themes that so many were unhappy about that an issue was opened",
+    )
+    with op.batch_alter_table("defect", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_defect_account_read_at"), ["account", "read_at"], unique=False)
+
+    op.create_table(
         "playbook_text",
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column(
@@ -22,6 +46,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_playbook_text")),
         comment="playbooks as recoveries were opened under them: a recovery keeps its rules when the file changes",
     )
+    op.create_table(
+        "defect_answer",
+        sa.Column("theme", sa.Text(), nullable=False),
+        sa.Column("response_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="event time"),
+        sa.ForeignKeyConstraint(["response_id"], ["response.id"], name=op.f("fk_defect_answer_response_id_response")),
+        sa.PrimaryKeyConstraint("theme", "response_id", name=op.f("pk_defect_answer")),
+        comment="unhappy answers that were acted on, by what they are about",
+    )
+    with op.batch_alter_table("defect_answer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_defect_answer_response_id"), ["response_id"], unique=False)
+
     op.create_table(
         "follow_up",
         sa.Column("recovery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
