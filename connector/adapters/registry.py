@@ -32,6 +32,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "file": "connector.adapters.file:File",
         "github": "connector.adapters.github:GitHub",
         "hubspot": "connector.adapters.hubspot:HubSpot",
+        "jira": "connector.adapters.jira:Jira",
         "salesforce": "connector.adapters.salesforce:Salesforce",
         "slack": "connector.adapters.slack:Slack",
         "typeform": "connector.adapters.typeform:Typeform",
