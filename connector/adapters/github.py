@@ -216,6 +216,8 @@ class GitHub:
             reply = self._get(path, **params, since=start, per_page=PAGE, page=page)
             with expecting("a list", **reply.context()):
                 rows: Any = reply.json()
+                if not isinstance(rows, list):
+                    raise TypeError(type(rows).__name__)  # an object is not an empty list
                 yield from (row for row in rows if "pull_request" not in row)
                 if len(rows) < PAGE:
                     return

@@ -161,7 +161,7 @@ class Jira:
             row: Any = reply.json()
             if kind is WriteKind.ISSUE_NOTE:
                 return (Receipt(remote_id=str(row["id"]), request_id=reply.request_id),)
-            if reply.status != 201:
+            if request.path != ISSUE:
                 return (Receipt(remote_id=number, request_id=reply.request_id),)
             url = self._link(row["key"])
             return (Receipt(remote_id=str(row["id"]), url=url, created=True, request_id=reply.request_id),)

@@ -186,7 +186,9 @@ class GitHub:
         return Answer(data=self._shown(issue))
 
     def _change(self, issue: Fields, data: Fields, by: str) -> None:
-        known = {name: data[name] for name in ("title", "body", "state", "state_reason", "labels") if name in data}
+        known: Fields = {
+            name: data[name] for name in ("title", "body", "state", "state_reason", "labels") if name in data
+        }
         was = issue["state"]
         issue.update(known)
         now = _stamp(self.clock.now())
