@@ -23,7 +23,12 @@ from tests.unit.test_wiring_readiness import ROOT, example_with
 
 HOOK = "workflow:hooks.example.com/0"
 UNSAFE = Understanding(language="en", themes=("safety",), sentiment=Sentiment.NEGATIVE, compound=-0.9)
-THERE = {**ENVIRON, "ZAPIER_URL": "https://hooks.example.com/catch/1/2", "ZAPIER_SECRET": SECRET}
+THERE = {
+    **ENVIRON,
+    "ZAPIER_URL": "https://hooks.example.com/catch/1/2",
+    "ZAPIER_SECRET": SECRET,
+    "GITHUB_TOKEN": "x" * 20,
+}
 OFFERED = (ROOT / "config.example.yaml").read_text(encoding="utf-8")
 START = "start: {workflow: zapier, event: safety, data: {email: respondent.email, rating: rating, ticket: ticket.url}}"
 
