@@ -67,8 +67,9 @@ PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
             endpoint_class=CORE,
             lookup_lag=timedelta(seconds=5),
             residual=(
-                f"Jira takes no idempotency key: a comment whose answer was lost is looked for among the "
-                f"newest {NOTES} of its issue, so it can be there twice if it lands after half a minute or was deleted."
+                "Jira takes no idempotency key: a comment whose answer was lost is looked for among the newest "
+                f"{NOTES} of its issue, so it can be there twice when it lands later than half a minute, "
+                "or was deleted."
             ),
         ),
     }

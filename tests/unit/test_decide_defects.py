@@ -18,11 +18,12 @@ from connector.domain.model.response import Interaction, Respondent, Understandi
 from connector.domain.model.transitions import Event
 from connector.errors import RemoteError, Throttled
 from connector.ports.tracking import Issue
-from connector.store import defects, erasures, intents, lanes, resealing, responses, runs, subjects, undoings
+from connector.store import defects, erasures, intents, lanes, resealing, responses, runs, storms, subjects, undoings
 from connector.store.database import Database
 from connector.store.defects import DefectState
 from connector.store.intents import IntentRow
 from connector.store.runs import RunKind
+from connector.store.storms import Breaker
 from connector.sync.erasing import LANE as ERASING
 from connector.sync.erasing import ErasureLane
 from connector.sync.identify import blinds_of
@@ -174,6 +175,18 @@ def test_happy_answers_imports_and_old_ones_count_for_nothing(db: Database) -> N
         feed(db, old, understanding=SLOW)
     decide_all(db, tracking())
     assert of(db, WriteKind.ISSUE) == []
+
+
+def test_while_a_storm_rages_answers_are_counted_and_nothing_is_opened(db: Database) -> None:
+    with db.write() as tx:
+        storms.save(tx, Breaker(survey="service", since=db.clock.now()))
+    say(db, 1, 2, 3)
+    assert of(db, WriteKind.ISSUE) == []
+    with db.write() as tx:
+        storms.release(tx, "service")
+    say(db, 4)
+    [issue] = of(db, WriteKind.ISSUE)
+    assert str(issue.fields["body"]).startswith("4 unhappy answers")
 
 
 def test_growth_is_told_by_steps_and_severity_changes_the_title(db: Database) -> None:
