@@ -17,9 +17,11 @@ Label = Annotated[Text, StringConstraints(pattern=r"^[^\s,]{1,50}$")]
 class DefectWhen(Model):
     """How much it takes until a theme is a defect."""
 
-    answers: Annotated[int, Field(ge=1, le=10_000)] = Field(default=5, description="Unhappy answers that speak of it.")
+    answers: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=5, description="Answers and tickets that speak of it."
+    )
     people: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        default=3, description="Different people among them; who answered anonymously counts as nobody."
+        default=3, description="Different people among them; who is not known counts as nobody."
     )
     within: Duration = Field(default=duration("14d"), description="Older answers do not count towards opening it.")
 

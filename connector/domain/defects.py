@@ -53,11 +53,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """One unhappy answer that speaks of the theme. `person` None: nobody knows who gave it, so it counts as nobody."""
+    """One unhappy answer, or one ticket, that speaks of the theme. `person` None: nobody knows who it was.
 
-    response_id: int
+    `response_id` is None of a ticket, and `ticket` its account and id there.
+    """
+
+    response_id: int | None
     person: int | None
     at: datetime
+    ticket: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +114,8 @@ def people_of(mentions: Iterable[Mention]) -> int:
 
 
 def decide(policy: Policy, mentions: Sequence[Mention], known: Known | None, now: datetime) -> Step:
-    """What to do about a theme, given every unhappy answer that speaks of it and its newest issue."""
-    ordered = tuple(sorted(mentions, key=lambda mention: (mention.at, mention.response_id)))
+    """What to do about a theme, given everything that speaks of it and its newest issue."""
+    ordered = tuple(sorted(mentions, key=lambda mention: (mention.at, mention.response_id or 0, mention.ticket)))
     recent = tuple(mention for mention in ordered if mention.at > now - policy.within)
     if known is not None and known.closed_at is None:
         return _about_open(policy, ordered, recent, known)
@@ -209,8 +213,9 @@ def closed(theme: str, url: str | None) -> str:
 
 
 def _count(mentions: Sequence[Mention]) -> str:
-    people = people_of(mentions)
-    return f"{len(mentions)} unhappy answers of {people} {'person' if people == 1 else 'people'}"
+    people, tickets = people_of(mentions), sum(mention.response_id is None for mention in mentions)
+    what = {0: "unhappy answers", len(mentions): "tickets"}.get(tickets, "unhappy answers and tickets")
+    return f"{len(mentions)} {what} of {people} {'person' if people == 1 else 'people'}"
 
 
 def _linked(tickets: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
-"""Defects: the unhappy answers that speak of a theme, and the issues that became of themes."""
+"""Defects: the answers and tickets that speak of a theme, and the issues that became of themes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,9 +14,9 @@ from connector.domain.defects import Known, Mention
 from connector.domain.model.intent import FINAL_STATES, WriteKind
 from connector.domain.model.recovery import Severity
 from connector.domain.model.transitions import OPEN, UNSENT
-from connector.store import intents
+from connector.store import intents, people
 from connector.store.prepared import Prepared
-from connector.store.schema import defect, defect_answer, intent, remote, response
+from connector.store.schema import conversation, defect, defect_answer, defect_ticket, intent, remote, response
 from connector.store.transaction import Transaction
 
 
@@ -68,6 +68,15 @@ class Defect:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unheard:
+    """A customer's own ticket whose conversation is to be read."""
+
+    remote_id: str
+    person_id: int
+    changed_at: datetime
+
+
 def mention(tx: Transaction, response_id: int, themes: Collection[str], at: datetime) -> frozenset[str]:
     """An answer speaks of these themes and of no others any more; returns those for which that is news."""
     before = frozenset(tx.execute(_THEMES, {"answer": response_id}).scalars())
@@ -81,14 +90,62 @@ def mention(tx: Transaction, response_id: int, themes: Collection[str], at: date
 
 
 def mentions(tx: Transaction, theme: str, since: datetime) -> list[Mention]:
-    """The answers that speak of a theme since then, oldest first."""
-    rows = tx.execute(
+    """The answers and tickets that speak of a theme since then, oldest first."""
+    answers = tx.execute(
         select(defect_answer.c.response_id, defect_answer.c.at, response.c.person_id)
         .join(response, response.c.id == defect_answer.c.response_id)
         .where(defect_answer.c.theme == theme, defect_answer.c.at >= since)
-        .order_by(defect_answer.c.at, defect_answer.c.response_id)
-    )
-    return [Mention(response_id=row.response_id, person=row.person_id, at=row.at) for row in rows.all()]
+    ).all()
+    tickets = tx.execute(select(defect_ticket).where(defect_ticket.c.theme == theme, defect_ticket.c.at >= since)).all()
+    found = [Mention(response_id=row.response_id, person=row.person_id, at=row.at) for row in answers]
+    found += [
+        Mention(
+            response_id=None,
+            person=people.survivor(tx, row.person_id),
+            at=row.at,
+            ticket=(row.account, row.remote_id),
+        )
+        for row in tickets
+    ]
+    return sorted(found, key=lambda one: (one.at, one.response_id or 0, one.ticket))
+
+
+def to_be_heard(tx: Transaction, account: str, remote_id: str, person_id: int, changed_at: datetime) -> None:
+    """A customer's own ticket changed: what was said there is to be read."""
+    row = {"account": account, "remote_id": remote_id, "person_id": person_id, "changed_at": changed_at}
+    tx.upsert(conversation, row, keys=["account", "remote_id"], update=["person_id", "changed_at"])
+    tx.wake(lane_of_conversations(account))
+
+
+def unheard(tx: Transaction, account: str, limit: int) -> list[Unheard]:
+    """Tickets whose conversation is to be read, those that changed first first."""
+    query = select(conversation).where(conversation.c.account == account)
+    rows = tx.execute(query.order_by(conversation.c.changed_at, conversation.c.remote_id).limit(limit)).all()
+    return [Unheard(remote_id=row.remote_id, person_id=row.person_id, changed_at=row.changed_at) for row in rows]
+
+
+def unheard_since(tx: Transaction, account: str) -> datetime | None:
+    """When the ticket changed that waits longest to be heard."""
+    return next((one.changed_at for one in unheard(tx, account, 1)), None)
+
+
+def heard(tx: Transaction, account: str, one: Unheard, themes: Mapping[str, datetime]) -> frozenset[str]:
+    """A ticket speaks of these themes, and last did so then; returns those for which that is news.
+
+    Nothing is kept of one that is not to be heard any more: its person was erased meanwhile.
+    """
+    which = and_(conversation.c.account == account, conversation.c.remote_id == one.remote_id)
+    row = tx.execute(select(conversation.c.changed_at).where(which)).first()
+    if row is None:
+        return frozenset()
+    if row.changed_at == one.changed_at:
+        tx.execute(delete(conversation).where(which))
+    mine = and_(defect_ticket.c.account == account, defect_ticket.c.remote_id == one.remote_id)
+    before = {known.theme: known.at for known in tx.execute(select(defect_ticket).where(mine)).all()}
+    for theme, at in sorted(themes.items()):
+        said_at = {"theme": theme, "account": account, "remote_id": one.remote_id, "person_id": one.person_id, "at": at}
+        tx.upsert(defect_ticket, said_at, keys=["theme", "account", "remote_id"], update=["person_id", "at"])
+    return frozenset(theme for theme, at in themes.items() if before.get(theme) != at)
 
 
 def newest(tx: Transaction, account: str, theme: str) -> Defect | None:
@@ -152,17 +209,26 @@ def end(tx: Transaction, one: Defect, state: DefectState) -> None:
     _set(tx, one.id, state=state.value, stale=False)
 
 
-def forget(tx: Transaction, response_ids: Collection[int]) -> None:
-    """These answers are nobody's any more: they count no longer, and issues that may quote them are written anew."""
-    of = defect_answer.c.response_id.in_(response_ids)
-    themes = sorted(set(tx.execute(select(defect_answer.c.theme).where(of)).scalars()))
+def forget(tx: Transaction, response_ids: Collection[int], persons: Collection[int] = ()) -> None:
+    """These are nobody's any more: they count no longer, and issues that may speak of them are written anew."""
+    answers = defect_answer.c.response_id.in_(response_ids)
+    tickets = defect_ticket.c.person_id.in_(persons)
+    tx.execute(delete(conversation).where(conversation.c.person_id.in_(persons)))
+    themes = set(tx.execute(select(defect_answer.c.theme).where(answers)).scalars())
+    themes |= set(tx.execute(select(defect_ticket.c.theme).where(tickets)).scalars())
     if not themes:
         return
-    living = and_(defect.c.theme.in_(themes), defect.c.state.in_([state.value for state in LIVING]))
+    living = and_(defect.c.theme.in_(sorted(themes)), defect.c.state.in_([state.value for state in LIVING]))
     for account in set(tx.execute(select(defect.c.account).where(living)).scalars()):
         tx.wake(lane_of_issues(account))
     tx.execute(update(defect).where(living).values(stale=True))
-    tx.execute(delete(defect_answer).where(of))
+    tx.execute(delete(defect_answer).where(answers))
+    tx.execute(delete(defect_ticket).where(tickets))
+
+
+def lane_of_conversations(account: str) -> str:
+    """The lane that reads what customers wrote on their tickets."""
+    return f"poll/{account}/conversations"
 
 
 def lane_of_issues(account: str) -> str:

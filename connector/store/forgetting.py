@@ -18,8 +18,10 @@ from connector.store.responses import VersionState
 from connector.store.schema import (
     confirmed,
     contact,
+    conversation,
     defect,
     defect_answer,
+    defect_ticket,
     dependency,
     fact,
     follow_up,
@@ -53,8 +55,10 @@ CLEARED: Final[frozenset[Table]] = frozenset(
     {
         confirmed,
         contact,
+        conversation,
         defect,
         defect_answer,
+        defect_ticket,
         dependency,
         fact,
         follow_up,
@@ -95,7 +99,7 @@ def stop(tx: Transaction, known: Known) -> None:
     """Plan nothing more about them: they cannot be found or scored, and what was not sent is called off."""
     for table in (link, fact, score, published, person_key):
         tx.execute(delete(table).where(table.c.person_id.in_(known.persons)))
-    defects.forget(tx, known.responses)
+    defects.forget(tx, known.responses, known.persons)
     tx.execute(
         update(response_version)
         .where(response_version.c.response_id.in_(known.responses))

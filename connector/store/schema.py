@@ -24,13 +24,14 @@ from connector.store.columns import EPOCH, Id, Instant, Long, metadata
 from connector.store.erased import erased, erasure
 from connector.store.ledger import pause, prior, storm, undoing
 from connector.store.mirror import contact, match_block, ticket
-from connector.store.tracked import defect, defect_answer
+from connector.store.tracked import conversation, defect, defect_answer, defect_ticket
 from connector.store.winning import follow_up, playbook_text, recovery, recovery_response, recovery_step
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
 __all__ = [
-    "EPOCH", "contact", "defect", "defect_answer", "erased", "erasure", "follow_up", "match_block", "metadata", "pause",
-    "playbook_text", "prior", "recovery", "recovery_response", "recovery_step", "storm", "ticket", "undoing",
+    "EPOCH", "contact", "conversation", "defect", "defect_answer", "defect_ticket", "erased", "erasure", "follow_up",
+    "match_block", "metadata", "pause", "playbook_text", "prior", "recovery", "recovery_response", "recovery_step",
+    "storm", "ticket", "undoing",
 ]  # fmt: skip
 
 meta = Table(

@@ -1,4 +1,7 @@
-"""The tables of defects: which answers speak of a theme, and the issues that became of themes. Part of `schema.py`."""
+"""The tables of defects: which answers and tickets speak of a theme, and the issues that became of themes.
+
+Part of `schema.py`.
+"""
 
 from __future__ import annotations
 
@@ -35,4 +38,28 @@ defect_answer = Table(
     Column("at", Instant, nullable=False, comment="event time"),
     Index(None, "response_id"),
     comment="unhappy answers that were acted on, by what they are about",
+)
+
+defect_ticket = Table(
+    "defect_ticket",
+    metadata,
+    Column("theme", Text, primary_key=True),
+    Column("account", Text, primary_key=True, comment="the helpdesk's"),
+    Column("remote_id", Text, primary_key=True),
+    Column("person_id", ForeignKey("person.id"), nullable=False, comment="who asked for it"),
+    Column("at", Instant, nullable=False, comment="when they last wrote of it there"),
+    Index(None, "person_id"),
+    comment="customers' own tickets, by what they wrote of there",
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("remote_id", Text, primary_key=True),
+    Column("person_id", ForeignKey("person.id"), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Index(None, "account", "changed_at"),
+    Index(None, "person_id"),
+    comment="customers' own tickets whose conversation changed and was not read since",
 )

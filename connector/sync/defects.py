@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from connector.domain.defects import Mention, Move, Step
 from connector.domain.model.intent import Intent, IntentState, Json, Priority, Receipt, WriteKind
 from connector.domain.model.recovery import Severity
 from connector.domain.model.response import Respondent
-from connector.store import defects, history, intents, outbox, people, recoveries, responses, storms
+from connector.store import defects, history, intents, outbox, people, recoveries, responses, storms, tickets
 from connector.store.defects import Defect, DefectState
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
@@ -43,10 +43,17 @@ def act(tx: Transaction, matter: Matter, settings: DecideSettings) -> list[Inten
     changed = defects.mention(tx, matter.version.response_id, themes, matter.version.event_at)
     if storms.of(tx, matter.version.response.survey).since is not None:
         return []  # a scale may be read the wrong way round: what is counted now is told of by the next answer after it
+    return weigh(tx, changed, settings, matter.version.response_id)
+
+
+def weigh(
+    tx: Transaction, themes: Collection[str], settings: DecideSettings, response_id: int | None = None
+) -> list[Intent]:
+    """What follows for the issues of themes, of which something new is known since this answer, or a ticket."""
     planned: list[Intent] = []
-    for theme in sorted(changed):
+    for theme in sorted(themes):
         for trouble in _troubles(theme, settings, tx.now):
-            planned += _about(tx, trouble, matter.version.response_id)
+            planned += _about(tx, trouble, response_id)
     return planned
 
 
@@ -65,7 +72,7 @@ def _troubles(theme: str, settings: DecideSettings, now: datetime) -> Iterator[T
             yield Trouble(tracking=tracking, account=account, theme=theme, linger=targets[account].linger, now=now)
 
 
-def _about(tx: Transaction, trouble: Trouble, response_id: int) -> list[Intent]:
+def _about(tx: Transaction, trouble: Trouble, response_id: int | None) -> list[Intent]:
     policy, one = trouble.tracking.policy, defects.newest(tx, trouble.account, trouble.theme)
     known = None if one is None else one.known(is_sent=_was_sent(tx, one))
     oldest = trouble.now - policy.within
@@ -87,7 +94,7 @@ def _about(tx: Transaction, trouble: Trouble, response_id: int) -> list[Intent]:
     return told
 
 
-def _open(tx: Transaction, trouble: Trouble, step: Step, response_id: int) -> list[Intent]:
+def _open(tx: Transaction, trouble: Trouble, step: Step, response_id: int | None) -> list[Intent]:
     one = defects.open_one(
         tx,
         trouble.account,
@@ -163,6 +170,8 @@ def _quotes(tx: Transaction, mentions: Sequence[Mention]) -> list[str]:
     """What the newest of them wrote, each person once."""
     found: dict[object, str] = {}
     for mention in reversed(mentions):
+        if mention.response_id is None:
+            continue  # of a ticket only its address is told
         version = responses.get(tx, mention.response_id)
         author = mention.person or f"answer {mention.response_id}"
         if version is None or version.response.comment is None or author in found:
@@ -178,14 +187,17 @@ def _quotes(tx: Transaction, mentions: Sequence[Mention]) -> list[str]:
 
 
 def _tickets(tx: Transaction, mentions: Sequence[Mention]) -> list[str]:
-    """Where the recoveries of these answers are worked on, as far as their tickets are there."""
+    """The tickets themselves, and those on which the recoveries of answers are worked on, as far as they are there."""
     objects = [
         names.ticket_object(recovery.id, recoveries.generation(tx, recovery.id))
         for mention in mentions
+        if mention.response_id is not None
         for recovery in recoveries.of_response(tx, mention.response_id)
     ]
     there = outbox.receipts(tx, objects)
     urls = [there[name].url for name in dict.fromkeys(objects) if name in there]
+    own = [tickets.get(tx, *mention.ticket) for mention in mentions if mention.response_id is None]
+    urls += [ticket.url for ticket in own if ticket is not None]
     return list(dict.fromkeys(url for url in urls if url))
 
 
@@ -250,7 +262,7 @@ def _was_sent(tx: Transaction, one: Defect) -> bool:
     return row is None or row.state not in _NEVER_SENT or row.write_id is not None or row.revision > 0
 
 
-def _tell(tx: Transaction, event: str, one: Defect, step: Step, response_id: int) -> None:
+def _tell(tx: Transaction, event: str, one: Defect, step: Step, response_id: int | None) -> None:
     """In the story of the answer that made the difference; it names nobody else."""
     detail: dict[str, Json] = {
         "account": one.account,

@@ -110,6 +110,7 @@ def _told(tx: Transaction, one: Defect, seen: Issue, settings: DecideSettings) -
     found: Mapping[int, Recovery] = {
         recovery.id: recovery
         for mention in defects.mentions(tx, one.theme, one.since)
+        if mention.response_id is not None
         for recovery in recoveries.of_response(tx, mention.response_id)
         if recovery.state is RecoveryState.OPEN
     }

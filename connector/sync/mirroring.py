@@ -17,6 +17,7 @@ from connector.domain.model.recovery import RecoveryState
 from connector.ports import Ticket
 from connector.store import (
     confirmed,
+    defects,
     history,
     links,
     outbox,
@@ -147,12 +148,21 @@ def take_ticket(tx: Transaction, seen: Ticket, settings: DecideSettings, read_at
     if not change.changed:
         return
     take_choice(tx, seen, settings)
+    if settings.defects and seen.key is None and email is not None:
+        _hear(tx, seen, email, settings)
     if seen.status in _DONE:
         _close(tx, seen)
     if change.before is None and email is not None:
         person_id = people.find(tx, KeyKind.EMAIL, email)
         if person_id is not None:
             refresh_score(tx, person_id, settings)
+
+
+def _hear(tx: Transaction, seen: Ticket, email: str, settings: DecideSettings) -> None:
+    """A ticket somebody we know asked for: what they wrote there may speak of a defect."""
+    person_id = people.find(tx, KeyKind.EMAIL, email)
+    if person_id is not None and seen.status != "deleted" and seen.updated_at > tx.now - settings.answered_within:
+        defects.to_be_heard(tx, seen.account, seen.id, person_id, seen.updated_at)
 
 
 def _close(tx: Transaction, seen: Ticket) -> None:

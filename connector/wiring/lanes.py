@@ -14,14 +14,16 @@ from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
 from connector.domain.model.response import Understanding
 from connector.ports import Contacts, Polling, Tickets, Writer
+from connector.ports.conversations import Conversations
 from connector.ports.erasing import Erasing
 from connector.ports.taking_back import Retractable
 from connector.ports.tracking import Issues
-from connector.store import erasures, lanes, undoings
+from connector.store import defects, erasures, lanes, undoings
 from connector.store.database import Database
-from connector.store.defects import lane_of_issues
+from connector.store.defects import lane_of_conversations, lane_of_issues
 from connector.store.transaction import Transaction
 from connector.sync import decide, erasing, fetch, poll, retention, timers, understand, undo
+from connector.sync.conversations import Analyse, ConversationsPoll
 from connector.sync.issues import IssuesPoll
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
@@ -89,10 +91,35 @@ def make_lanes(
             drains[poll.tickets_lane(adapter.account)] = unless_paused(db, name, tickets.drain)
             read = poll.tickets_feed(adapter.account)
             telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
+    drains |= defect_lanes(
+        settings=settings, db=db, adapters=adapters, limits=limits, analyse=reading.analyse, telemetry=telemetry
+    )
+    return drains | fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
+
+
+def defect_lanes(
+    *,
+    settings: DecideSettings,
+    db: Database,
+    adapters: Adapters,
+    limits: Mapping[str, Limits],
+    analyse: Analyse,
+    telemetry: Telemetry,
+) -> dict[str, Drain]:
+    """What defects need read: issues of trackers, and, where themes become issues, what customers wrote on tickets."""
+    drains: dict[str, Drain] = {}
+    for name, adapter in adapters.made.items():
+        if isinstance(adapter, Conversations) and settings.defects:
+            talk = ConversationsPoll(
+                db=db, source=adapter, settings=lambda: settings, analyse=analyse, share=limits[name].share
+            )
+            drains[lane_of_conversations(adapter.account)] = unless_paused(db, name, talk.drain)
+            read = partial(defects.unheard_since, account=adapter.account)
+            telemetry.follow(lane_of_conversations(adapter.account), read)
         if isinstance(adapter, Writer) and isinstance(adapter, Issues):
             issues = IssuesPoll(db=db, source=adapter, settings=lambda: settings, share=limits[name].share)
             drains[lane_of_issues(adapter.account)] = unless_paused(db, name, issues.drain)
-    return drains | fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
+    return drains
 
 
 def fetch_lanes(

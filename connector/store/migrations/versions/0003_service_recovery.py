@@ -47,6 +47,39 @@ def upgrade() -> None:
         comment="playbooks as recoveries were opened under them: a recovery keeps its rules when the file changes",
     )
     op.create_table(
+        "conversation",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_conversation_person_id_person")),
+        sa.PrimaryKeyConstraint("account", "remote_id", name=op.f("pk_conversation")),
+        comment="customers' own tickets whose conversation changed and was not read since",
+    )
+    with op.batch_alter_table("conversation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_conversation_account_changed_at"), ["account", "changed_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_conversation_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "defect_ticket",
+        sa.Column("theme", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False, comment="the helpdesk's"),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column(
+            "person_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=False,
+            comment="who asked for it",
+        ),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="when they last wrote of it there"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_defect_ticket_person_id_person")),
+        sa.PrimaryKeyConstraint("theme", "account", "remote_id", name=op.f("pk_defect_ticket")),
+        comment="customers' own tickets, by what they wrote of there",
+    )
+    with op.batch_alter_table("defect_ticket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_defect_ticket_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
         "defect_answer",
         sa.Column("theme", sa.Text(), nullable=False),
         sa.Column("response_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
