@@ -63,9 +63,8 @@ class Defect:
         """As deciding sees it; None when the theme's next issue is another one."""
         if self.state not in LIVING:
             return None
-        return Known(
-            since=self.since, told=self.told, severity=self.severity, closed_at=self.closed_at, is_sent=is_sent
-        )
+        closed_at = self.closed_at if self.state is DefectState.CLOSED else None
+        return Known(since=self.since, told=self.told, severity=self.severity, closed_at=closed_at, is_sent=is_sent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,15 +192,16 @@ def said(tx: Transaction, one: Defect, *, severity: Severity, told: int) -> None
     _set(tx, one.id, severity=severity.value, told=told)
 
 
-def close(tx: Transaction, one: Defect, at: datetime) -> Defect:
-    """It was closed there."""
-    _set(tx, one.id, state=DefectState.CLOSED.value, closed_at=at, closings=one.closings + 1)
-    return _get(tx, one.id)
+def close(tx: Transaction, one: Defect, at: datetime) -> Defect | None:
+    """It was closed there; None where that is no news: we wanted it opened again since, and it was not."""
+    is_news = one.closed_at is None or at > one.closed_at
+    _set(tx, one.id, state=DefectState.CLOSED.value, closed_at=at, closings=one.closings + int(is_news))
+    return _get(tx, one.id) if is_news else None
 
 
 def reopen(tx: Transaction, one: Defect) -> None:
     """It is open again, by us or by somebody there."""
-    _set(tx, one.id, state=DefectState.OPEN.value, closed_at=None)
+    _set(tx, one.id, state=DefectState.OPEN.value)
 
 
 def end(tx: Transaction, one: Defect, state: DefectState) -> None:

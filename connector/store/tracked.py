@@ -20,7 +20,7 @@ defect = Table(
     Column("severity", Text, nullable=False),
     Column("since", Instant, nullable=False, comment="the oldest answer it speaks of"),
     Column("opened_at", Instant, nullable=False),
-    Column("closed_at", Instant, comment="when it was closed there, last; null while it is open"),
+    Column("closed_at", Instant, comment="when it was closed there, last"),
     Column("closings", Integer, nullable=False, default=0, comment="how often it was closed"),
     Column("told", Integer, nullable=False, comment="answers it last spoke of"),
     Column("read_at", Instant, comment="when its state was last read"),

@@ -92,6 +92,8 @@ def take_issue(
     observed(tx, fresh.account, remote_id, {"title": seen.title, "state": seen.state}, read_at)
     if seen.state == "closed" and fresh.state is DefectState.OPEN:
         closed = defects.close(tx, fresh, seen.closed_at or read_at)
+        if closed is None:
+            return
         detail: dict[str, Json] = {"account": fresh.account, "theme": fresh.theme, "issue": remote_id}
         history.append(tx, "defect_closed", detail=detail)
         outbox.plan(tx, _told(tx, closed, seen, settings))

@@ -18,10 +18,24 @@ from connector.domain.model.response import Interaction, Respondent, Understandi
 from connector.domain.model.transitions import Event
 from connector.errors import RemoteError, Throttled
 from connector.ports.tracking import Issue
-from connector.store import defects, erasures, intents, lanes, resealing, responses, runs, storms, subjects, undoings
+from connector.store import (
+    confirmed,
+    defects,
+    erasures,
+    intents,
+    lanes,
+    priors,
+    resealing,
+    responses,
+    runs,
+    storms,
+    subjects,
+    undoings,
+)
 from connector.store.database import Database
 from connector.store.defects import DefectState
 from connector.store.intents import IntentRow
+from connector.store.priors import Prior
 from connector.store.runs import RunKind
 from connector.store.storms import Breaker
 from connector.sync.erasing import LANE as ERASING
@@ -254,6 +268,50 @@ def test_a_theme_that_is_back_reopens_its_issue_and_a_reading_from_before_says_n
     clock_of(db).advance(timedelta(minutes=6))
     poll(db, replace(closed, closed_at=db.clock.now()))
     assert issue_of(db).closings == 2
+
+
+def test_what_cannot_be_opened_again_is_tried_once_and_tells_no_ticket_twice(db: Database) -> None:
+    opened(db)
+    closed = Repository(state="closed", closed_at=db.clock.now())
+    poll(db, closed)
+    clock_of(db).advance(timedelta(days=1))
+    say(db, 1, 2, 4)
+    [state] = of(db, WriteKind.ISSUE_STATE)
+    with db.write() as tx:
+        intents.move(tx, intents.move(tx, intents.get(tx, state.id), Event.SENT), Event.REFUSED, "no such transition")
+    clock_of(db).advance(timedelta(minutes=6))
+    poll(db, closed)
+    assert (issue_of(db).state, issue_of(db).closings) == (DefectState.CLOSED, 1)
+    before = len(planned(db, WriteKind.NOTE))
+    say(db, 5)
+    poll(db, closed)
+    assert len(of(db, WriteKind.ISSUE_STATE)) == 1
+    assert len([row for row in planned(db, WriteKind.NOTE) if "is closed" in str(row.fields)]) == 3
+    assert len(planned(db, WriteKind.NOTE)) >= before
+
+
+def test_a_run_that_opened_it_again_closes_it_and_gives_back_the_title(db: Database) -> None:
+    opened(db)
+    poll(db, Repository(state="closed", closed_at=db.clock.now()))
+    with db.write() as tx:
+        db.run_id = run_id = runs.begin(tx, RunKind.START, mode="live", config="2")
+    clock_of(db).advance(timedelta(days=1))
+    say(db, 4, 5, 6)
+    changed = [*of(db, WriteKind.ISSUE_STATE), *of(db, WriteKind.ISSUE)[1:]]
+    assert [sorted(row.fields) for row in changed] == [["state"], ["title"]]
+    before = {"state": "closed", "title": "Customers are unhappy about waiting"}
+    for row in changed:
+        at = dict.fromkeys(row.fields, row.cause_at)
+        with db.write() as tx:
+            priors.remember(tx, row.id, {name: Prior(known=True, value=before[name], event_at=NOON) for name in at})
+            confirmed.confirm(tx, TRACKER, row.about, row.fields, at)
+        pretend_confirmed(db, row, "12")
+    with db.write() as tx:
+        undoings.ask(tx, run_id)
+    UndoLane(db=db, settings=tracking, retractable={}).drain(take_lane(db, UNDO))
+    undone = {row.kind: row.fields for row in planned(db) if row.key.startswith("undo/") and row.account == TRACKER}
+    assert undone[WriteKind.ISSUE_STATE] == {"state": "closed"}
+    assert undone[WriteKind.ISSUE] == {"title": before["title"]}
 
 
 def test_people_may_open_it_again_themselves(db: Database) -> None:

@@ -22,9 +22,7 @@ def upgrade() -> None:
         sa.Column("severity", sa.Text(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False, comment="the oldest answer it speaks of"),
         sa.Column("opened_at", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "closed_at", sa.BigInteger(), nullable=True, comment="when it was closed there, last; null while it is open"
-        ),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True, comment="when it was closed there, last"),
         sa.Column("closings", sa.Integer(), nullable=False, comment="how often it was closed"),
         sa.Column("told", sa.Integer(), nullable=False, comment="answers it last spoke of"),
         sa.Column("read_at", sa.BigInteger(), nullable=True, comment="when its state was last read"),
