@@ -177,6 +177,12 @@ def test_pull_requests_and_other_peoples_issues_are_not_found(hub: GitHub, repos
     assert hub.ask(WriteKind.ISSUE, [item()])[0].receipts == []
 
 
+def test_an_issue_that_was_closed_at_once_is_found_all_the_same(hub: GitHub, repository: github.GitHub) -> None:
+    made = write(hub, WriteKind.ISSUE, item(title="Waiting", body="x"))
+    repository.human_update(made.remote_id, state="closed")
+    assert [one.remote_id for one in hub.ask(WriteKind.ISSUE, [item()])[0].receipts] == [made.remote_id]
+
+
 def test_questions_turn_pages(hub: GitHub, repository: github.GitHub) -> None:
     made = write(hub, WriteKind.ISSUE, item(title="Waiting", body="x"))
     for number in range(100):

@@ -86,6 +86,7 @@ def listen(db: Database, desk: Desk) -> object:
     return due
 
 
+@pytest.mark.both_stores
 def test_tickets_and_answers_count_together_and_a_ticket_is_told_by_its_address_alone(db: Database) -> None:
     say(db, 1, 2)
     report(db, 1, 2)
@@ -148,6 +149,7 @@ def test_a_full_quota_is_waited_for(db: Database) -> None:
     assert len(busy.asked) == 1
 
 
+@pytest.mark.both_stores
 def test_an_erased_persons_tickets_are_forgotten(db: Database) -> None:
     say(db, 1, 2)
     report(db, 1, 2)
