@@ -183,6 +183,21 @@ def test_an_issue_that_was_closed_at_once_is_found_all_the_same(hub: GitHub, rep
     assert [one.remote_id for one in hub.ask(WriteKind.ISSUE, [item()])[0].receipts] == [made.remote_id]
 
 
+def test_a_comment_is_looked_for_among_the_newest(desk: Jira, site: jira.Jira) -> None:
+    number = site.human_issue("one")
+    others = [{"id": str(n), "body": document("other"), "created": "", "seen_from": 0.0} for n in range(150)]
+    site.issues[number]["comments"] += others
+    made = write(desk, WriteKind.ISSUE_NOTE, item(target=number, text="Now 10"))
+    found = desk.ask(WriteKind.ISSUE_NOTE, [item(target=number), item("key-2", target=number)])
+    assert [[one.remote_id for one in each.receipts] for each in found] == [[made.remote_id], []]
+
+
+def test_an_issue_is_looked_for_by_a_label_of_its_own(desk: Jira) -> None:
+    made = write(desk, WriteKind.ISSUE, item(title="Waiting", body="x"))
+    found = desk.ask(WriteKind.ISSUE, [item(), item("key-2")])
+    assert [[one.remote_id for one in each.receipts] for each in found] == [[made.remote_id], []]
+
+
 def test_questions_turn_pages(hub: GitHub, repository: github.GitHub) -> None:
     made = write(hub, WriteKind.ISSUE, item(title="Waiting", body="x"))
     for number in range(100):
