@@ -185,7 +185,7 @@ def title(theme: str, severity: Severity) -> str:
 def body(theme: str, step: Step, quotes: Sequence[str], tickets: Sequence[str], *, within: timedelta) -> str:
     """What the issue says when it is opened: how many, what they wrote, and where each is worked on."""
     return _paragraphs(
-        f"{_count(step.mentions)} within {within.days or 1} days about “{theme}”. Severity: {step.severity.value}.",
+        f"{_count(step.mentions)} within {_span(within)} about “{theme}”. Severity: {step.severity.value}.",
         *(["They write:", *(f"> {one}" for one in quotes)] if quotes else []),
         _linked(tickets),
         "CSAT Connector opened this issue. It adds a comment when more of them come, and opens it again when they come "
@@ -216,6 +216,11 @@ def _count(mentions: Sequence[Mention]) -> str:
     people, tickets = people_of(mentions), sum(mention.response_id is None for mention in mentions)
     what = {0: "unhappy answers", len(mentions): "tickets"}.get(tickets, "unhappy answers and tickets")
     return f"{len(mentions)} {what} of {people} {'person' if people == 1 else 'people'}"
+
+
+def _span(within: timedelta) -> str:
+    number, unit = (within.days, "day") if within.days else (int(within.total_seconds() // 3600), "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _linked(tickets: Sequence[str]) -> str:

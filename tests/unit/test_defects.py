@@ -120,3 +120,12 @@ def test_masking_twice_is_masking_once_and_a_quote_is_one_line(text: str) -> Non
     once = defects.mask(text, ["Kim Sample"])
     assert defects.mask(once, ["Kim Sample"]) == once
     assert len(defects.quote(text, []).splitlines()) <= 1
+
+
+@pytest.mark.parametrize(("within", "words"), [(14 * DAY, "14 days"), (DAY, "1 day"), (timedelta(hours=6), "6 hours")])
+def test_an_issue_says_within_which_time(within: timedelta, words: str) -> None:
+    step = decide(POLICY, said(0.1, 0.1, 0.1), None, NOW)
+    told = defects.body("waiting", step, ["slow"], ["https://desk.example/1"] * 12, within=within)
+    assert f"within {words} about “waiting”" in told
+    assert told.count("https://desk.example/1") == 10
+    assert "- and 2 more" in told
