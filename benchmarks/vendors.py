@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks import audit
 from connector.clock import SystemClock
-from connector.simulator import hubspot, salesforce, slack, typeform, workflow, zendesk
+from connector.simulator import github, hubspot, jira, salesforce, slack, typeform, workflow, zendesk
 from connector.simulator.demo_world import calls, crm_of, held_figures
 from connector.simulator.faults import AFTER, BEFORE, Fault, FaultKind, Faults
 from connector.simulator.suite import Simulators
@@ -75,6 +75,8 @@ def open_vendors(crm: str, terms: Terms) -> Simulators:
         slack=slack.Slack(clock, per_minute=PLENTY),
         typeform=typeform.Typeform(clock),
         workflow=workflow.Workflow(clock, per_minute=PLENTY),
+        github=github.GitHub(clock),
+        jira=jira.Jira(clock),
     )
     for number, site in enumerate((running.salesforce.site, running.hubspot.site, running.zendesk.site)):
         if terms.lost:

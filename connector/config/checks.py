@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from connector.config import reporting
 from connector.config.connections import Connection
+from connector.config.defects import ANY
 from connector.config.document import Path_
 from connector.config.findings import Findings, keys_of, matches
 from connector.config.model import Threshold
@@ -28,6 +29,7 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("answers", "write_to", "*"), frozenset({"crm", "helpdesk"})),
     (("rules", "*", "do", "*", "notify", "connection"), frozenset({"notifier"})),
     (("rules", "*", "do", "*", "start", "workflow"), frozenset({"workflow"})),
+    (("defects", "*", "tracker"), frozenset({"tracker"})),
     (("playbooks", "*", "steps", "*", "ticket", "connection"), frozenset({"helpdesk"})),
     (("playbooks", "*", "steps", "*", "task", "connection"), frozenset({"crm"})),
     (("playbooks", "*", "steps", "*", "notify", "connection"), frozenset({"notifier"})),
@@ -153,6 +155,25 @@ def companies(tree: Any, roles: Mapping[str, frozenset[str] | None], findings: F
     for path, _ in matches(tree, ("health_score", "companies", "*")):
         if path[-1] not in crms:
             findings.unknown(path, "CRM", crms)
+
+
+def defects(tree: Any, themes: Sequence[str] | None, findings: Findings) -> None:
+    """Every theme that is named exists, and no tracker hears of one twice. Themes None: their file cannot be read."""
+    seen: set[tuple[object, object]] = set()
+    for path, entry in matches(tree, ("defects", "*")):
+        if not isinstance(entry, Mapping):
+            continue
+        theme = entry.get("theme", ANY)
+        place = (entry.get("tracker"), theme)
+        if place in seen:
+            findings.add(path, f"another entry says when the theme {theme!r} becomes an issue there")
+        seen.add(place)
+        if isinstance(theme, str) and theme != ANY and themes is not None and theme not in themes:
+            findings.add((*path, "theme"), f"there is no theme {theme!r}", nearest(theme, themes))
+        when = entry.get("when")
+        answers, people = (when.get("answers", 5), when.get("people", 3)) if isinstance(when, Mapping) else (5, 3)
+        if isinstance(answers, int) and isinstance(people, int) and people > answers:
+            findings.add((*path, "when"), f"{people} people cannot give {answers} answers: ask for more answers")
 
 
 def thresholds(tree: Any, segments: Sequence[str], findings: Findings) -> None:

@@ -12,7 +12,9 @@ from connector.config.part import FilePath, Model
 from connector.config.quantities import Duration, Percent, Rate, RateText, Text, duration, rate, shown_rate
 from connector.domain.model.intent import WriteKind
 
-CeilingName = Literal["new_tickets", "new_tasks", "new_contacts", "new_alerts", "new_events", "new_messages"]
+CeilingName = Literal[
+    "new_tickets", "new_tasks", "new_contacts", "new_alerts", "new_events", "new_messages", "new_issues"
+]
 CEILINGS: Mapping[CeilingName, WriteKind] = {
     "new_tickets": WriteKind.TICKET,
     "new_tasks": WriteKind.TASK,
@@ -20,6 +22,7 @@ CEILINGS: Mapping[CeilingName, WriteKind] = {
     "new_alerts": WriteKind.ALERT,
     "new_events": WriteKind.EVENT,
     "new_messages": WriteKind.MESSAGE,
+    "new_issues": WriteKind.ISSUE,
 }
 DEFAULT_CEILINGS: Mapping[CeilingName, Rate] = {
     "new_tickets": rate("300/h"),
@@ -28,6 +31,7 @@ DEFAULT_CEILINGS: Mapping[CeilingName, Rate] = {
     "new_alerts": rate("200/h"),
     "new_events": rate("1000/h"),
     "new_messages": rate("100/h"),
+    "new_issues": rate("20/h"),
 }
 """Of a connection that does not say. Far above what a bad day brings, far below what a mistake in a rule does."""
 

@@ -259,6 +259,8 @@ class _Loading:
         named = any(True for _ in matches(self.tree, ("analysis", "themes")))
         whole = self._is_whole("analysis", dict) and not self.findings.was_meant(("analysis", "themes"))
         words = None if themes is None else themes.names
+        if self._is_whole("defects", list):
+            checks.defects(self.tree, () if whole and not named else words, self.findings)
         known = constants.known_values(self.tree, () if whole and not named else words, self.findings)
         constants.constants(self.tree, (*checks.EXPRESSIONS, *checks.VALUES), known, self.findings)
         reporting.themes(self.tree, known.get("themes"), self.findings)

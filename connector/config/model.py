@@ -12,6 +12,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from connector.config.calendars import Calendar
 from connector.config.connections import Connection
+from connector.config.defects import Defect
 from connector.config.directory import DirectoryKeys
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
@@ -234,6 +235,7 @@ class Settings(Model):
         default=(), description="When somebody's low scores are told to who leads them."
     )
     trends: tuple[Trend, ...] = Field(default=(), description="When a score that stays low, or falls, is told.")
+    defects: tuple[Defect, ...] = Field(default=(), description="Which themes become issues of a tracker.")
     privacy: Privacy = Field(description="Keys of the sealed columns.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from connector.clock import Clock
-from connector.simulator import hubspot, salesforce, slack, typeform, workflow, zendesk
+from connector.simulator import github, hubspot, jira, salesforce, slack, typeform, workflow, zendesk
 from connector.simulator.demo_desk import ZENDESK, DemoDesk, DemoZendesk, other_desk
 
 INHOUSE_SECRET = "sim-inhouse"
@@ -26,6 +26,8 @@ class Simulators:
     slack: slack.Slack
     typeform: typeform.Typeform
     workflow: workflow.Workflow
+    github: github.GitHub
+    jira: jira.Jira
     crm: str = "salesforce"
     other_desk: DemoDesk | None = None
 
@@ -62,6 +64,8 @@ class Simulators:
             "SLACK_TOKEN": slack.TOKEN,
             "ZAPIER_URL": self.workflow.url,
             "ZAPIER_SECRET": workflow.SECRET,
+            "GITHUB_TOKEN": github.TOKEN,
+            "JIRA_TOKEN": jira.TOKEN,
             "CONNECTOR__CONNECTIONS__TYPEFORM__BASE_URL": self.typeform.site.base_url,
             "CONNECTOR__CONNECTIONS__SLACK__BASE_URL": self.slack.site.base_url,
         }
@@ -70,6 +74,8 @@ class Simulators:
         """Stop all of them."""
         for simulator in (self.salesforce, self.hubspot, self.zendesk, self.slack, self.typeform.site, self.workflow):
             simulator.stop()
+        self.github.stop()
+        self.jira.stop()
         if self.other_desk is not None:
             self.other_desk.site.stop()
 
@@ -110,6 +116,8 @@ def start_all(
         slack=slack.Slack(clock),
         typeform=typeform.Typeform(clock),
         workflow=workflow.Workflow(clock),
+        github=github.GitHub(clock),
+        jira=jira.Jira(clock),
     )
     sites = {
         "salesforce": running.salesforce.site,
@@ -118,6 +126,8 @@ def start_all(
         "typeform": running.typeform.site,
         "hubspot": running.hubspot.site,
         "workflow": running.workflow.site,
+        "github": running.github.site,
+        "jira": running.jira.site,
     }
     if running.other_desk is not None:
         sites[helpdesk] = running.other_desk.site

@@ -308,7 +308,12 @@ class Zendesk:
         if call.query.get("sort_order") == "desc" or call.query.get("sort") == "-created_at":
             comments.reverse()
         page, extra = paged(call, comments, self.site.base_url)
-        return Answer(data={"comments": page, **extra})
+        data = {"comments": page, **extra}
+        if "users" in call.query.get("include", "").split(","):
+            data["users"] = [
+                dict(self.desk.users[author]) for author in sorted({str(one["author_id"]) for one in page})
+            ]
+        return Answer(data=data)
 
     def _audits(self, call: Call) -> Answer:
         page, extra = paged(call, list(self._ticket(call)["audits"]), self.site.base_url)

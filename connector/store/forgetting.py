@@ -11,7 +11,7 @@ from connector.domain.model.intent import IntentState
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import RecoveryState, Stage
 from connector.domain.model.transitions import OPEN, Event
-from connector.store import blocks, codes, intents, interactions, people, tombstones
+from connector.store import blocks, codes, defects, intents, interactions, people, tombstones
 from connector.store import receipts as remotes
 from connector.store.graveyard import KEEPS
 from connector.store.inbox import DeliveryState
@@ -19,6 +19,10 @@ from connector.store.responses import VersionState
 from connector.store.schema import (
     confirmed,
     contact,
+    conversation,
+    defect,
+    defect_answer,
+    defect_ticket,
     dependency,
     fact,
     follow_up,
@@ -58,6 +62,10 @@ CLEARED: Final[frozenset[Table]] = frozenset(
     {
         confirmed,
         contact,
+        conversation,
+        defect,
+        defect_answer,
+        defect_ticket,
         dependency,
         fact,
         follow_up,
@@ -109,6 +117,7 @@ def stop(tx: Transaction, known: Known) -> None:
     """Plan nothing more about them: they cannot be found or scored, and what was not sent is called off."""
     for table in (link, fact, score, published, person_key):
         tx.execute(delete(table).where(table.c.person_id.in_(known.persons)))
+    defects.forget(tx, known.responses, known.persons)
     tx.execute(
         update(response_version)
         .where(response_version.c.response_id.in_(known.responses))
@@ -187,6 +196,8 @@ def sever(tx: Transaction, known: Known, word: str, mine: Sequence[int], objects
         .where(recovery.c.id.in_(known.recoveries))
         .values(opened_by=_nameless(recovery.c.id, word), action_taken=None)
     ).rowcount
+    which = defect_answer.c.response_id.in_(known.responses)
+    cleared[defect_answer.name] = tx.execute(delete(defect_answer).where(which)).rowcount
     for table in (recovery_step, follow_up):
         which = table.c.recovery_id.in_(known.recoveries)
         cleared[table.name] = tx.execute(delete(table).where(which)).rowcount

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select, update
 
-from connector.domain.model.intent import FINAL_STATES, IntentState, Json, Priority, Receipt, WriteKind
+from connector.domain.model.intent import FINAL_STATES, NOTES, IntentState, Json, Priority, Receipt, WriteKind
 from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
 from connector.store import priors
 from connector.store.prepared import Prepared
@@ -141,7 +141,7 @@ class IntentRow:
     @property
     def adds(self) -> bool:
         """True when sending it twice would leave two: a create, or a note, which adds to its ticket."""
-        return self.target is None or self.kind is WriteKind.NOTE
+        return self.target is None or self.kind in NOTES
 
 
 def seal_fields(

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import bindparam, delete, select, update
 
-from connector.domain.model.intent import IntentState, Receipt, WriteKind
+from connector.domain.model.intent import NOTES, IntentState, Receipt
 from connector.domain.model.transitions import Event
 from connector.store import confirmed, intents
 from connector.store.intents import IntentRow
@@ -38,6 +38,7 @@ class Thing(StrEnum):
 
     CONTACT = "contact"
     TICKET = "ticket"
+    ISSUE = "issue"
 
 
 def thing_of(object_name: str) -> Thing | None:
@@ -47,6 +48,8 @@ def thing_of(object_name: str) -> Thing | None:
             return Thing.CONTACT
         case ["recovery", _, "ticket", _] | ["ticket", _, _]:
             return Thing.TICKET
+        case ["defect", _]:
+            return Thing.ISSUE
         case _:
             return None
 
@@ -72,7 +75,7 @@ def add(tx: Transaction, row: IntentRow, answer: Receipt) -> None:
         },
     )
     # A note's id is the comment's: it must not become the id of the ticket it was written on.
-    if row.kind is WriteKind.NOTE and row.object == row.target:
+    if row.kind in NOTES and row.object == row.target:
         return
     if _was_moved_meanwhile(tx, row, answer):
         confirmed.forget(tx, row.account, row.object)

@@ -98,7 +98,7 @@ def drop_texts(tx: Transaction, before: datetime, limit: int) -> int:
     tx.execute(delete(prior).where(prior.c.intent_id.in_(ids)))
     tx.execute(update(intent).where(intent.c.id.in_(ids)).values(fields=None))
     # What a contact holds is compared with for ever; a ticket or task of that age is over.
-    over = [name for name in objects if name.startswith(("response/", "recovery/"))]
+    over = [name for name in objects if name.startswith(("response/", "recovery/", "defect/"))]
     tx.execute(delete(confirmed).where(confirmed.c.object.in_(over), confirmed.c.at < before))
     return _counted(tx, TEXTS, len(ids))
 

@@ -27,13 +27,15 @@ from connector.store.ledger import pause, prior, storm, undoing
 from connector.store.messaging import given_code, opted_out
 from connector.store.mirror import contact, match_block, ticket
 from connector.store.rated import rated, sliced, themed, told
+from connector.store.tracked import conversation, defect, defect_answer, defect_ticket
 from connector.store.winning import follow_up, playbook_text, recovery, recovery_response, recovery_step
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
 __all__ = [
-    "EPOCH", "contact", "directory_list", "erased", "erasure", "follow_up", "given_code", "interaction",
-    "interaction_answer", "match_block", "metadata", "opted_out", "pause", "playbook_text", "prior", "rated",
-    "recovery", "recovery_response", "recovery_step", "sliced", "storm", "themed", "ticket", "told", "undoing",
+    "EPOCH", "contact", "conversation", "defect", "defect_answer", "defect_ticket", "directory_list", "erased",
+    "erasure", "follow_up", "given_code", "interaction", "interaction_answer", "match_block", "metadata", "opted_out",
+    "pause", "playbook_text", "prior", "rated", "recovery", "recovery_response", "recovery_step", "sliced", "storm",
+    "themed", "ticket", "told", "undoing",
 ]  # fmt: skip
 
 meta = Table(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, func, select, update
 
-from connector.domain.model.intent import IntentState, WriteKind
+from connector.domain.model.intent import NOTES, IntentState
 from connector.domain.model.recovery import Recovery
 from connector.domain.model.transitions import OPEN, UNSENT
 from connector.store import intents, recoveries, responses
@@ -29,7 +29,7 @@ _WITHDRAWN = "its run was undone"
 _PLANNING = Prepared(
     select(undoing.c.run_id).where(undoing.c.run_id == bindparam("wanted"), undoing.c.planned_at.is_(None))
 )
-_ADDS = intent.c.target.is_(None) | (intent.c.kind == WriteKind.NOTE.value)
+_ADDS = intent.c.target.is_(None) | intent.c.kind.in_([kind.value for kind in NOTES])
 _MAY_EXIST = (
     (intent.c.state == IntentState.PLANNED.value) & _ADDS & ((intent.c.revision > 0) | intent.c.ask_first.is_(True))
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connector.domain.model.intent import Json, WriteKind
+from connector.domain.model.intent import NOTES, Json, WriteKind
 from connector.store.confirmed import Confirmed
 
 # A list in such a field is added to what is there, so equal values are not "unchanged" and lists join when folded.
@@ -39,7 +39,7 @@ def tracked(kind: WriteKind, fields: Mapping[str, Json]) -> dict[str, Json]:
     return {
         name: value
         for name, value in fields.items()
-        if not name.startswith(ADDED) and not (kind is WriteKind.NOTE and name == "text")
+        if not name.startswith(ADDED) and not (kind in NOTES and name == "text")
     }
 
 
@@ -68,7 +68,7 @@ def trim(
         since: only values confirmed since then, by this process, count as "holds already". The store may be an old
             copy: what it remembers being there may have been overwritten by a life of ours that it knows nothing of.
     """
-    if kind is WriteKind.NOTE:
+    if kind in NOTES:
         return Left(fields=fields, unchanged={}, reason="")
     why = {
         name: _against(name, want, known.get(name), updates=updates, ours=ours, if_blank=if_blank, since=since)

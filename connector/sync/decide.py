@@ -23,7 +23,7 @@ from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import follow_up, planning, rules, score_rules, storm, timers, winning_back
+from connector.sync import defects, follow_up, planning, rules, score_rules, storm, timers, winning_back
 from connector.sync.about import About, about
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
@@ -275,6 +275,7 @@ def _effects(
         planned += alerts(tx, matter, rules.alerts_wanted(rulings), texts, settings, pace, recovery_id)
         planned += coach(tx, matter, settings, texts, pace)
         planned += events(matter, rules.events_wanted(rulings), texts, settings, pace, recovery_id)
+        planned += defects.act(tx, matter, settings)
     for name in settings.answers_to:
         target = settings.targets[name]
         if "crm" in target.roles:

@@ -35,6 +35,7 @@ NOT_OURS: Final = (
     "What other people wrote about them elsewhere was not looked for: answers of others are not searched for a name.",
     "Log lines name answers by their id in the survey tool; they hold no personal data and go when logs are rotated.",
     "Copies of the store made before hold them, sealed: who comes back with one is erased again at the next start.",
+    "Issues of defects quoted them without names, if at all; they are written anew, but trackers keep the old version.",
     "Messages that left our reach (e-mails of the helpdesk, exports, screenshots) cannot be called back.",
 )
 """What no erasure covers; printed on every certificate."""

@@ -37,6 +37,9 @@ KINDS: Final[Mapping[WriteKind, str]] = {
     WriteKind.ALERT: "message to the team",
     WriteKind.EVENT: "event for another program",
     WriteKind.MESSAGE: "message to the customer",
+    WriteKind.ISSUE: "issue about the defect",
+    WriteKind.ISSUE_STATE: "state of the issue",
+    WriteKind.ISSUE_NOTE: "comment on the issue",
 }
 STATES: Final[Mapping[IntentState, str]] = {
     IntentState.PLANNED: "will be written",

@@ -17,6 +17,7 @@ from connector.domain.model.recovery import Recovery, RecoveryState
 from connector.ports import Ticket
 from connector.store import (
     confirmed,
+    defects,
     history,
     links,
     outbox,
@@ -47,7 +48,7 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
     change = mirror(tx, seen, filed=settings.fuzzy.do is not Do.NO)
     if change.after == seen and not seen.deleted and seen.merged_into is None:
         # Unchanged since the last read or not: that one may have come while a write of ours was open, and said nothing.
-        _observed(tx, seen.account, Thing.CONTACT, seen.id, seen.values, read_at)
+        observed(tx, seen.account, Thing.CONTACT, seen.id, seen.values, read_at)
     if not change.changed:
         return
     if seen.merged_into is not None:
@@ -105,7 +106,7 @@ def _link_waiting(tx: Transaction, keys: Mapping[KeyKind, str], target: Target, 
             link(tx, person_id, target, matching, settings)
 
 
-def _observed(
+def observed(
     tx: Transaction, account: str, thing: Thing, remote_id: str, values: Mapping[str, object], read_at: datetime
 ) -> None:
     """Compare what a read saw with our confirmed values: what differs, a person changed."""
@@ -149,16 +150,25 @@ def take_ticket(
         return
     change = tickets.upsert(tx, seen, requester=email)
     if change.before is None or seen.updated_at >= change.before.updated_at:
-        _observed(tx, seen.account, Thing.TICKET, seen.id, seen.values, read_at)
+        observed(tx, seen.account, Thing.TICKET, seen.id, seen.values, read_at)
         for recovery in _worked_on(tx, seen):
             looking_back.see(tx, recovery, seen, notes, settings)
     if not change.changed:
         return
     take_choice(tx, seen, settings)
+    if settings.defects and seen.key is None and email is not None:
+        _hear(tx, seen, email, settings)
     if change.before is None and email is not None:
         person_id = people.find(tx, KeyKind.EMAIL, email)
         if person_id is not None:
             refresh_score(tx, person_id, settings)
+
+
+def _hear(tx: Transaction, seen: Ticket, email: str, settings: DecideSettings) -> None:
+    """A ticket somebody we know asked for: what they wrote there may speak of a defect."""
+    person_id = people.find(tx, KeyKind.EMAIL, email)
+    if person_id is not None and seen.status != "deleted" and seen.updated_at > tx.now - settings.answered_within:
+        defects.to_be_heard(tx, seen.account, seen.id, person_id, seen.updated_at)
 
 
 def _worked_on(tx: Transaction, seen: Ticket) -> Iterator[Recovery]:

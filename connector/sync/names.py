@@ -79,6 +79,11 @@ def score_event_object(person_id: int, cause: str, event: str, ordinal: int, acc
     return f"person/{person_id}/score/{cause}/event/{event}/{ordinal}@{account}"
 
 
+def defect_key(tx: Transaction, account: str, theme: str, episode: int) -> str:
+    """Of a theme's issue, and the beginning of the keys of all that is done about it: a theme is what a defect is."""
+    return f"{account}/defect/{tx.blind('defect', f'{theme}/{episode}')[:_DIGITS]}"
+
+
 def person_key(tx: Transaction, person_id: int) -> str:
     """A digest that is the same whenever and wherever this human is met again; it fits a field of 64 characters."""
     known = people.keys_of(tx, person_id)

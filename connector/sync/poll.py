@@ -197,7 +197,9 @@ def drain_feed(
         try:
             page = feed.since(cursor)
         except RemoteError as error:
-            return _later(db, hold, feed, error, settings)
+            return later(
+                db, hold, error, account=feed.account, read_class=feed.read_class, what=feed.what, settings=settings
+            )
         _store(db, hold, feed, page, read_at if page.as_of is None else min(read_at, page.as_of))
         # A feed that repeats its cursor and promises more would be read for ever, at the cost of everybody's quota.
         if not page.more or page.cursor == cursor:
@@ -217,18 +219,27 @@ def _store(db: Database, hold: LaneHold, feed: Feed[T], page: Page[T], read_at: 
                 cursors.move(tx, feed.name, page.cursor)
 
 
-def _later(db: Database, hold: LaneHold, feed: Feed[T], error: RemoteError, settings: DecideSettings) -> datetime:
+def later(
+    db: Database,
+    hold: LaneHold,
+    error: RemoteError,
+    *,
+    account: str,
+    read_class: str,
+    what: str,
+    settings: DecideSettings,
+) -> datetime:
     """When to try again. A full quota is closed to the account's writes too; what is refused is for a person."""
     if isinstance(error, Throttled | QuotaExhausted):
         until = error.retry_at if isinstance(error, Throttled) else error.until
         with db.write() as tx:
             hold.confirm(tx)
-            quotas.block(tx, feed.account, feed.read_class, until)
+            quotas.block(tx, account, read_class, until)
         return until
     if not isinstance(error, Unauthorized | Gone | Rejected):
         return db.clock.now() + AFTER_TROUBLE
     with db.write() as tx:
         hold.confirm(tx)
-        text = f"{feed.account}: {feed.what} cannot be read: {error}"
-        tell_operators(tx, settings, feed.account, f"reading {feed.what}", text)
+        text = f"{account}: {what} cannot be read: {error}"
+        tell_operators(tx, settings, account, f"reading {what}", text)
     return db.clock.now() + AFTER_REFUSAL

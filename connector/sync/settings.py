@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from connector.domain.defects import Policy
 from connector.domain.expressions import Expression, Template
 from connector.domain.mapping.fields import FieldMapping
 from connector.domain.matching.fuzzy import Fuzzy
@@ -33,7 +34,7 @@ from connector.sync.message_settings import FollowUp, MessagePolicy, MessageStep
 class Target:
     """A system that is written to. `account` is its stable name, `sections` its mapping file by section name.
 
-    `roles` are `crm`, `helpdesk`, `notifier`, `messenger`, `workflow`.
+    `roles` are `crm`, `helpdesk`, `notifier`, `messenger`, `tracker`, `workflow`.
     """
 
     account: str
@@ -224,6 +225,16 @@ class ScorePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    """Which themes become issues of a tracker, and when. `theme` None: each theme that no narrower entry names."""
+
+    connection: str
+    theme: str | None
+    policy: Policy
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operators:
     """Who is told when something needs a person."""
 
@@ -316,6 +327,7 @@ class DecideSettings:
     """By playbook: the survey once its recovery's ticket is solved."""
     interactions: frozenset[str] = frozenset()
     """The accounts whose records say what answers are about."""
+    defects: tuple[Tracking, ...] = ()
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

@@ -9,7 +9,7 @@ from connector.domain.model.person import Evidence, Link, LinkState
 from connector.store import history, intents, links, outbox, people, receipts, recoveries, scores
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
-from connector.sync import names
+from connector.sync import defects, names
 from connector.sync.identify import is_by_hand, settle_link
 
 NO_TICKET: Final = "its ticket could not be opened"
@@ -23,6 +23,8 @@ def settled(tx: Transaction, row: IntentRow, receipt: Receipt | None) -> None:
         _contact(tx, row, receipt, people.survivor(tx, row.person_id))
     elif row.kind is WriteKind.CONTACT_FIELDS and row.person_id is not None and row.state in _FAILED:
         scores.retract(tx, people.survivor(tx, row.person_id), row.account)
+    elif row.kind is WriteKind.ISSUE:
+        defects.settled(tx, row, receipt)
     elif row.recovery_id is None:
         return
     elif receipt is None and row.state in _FAILED:
@@ -45,6 +47,7 @@ def drop(tx: Transaction, intent_id: int) -> bool:
         scores.retract(tx, people.survivor(tx, row.person_id), row.account)
     if row.recovery_id is not None:
         _without_ticket(tx, row, row.recovery_id)
+    defects.dropped(tx, row)
     return True
 
 

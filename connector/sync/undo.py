@@ -10,6 +10,7 @@ from typing import Final
 
 from connector.domain.model.intent import WriteKind
 from connector.ports.taking_back import Retractable
+from connector.store import defects as counted
 from connector.store import (
     figures,
     history,
@@ -27,7 +28,7 @@ from connector.store.database import Database
 from connector.store.responses import Version
 from connector.store.runs import Run, RunKind
 from connector.store.transaction import Transaction
-from connector.sync import timers
+from connector.sync import defects, timers
 from connector.sync.lane import LaneHold
 from connector.sync.rescore import remember, rescore
 from connector.sync.settings import DecideSettings
@@ -101,6 +102,7 @@ class UndoLane:
         unsent = undoings.unsent(tx, run.id, BATCH)
         for row in unsent:
             outbox.drop(tx, row.id, f"run {run.id} was undone")
+            defects.undone(tx, row)
             if row.kind is WriteKind.CONTACT_FIELDS and row.person_id is not None:
                 untell(tx, row.person_id, row.account, run)
         answers = undoings.decided(tx, run.id, BATCH)
@@ -122,6 +124,7 @@ class UndoLane:
             steps += undo.restoring(tx, account, name)
         outbox.plan(tx, [step.intent for step in steps if step.intent is not None])
         for row in rows:
+            defects.undone(tx, row)
             if row.kind is WriteKind.CONTACT_FIELDS and row.person_id is not None:
                 untell(tx, row.person_id, row.account, run)
         if rows:
@@ -157,6 +160,7 @@ def withdraw(tx: Transaction, version: Version, run: Run, settings: DecideSettin
                 detail={"cause": UNDONE, "run": run.id},
             )
     undoings.withdraw(tx, version)
+    counted.mention(tx, version.response_id, (), version.event_at)
     history.append(
         tx,
         "undone",

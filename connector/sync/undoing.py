@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from connector.domain.model.intent import Intent, Json, Priority, WriteKind
+from connector.domain.model.intent import NOTES, Intent, Json, Priority, WriteKind
 from connector.ports.taking_back import Retractable
 from connector.store import confirmed, intents, priors, receipts, responses, undoings
 from connector.store.intents import IntentRow
@@ -25,6 +25,7 @@ PATIENCE: Final = timedelta(days=14)
 CLOSE: Final = "close"
 """The word in the key of the note that also solves the ticket, unless somebody works on it."""
 _ON_TICKETS: Final = frozenset({WriteKind.NOTE, WriteKind.TICKET_UPDATE})
+_OF_ISSUES: Final = frozenset({WriteKind.ISSUE, WriteKind.ISSUE_STATE, WriteKind.ISSUE_NOTE})
 _OURS: Final = "csat"
 _AS_IT_WAS: Final = {"new": "open"}  # a helpdesk takes no ticket back to new
 
@@ -34,6 +35,7 @@ class What(StrEnum):
 
     RESTORE = "fields restored"
     CLOSE = "tickets closed"
+    ISSUE = "issues closed"
     NOTE = "notes corrected"
     RETRACT = "records withdrawn"
     MESSAGE = "messages withdrawn"
@@ -83,8 +85,10 @@ class Undo:
     def about(self, tx: Transaction, rows: Sequence[IntentRow]) -> Iterator[Step]:
         """What is done about objects that some confirmed intents of the run created, and about its notes."""
         for row in rows:
-            if row.kind is WriteKind.NOTE:
+            if row.kind in NOTES:
                 yield from self._note(tx, row)
+            elif row.kind is WriteKind.ISSUE and row.target is None:
+                yield from self._issue(tx, row)
             elif row.target is None:
                 yield self._created(tx, row)
 
@@ -110,6 +114,15 @@ class Undo:
         intent = self._intent(tx, row, self.key("retract", row.key), row.kind, changed, row.object)
         return Step(what=What.RETRACT, account=row.account, object=row.object, intent=intent)
 
+    def _issue(self, tx: Transaction, row: IntentRow) -> Iterator[Step]:
+        """An issue says why it counts for nothing and is closed, unless somebody changed its state meanwhile."""
+        text = f"{self.title}: this issue was opened by mistake. Nothing needs to be done about it."
+        key = self.key("note", row.key)
+        yield self._noted(tx, row, key, What.NOTE, {"text": text}, row.object, WriteKind.ISSUE_NOTE)
+        key = self.key(CLOSE, row.key)
+        closing = self._intent(tx, row, key, WriteKind.ISSUE_STATE, {"state": "closed"}, row.object)
+        yield Step(what=What.ISSUE, account=row.account, object=row.object, intent=closing)
+
     def _note(self, tx: Transaction, row: IntentRow) -> Iterator[Step]:
         """A note cannot be taken away: another one corrects it. On a ticket that is closed anyway that says enough."""
         ticket = row.target or row.object
@@ -119,7 +132,7 @@ class Undo:
         elif not undoings.made(tx, self.run_id, receipts.named(tx, row.account, Thing.TICKET, there.remote_id)):
             text = f"{self.title}: what the connector wrote here then was a mistake, please disregard it."
             key = self.key("note", f"{row.account}/{there.remote_id}")  # one for all notes on the ticket
-            yield self._noted(tx, row, key, What.NOTE, {"text": text}, ticket)
+            yield self._noted(tx, row, key, What.NOTE, {"text": text}, ticket, row.kind)
 
     def restoring(self, tx: Transaction, account: str, name: str) -> Iterator[Step]:
         """What is done about the fields of an object that existed before, or that the run wrote to later."""
@@ -137,21 +150,29 @@ class Undo:
             # As old as the newest of the run's facts: what anybody wrote on a newer one stays.
             row = max((row for row in rows if row.about == name), key=lambda row: row.cause_at)
             kind = WriteKind.TICKET_UPDATE if row.kind in _ON_TICKETS else row.kind
-            key = self.key("restore", f"{account}/{name}")
-            intent = self._intent(tx, row, key, kind, {one: _value(one, back[one]) for one in back}, name)
-            yield Step(what=What.RESTORE, account=account, object=name, intent=intent, fields=tuple(sorted(back)))
+            for part, fields in _requests(kind, back).items():
+                key = self.key("restore" if part is kind else f"restore {part}", f"{account}/{name}")
+                intent = self._intent(tx, row, key, part, {one: _value(one, back[one]) for one in fields}, name)
+                yield Step(what=What.RESTORE, account=account, object=name, intent=intent, fields=tuple(fields))
 
     def _noted(
-        self, tx: Transaction, row: IntentRow, key: str, what: What, fields: Mapping[str, Json], ticket: str
+        self,
+        tx: Transaction,
+        row: IntentRow,
+        key: str,
+        what: What,
+        fields: Mapping[str, Json],
+        ticket: str,
+        kind: WriteKind = WriteKind.NOTE,
     ) -> Step:
-        note = self._intent(tx, row, key, WriteKind.NOTE, fields, ticket)
+        note = self._intent(tx, row, key, kind, fields, ticket)
         return Step(what=what, account=row.account, object=ticket, intent=note)
 
     def _intent(
         self, tx: Transaction, row: IntentRow, key: str, kind: WriteKind, fields: Mapping[str, Json], target: str
     ) -> Intent:
         """An intent on `target`, which `row` had an effect on. A note is news, all else is as old as its fact."""
-        is_note = kind is WriteKind.NOTE
+        is_note = kind in NOTES
         return Intent(
             key=key,
             account=row.account,
@@ -189,6 +210,17 @@ def _sorted_out(
         else:
             left.setdefault("nobody knows what it held before", []).append(name)
     return back, left
+
+
+def _requests(kind: WriteKind, back: Mapping[str, Prior]) -> dict[WriteKind, list[str]]:
+    """Which fields go back with which kind of write: an issue's state is one, all else of it another."""
+    found: dict[WriteKind, list[str]] = {}
+    for name in sorted(back):
+        part = kind
+        if kind in _OF_ISSUES:
+            part = WriteKind.ISSUE_STATE if name == "state" else WriteKind.ISSUE
+        found.setdefault(part, []).append(name)
+    return found
 
 
 def _value(name: str, prior: Prior) -> Json:

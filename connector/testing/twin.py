@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from connector.clock import Clock
 from connector.domain.model.intent import (
+    NOTES,
     Found,
     Item,
     Json,
@@ -200,7 +201,7 @@ class Twin:
 
     def _carrying(self, kind: WriteKind, item: Item) -> tuple[Receipt, ...]:
         now = self.clock.now()
-        if kind is WriteKind.NOTE:
+        if kind in NOTES:
             texts = [
                 (thing, number)
                 for thing in self.things.values()
@@ -322,7 +323,7 @@ class Twin:
         thing = self.things.get(target)
         if thing is None:
             return Failed(error=Gone("no such object", moved_from=target, moved_to=self.moved.get(target)))
-        if kind is not WriteKind.NOTE:
+        if kind not in NOTES:
             self.things[target] = replace(thing, fields={**thing.fields, **fields})
             return Receipt(remote_id=target, created=False)
         handling = {name: value for name, value in fields.items() if name != "text"}

@@ -91,7 +91,14 @@ def make_lanes(
             )
             drains[lane.name] = lane.drain
     polled = Polls(
-        loaded=loaded, settings=settings, now=now, db=db, adapters=adapters, limits=limits, telemetry=telemetry
+        loaded=loaded,
+        settings=settings,
+        now=now,
+        db=db,
+        adapters=adapters,
+        limits=limits,
+        telemetry=telemetry,
+        analyse=reading.analyse,
     )
     return drains | polled.lanes()
 

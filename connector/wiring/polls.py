@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from connector.config import Loaded
-from connector.ports import Contacts, Polling, Tasks, Tickets
+from connector.ports import Contacts, Polling, Tasks, Tickets, Writer
+from connector.ports.conversations import Conversations
+from connector.ports.tracking import Issues
+from connector.store import defects
 from connector.store.database import Database
+from connector.store.defects import lane_of_conversations, lane_of_issues
 from connector.sync import directory, fetch, interactions, poll, task_poll
+from connector.sync.conversations import Analyse, ConversationsPoll
 from connector.sync.directory import Current
+from connector.sync.issues import IssuesPoll
 from connector.sync.lane import Drain
 from connector.sync.outlet import Limits
 from connector.sync.pausing import unless_paused
@@ -30,6 +36,7 @@ class Polls:
     adapters: Adapters
     limits: Mapping[str, Limits]
     telemetry: Telemetry
+    analyse: Analyse
 
     def lanes(self) -> dict[str, Drain]:
         """Every lane that reads, by name."""
@@ -41,6 +48,10 @@ class Polls:
                 drains |= self._tickets(name, adapter)
             if isinstance(adapter, Tasks):
                 drains |= self._tasks(name, adapter)
+            if isinstance(adapter, Conversations) and self.settings.defects:
+                drains |= self._conversations(name, adapter)
+            if isinstance(adapter, Writer) and isinstance(adapter, Issues):
+                drains |= self._issues(name, adapter)
         return drains | self._answers() | self._records() | self._lists()
 
     def _contacts(self, name: str, source: Contacts) -> dict[str, Drain]:
@@ -60,6 +71,19 @@ class Polls:
     def _tasks(self, name: str, source: Tasks) -> dict[str, Drain]:
         feed = task_poll.TasksPoll(db=self.db, source=source, settings=self.now, share=self.limits[name].share)
         return {task_poll.tasks_lane(source.account): unless_paused(self.db, name, feed.drain)}
+
+    def _conversations(self, name: str, source: Conversations) -> dict[str, Drain]:
+        """What customers wrote on their own tickets, where themes become issues."""
+        lane = lane_of_conversations(source.account)
+        feed = ConversationsPoll(
+            db=self.db, source=source, settings=self.now, analyse=self.analyse, share=self.limits[name].share
+        )
+        self.telemetry.follow(lane, partial(defects.unheard_since, account=source.account))
+        return {lane: unless_paused(self.db, name, feed.drain)}
+
+    def _issues(self, name: str, source: Issues) -> dict[str, Drain]:
+        feed = IssuesPoll(db=self.db, source=source, settings=self.now, share=self.limits[name].share)
+        return {lane_of_issues(source.account): unless_paused(self.db, name, feed.drain)}
 
     def _answers(self) -> dict[str, Drain]:
         """A lane for each form that is polled."""

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 from connector.clock import Clock
 from connector.config import Config, Loaded
 from connector.config import playbooks as written
+from connector.config.defects import ANY, Defect
 from connector.config.scoring import scoring
+from connector.domain.defects import Policy
 from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.domain.matching.ladder import Missing
 from connector.domain.model.recovery import Severity
@@ -86,6 +88,7 @@ def decide_settings(
         interactions=frozenset()
         if config.interactions is None
         else frozenset(records[name] for name in config.interactions.source if name in records),
+        defects=tuple(_tracking(each) for each in config.defects),
     )
 
 
@@ -154,6 +157,19 @@ def _score(config: Config) -> settings.ScorePolicy | None:
         points=write.points,
         linger=write.linger,
     )
+
+
+def _tracking(defect: Defect) -> settings.Tracking:
+    policy = Policy(
+        answers=defect.when.answers,
+        people=defect.when.people,
+        within=defect.when.within,
+        grows_by=defect.grows_by,
+        severity=defect.severity,
+        reopen_within=defect.reopen_within,
+    )
+    theme = None if defect.theme == ANY else defect.theme
+    return settings.Tracking(connection=defect.tracker, theme=theme, policy=policy, labels=defect.labels)
 
 
 def _operators(config: Config) -> settings.Operators | None:

@@ -22,7 +22,7 @@ from types import TracebackType
 from connector.clock import VirtualClock
 from connector.config import Config, Loaded
 from connector.secret import Secret
-from connector.simulator import hubspot, salesforce, slack, typeform, workflow, zendesk
+from connector.simulator import github, hubspot, jira, salesforce, slack, typeform, workflow, zendesk
 from connector.simulator.parts import Fields, Site
 from connector.simulator.suite import INHOUSE_SECRET, Simulators
 from connector.store import lanes
@@ -67,6 +67,8 @@ class Vendors:
             slack=slack.Slack(clock, history_lag=self.history_lag),
             typeform=typeform.Typeform(clock),
             workflow=workflow.Workflow(clock),
+            github=github.GitHub(clock),
+            jira=jira.Jira(clock),
         )
         for site in sites_of(running).values():
             site.start()

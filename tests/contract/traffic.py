@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from connector.adapters.jira import Jira
 from connector.adapters.slack import Slack
 from connector.adapters.zendesk import Zendesk
 from connector.clock import VirtualClock
@@ -16,7 +17,7 @@ from connector.domain.model.account import Demand, FieldUse
 from connector.domain.model.intent import WriteKind
 from connector.errors import RemoteError
 from connector.ports.erasing import Erasing
-from connector.simulator import zendesk
+from connector.simulator import jira, zendesk
 from connector.simulator.parts import Call
 from connector.simulator.wire import Sent
 from connector.testing.effect import SECOND, Effect
@@ -25,6 +26,7 @@ from connector.testing.trials import world_of
 from connector.testing.world import Stand, World
 from tests.contract.description import Exchange
 from tests.durability.effects import SLACK, ZENDESK
+from tests.durability.effects_jira import JIRA
 
 DEMAND = Demand(
     connection="desk",
@@ -105,7 +107,24 @@ def slack_traffic(folder: Path) -> list[Exchange]:
     return recorder.exchanges
 
 
-TRAFFIC: Mapping[str, Callable[[Path], list[Exchange]]] = {"zendesk": zendesk_traffic, "slack": slack_traffic}
+def jira_traffic(folder: Path) -> list[Exchange]:
+    """Every issue, transition, comment and question, how issues are read, and what `check --live` does."""
+    recorder = Recorder()
+    for effect, world in _worlds(JIRA, recorder, folder):
+        _use(world, effect)
+        tracker, account = world.writer.inner, world.stand.account
+        assert isinstance(tracker, Jira)
+        assert isinstance(account, jira.Jira)
+        tracker.read_issues([*account.issues, "4711"])
+        tracker.inspect(DEMAND)
+    return recorder.exchanges
+
+
+TRAFFIC: Mapping[str, Callable[[Path], list[Exchange]]] = {
+    "zendesk": zendesk_traffic,
+    "slack": slack_traffic,
+    "jira": jira_traffic,
+}
 
 
 def _worlds(effects: Mapping[str, Effect], recorder: Recorder, folder: Path) -> Iterator[tuple[Effect, World]]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from connector.testing.effect import Effect
 from tests.durability.effects import SALESFORCE, SLACK, ZENDESK
+from tests.durability.effects_github import GITHUB
 from tests.durability.effects_hubspot import HUBSPOT
+from tests.durability.effects_jira import JIRA
 from tests.durability.effects_smtp import SMTP
 from tests.durability.effects_workflow import WORKFLOW
 
@@ -17,6 +19,8 @@ VENDORS: Mapping[str, Mapping[str, Effect]] = {
     "slack": SLACK,
     "workflow": WORKFLOW,
     "smtp": SMTP,
+    "github": GITHUB,
+    "jira": JIRA,
 }
 EFFECTS: Mapping[str, Effect] = {
     f"{vendor} {name}": effect for vendor, effects in VENDORS.items() for name, effect in effects.items()

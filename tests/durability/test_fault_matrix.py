@@ -19,7 +19,7 @@ from connector.adapters.zendesk import Zendesk
 from connector.domain.model.intent import Found, IntentState, Item, Request, WriteKind
 from connector.domain.model.transitions import Event
 from connector.ports import Job, Outcome
-from connector.simulator import salesforce, workflow, zendesk
+from connector.simulator import github, salesforce, workflow, zendesk
 from connector.simulator.parts import FaultKind
 from connector.store import intents, outbox, writes
 from connector.store.transaction import Transaction
@@ -63,6 +63,20 @@ def lands_too_late(world: World, effect: Effect) -> None:
 def job_runs_too_late(world: World, effect: Effect) -> None:
     world.stand.hide(promise_of(world, effect).settle + timedelta(seconds=30))
     answer_lost(world, effect)
+
+
+def search_lags_too_long(world: World, effect: Effect) -> None:
+    promise = promise_of(world, effect)
+    world.stand.hide(promise.settle + promise.lookup_lag + timedelta(minutes=5))
+    answer_lost(world, effect)
+
+
+def label_removed_in_doubt(world: World, effect: Effect) -> None:
+    vendor = world.stand.account
+    assert isinstance(vendor, github.GitHub)
+    answer_lost(world, effect)
+    world.drain()
+    vendor.human_update("1", labels=["csat"])
 
 
 def line_removed_in_doubt(world: World, effect: Effect) -> None:
@@ -132,6 +146,11 @@ RESIDUALS: tuple[tuple[str, Trial, str], ...] = (
     ("workflow event", forgotten, "does not remember ids acts twice"),
     ("smtp message", restored_planned, "forgets what was sent since and sends it once more"),
     ("smtp alert", restored_before, "forgets what was sent since and sends it once more"),
+    ("github issue", lands_too_late, "lands later than half a minute"),
+    ("github issue", label_removed_in_doubt, "when somebody removed"),
+    ("github issue_note", lands_too_late, "lands later than half a minute"),
+    ("jira issue", search_lags_too_long, "the search lags longer"),
+    ("jira issue_note", lands_too_late, "lands later than half a minute"),
 )
 
 

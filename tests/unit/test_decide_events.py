@@ -28,6 +28,7 @@ THERE = {
     "ZAPIER_URL": "https://hooks.example.com/catch/1/2",
     "ZAPIER_SECRET": SECRET,
     "SMTP_PASSWORD": SECRET,
+    "GITHUB_TOKEN": "x" * 20,
 }
 OFFERED = (ROOT / "config.example.yaml").read_text(encoding="utf-8")
 START = "start: {workflow: zapier, event: safety, data: {email: respondent.email, rating: rating, ticket: ticket.url}}"

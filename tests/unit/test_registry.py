@@ -22,7 +22,9 @@ CLOCK = VirtualClock(datetime(2026, 11, 21, tzinfo=UTC))
 KIT = Kit(clock=CLOCK, token_store=MemoryTokens(CLOCK))
 GIVEN: dict[str, dict[str, object]] = {
     "file": {},
+    "github": {"repository": "acme/shop", "token": "sample"},
     "hubspot": {"portal": "4711", "token": "pat-na1-sample"},
+    "jira": {"site": "acme", "project": "SHOP", "email": "csat@example.com", "token": "sample"},
     "salesforce": {"domain": "acme.my.salesforce.com", "client_id": "id", "client_secret": "secret"},
     "slack": {"token": "xoxb-sample"},
     "smtp": {"host": "smtp.example.com", "from": "care@example.com"},
@@ -33,7 +35,9 @@ GIVEN: dict[str, dict[str, object]] = {
 }
 ROLES = {
     "file": {"source"},
+    "github": {"tracker"},
     "hubspot": {"crm"},
+    "jira": {"tracker"},
     "salesforce": {"crm"},
     "slack": {"notifier"},
     "smtp": {"messenger", "notifier"},

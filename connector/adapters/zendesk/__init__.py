@@ -30,6 +30,7 @@ from connector.domain.model.account import Change, Demand, InstalledHook
 from connector.domain.model.intent import Found, Item, Json, Request, WriteKind
 from connector.errors import Gone, InDoubt
 from connector.ports import Finding, Hook, Job, Outcome, Page, Ticket
+from connector.ports.conversations import Said
 from connector.ports.erasing import Erased, Subject
 from connector.transport.client import Reply
 from connector.transport.grants import ClientCredentials
@@ -142,6 +143,15 @@ class Zendesk:
         with expecting("which comments there are"):
             found = [str(row.get("body") or "") for row in self._comments(ticket) if row.get("public") is False]
         return found[::-1]
+
+    def read_conversation(self, ticket: str) -> Sequence[Said]:
+        """Public comments of end users, of the newest 100. One call."""
+        try:
+            reply = self._get(f"{TICKETS}/{ticket}/comments", include="users", sort_order="desc", per_page=100)
+        except Gone:
+            return []
+        with expecting("what was said", **reply.context()):
+            return feed.said(reply)
 
     def worked_on(self, ids: Sequence[str]) -> frozenset[str]:
         """Tickets whose audits name somebody else than us and the account's own rules, the customer included."""

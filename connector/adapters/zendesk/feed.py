@@ -12,6 +12,7 @@ from connector.adapters.zendesk.names import CUSTOM, OWN_TAG
 from connector.domain.model.intent import Json
 from connector.errors import MappingError, Transient
 from connector.ports import Page, Ticket
+from connector.ports.conversations import Said
 from connector.transport.client import Reply
 
 PAGE = 1000
@@ -54,6 +55,17 @@ def rows(reply: Reply, name: str) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise Transient(f"the reply is not a list of {name}", **reply.context())
     return cast("list[dict[str, Any]]", found)
+
+
+def said(reply: Reply) -> list[Said]:
+    """What end users wrote publicly, oldest first, of a list of comments with their users beside it, newest first."""
+    beside: Any = reply.json()
+    customers = {user["id"] for user in beside["users"] if user["role"] == "end-user"}
+    return [
+        Said(at=datetime.fromisoformat(row["created_at"]).astimezone(UTC), text=str(row["body"]))
+        for row in reversed(rows(reply, "comments"))
+        if row["public"] and row["author_id"] in customers
+    ]
 
 
 def hook_ids(body: bytes) -> Sequence[str]:

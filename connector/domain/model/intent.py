@@ -36,6 +36,16 @@ class WriteKind(StrEnum):
     """One event to another program, which starts something of its own."""
     MESSAGE = "message"
     """One message to a customer: at most once, whatever happens."""
+    ISSUE = "issue"
+    """A tracker's issue; a newer intent for the same one changes its title and text."""
+    ISSUE_STATE = "issue_state"
+    """Whether an existing issue is open or closed."""
+    ISSUE_NOTE = "issue_note"
+    """One comment on an existing issue."""
+
+
+NOTES = frozenset({WriteKind.NOTE, WriteKind.ISSUE_NOTE})
+"""What is added to an object that exists: each is sent whole, and sending it twice would leave two."""
 
 
 ALARMS = frozenset(
@@ -47,6 +57,9 @@ ALARMS = frozenset(
         WriteKind.ALERT,
         WriteKind.EVENT,
         WriteKind.MESSAGE,
+        WriteKind.ISSUE,
+        WriteKind.ISSUE_STATE,
+        WriteKind.ISSUE_NOTE,
     }
 )
 """What opens, tells or asks people something. The other kinds keep records, which are as welcome later."""

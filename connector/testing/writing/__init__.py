@@ -12,15 +12,23 @@ from connector.testing.writing.delivery import DeliveryQuestions
 from connector.testing.writing.promises import PromiseQuestions
 
 _ABOUT_AN_OBJECT = frozenset(
-    {WriteKind.CONTACT_FIELDS, WriteKind.ACTIVITY, WriteKind.TASK, WriteKind.TICKET_UPDATE, WriteKind.NOTE}
+    {
+        WriteKind.CONTACT_FIELDS,
+        WriteKind.ACTIVITY,
+        WriteKind.TASK,
+        WriteKind.TICKET_UPDATE,
+        WriteKind.NOTE,
+        WriteKind.ISSUE_STATE,
+        WriteKind.ISSUE_NOTE,
+    }
 )
 _FIELDS = frozenset({WriteKind.CONTACT_FIELDS, WriteKind.TICKET_UPDATE})
 _ONLY = {
     "C8": _ABOUT_AN_OBJECT,
     "C9": _FIELDS,
     "C10": _FIELDS | {WriteKind.TASK, WriteKind.TICKET},
-    "C14": _FIELDS | {WriteKind.ACTIVITY, WriteKind.ALERT},
-    "C16": frozenset(WriteKind) - {WriteKind.TICKET_UPDATE},
+    "C14": _FIELDS | {WriteKind.ACTIVITY, WriteKind.ALERT, WriteKind.ISSUE, WriteKind.ISSUE_STATE},
+    "C16": frozenset(WriteKind) - {WriteKind.TICKET_UPDATE, WriteKind.ISSUE_STATE},
 }
 """Criteria that concern some kinds only: what is about an object, has fields or dates, is changed later, is its own."""
 

@@ -13,6 +13,28 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "defect",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("account", sa.Text(), nullable=False, comment="the tracker's"),
+        sa.Column("theme", sa.Text(), nullable=False),
+        sa.Column("episode", sa.Integer(), nullable=False, comment="counts the issues about one theme, from 1"),
+        sa.Column("state", sa.Text(), nullable=False, comment="open | closed | called_off | failed | gone | undone"),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False, comment="the oldest answer it speaks of"),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True, comment="when it was closed there, last"),
+        sa.Column("closings", sa.Integer(), nullable=False, comment="how often it was closed"),
+        sa.Column("told", sa.Integer(), nullable=False, comment="answers it last spoke of"),
+        sa.Column("read_at", sa.BigInteger(), nullable=True, comment="when its state was last read"),
+        sa.Column("stale", sa.Boolean(), nullable=False, comment="it may quote somebody who was erased since"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_defect")),
+        sa.UniqueConstraint("account", "theme", "episode", name=op.f("uq_defect_account_theme_episode")),
+        comment="themes that so many were unhappy about that an issue was opened",
+    )
+    with op.batch_alter_table("defect", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_defect_account_read_at"), ["account", "read_at"], unique=False)
+
+    op.create_table(
         "directory_list",
         sa.Column("name", sa.Text(), nullable=False, comment="places or staff, and a digest of how it is asked for"),
         sa.Column("read_at", sa.BigInteger(), nullable=False),
@@ -96,6 +118,51 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("what", "subject", name=op.f("pk_told")),
         comment="when people were last told about somebody's or something's figures",
     )
+    op.create_table(
+        "conversation",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_conversation_person_id_person")),
+        sa.PrimaryKeyConstraint("account", "remote_id", name=op.f("pk_conversation")),
+        comment="customers' own tickets whose conversation changed and was not read since",
+    )
+    with op.batch_alter_table("conversation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_conversation_account_changed_at"), ["account", "changed_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_conversation_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "defect_ticket",
+        sa.Column("theme", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False, comment="the helpdesk's"),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column(
+            "person_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=False,
+            comment="who asked for it",
+        ),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="when they last wrote of it there"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_defect_ticket_person_id_person")),
+        sa.PrimaryKeyConstraint("theme", "account", "remote_id", name=op.f("pk_defect_ticket")),
+        comment="customers' own tickets, by what they wrote of there",
+    )
+    with op.batch_alter_table("defect_ticket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_defect_ticket_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "defect_answer",
+        sa.Column("theme", sa.Text(), nullable=False),
+        sa.Column("response_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="event time"),
+        sa.ForeignKeyConstraint(["response_id"], ["response.id"], name=op.f("fk_defect_answer_response_id_response")),
+        sa.PrimaryKeyConstraint("theme", "response_id", name=op.f("pk_defect_answer")),
+        comment="unhappy answers that were acted on, by what they are about",
+    )
+    with op.batch_alter_table("defect_answer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_defect_answer_response_id"), ["response_id"], unique=False)
+
     op.create_table(
         "follow_up",
         sa.Column("recovery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

@@ -1,0 +1,15 @@
+"""Jira holds what every adapter must hold."""
+
+from __future__ import annotations
+
+from connector.testing.writing import WriterSuite
+from tests.durability.effects_jira import JIRA
+
+
+class TestWrites(WriterSuite):
+    cases = JIRA
+    lacks = {
+        "C2 issue_note": "Jira refuses no text of a comment: what would be too long is cut.",
+        "C13 issue_note": "A comment has one field, and no text of it is refused.",
+        "C16": "An issue is about many people: it is written anew without who is erased (docs/defects.md).",
+    }
