@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from connector.domain.model.response import Interaction, Metric, Rating, Response, Scale, Understanding
 from connector.store.database import Database
@@ -55,6 +55,8 @@ def worked_on(db: Database) -> int:
         answered_at = answered_at.join(
             response_version, response_version.c.response_id == recovery_response.c.response_id
         )
+        for table in (recovery_step, follow_up):  # what the example's playbook began is told anew
+            tx.execute(delete(table))
         opened = tx.execute(answered_at.order_by(recovery.c.id)).all()
         for place, (one, began) in enumerate(opened):
             done = {
