@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/connector demo $(if $(KEEP),--keep) $(if $(SEED),--seed $(SEED))
+	$(BIN)/connector demo $(if $(STORY),--story) $(if $(KEEP),--keep) $(if $(SEED),--seed $(SEED))
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -35,6 +35,7 @@ HOMES = {
     "alembic": {"store"},
     "httpx": {"transport"},
     "requests": {"transport", "adapters"},
+    "smtplib": {"transport"},
     "tenacity": {"transport", "sync"},
     "celery": {"engines"},
     "kombu": {"engines"},

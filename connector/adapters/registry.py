@@ -3,7 +3,7 @@
 A kind is the name of its module here and of the `kind` in the YAML. The module exports, in plain sight:
 
 - `Options`: a frozen pydantic model that refuses unknown keys;
-- `ROLES`: any of source, crm, helpdesk, notifier, workflow;
+- `ROLES`: any of source, crm, helpdesk, notifier, messenger, workflow;
 - the class, called with `(name, options, kit)`, whose `kind` is the kind;
 - where it writes, `PROMISES` by kind of write, and `KNOWN_FIELDS` and `CUSTOM_FIELD` where fields can be
   checked offline, and `READS_QUOTA` where its replies say what is left of a quota;
@@ -33,6 +33,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "hubspot": "connector.adapters.hubspot:HubSpot",
         "salesforce": "connector.adapters.salesforce:Salesforce",
         "slack": "connector.adapters.slack:Slack",
+        "smtp": "connector.adapters.smtp:Smtp",
         "typeform": "connector.adapters.typeform:Typeform",
         "webhook": "connector.adapters.webhook:Webhook",
         "workflow": "connector.adapters.workflow:Workflow",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import ConfigPath, console
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.errors import ConnectorError
 from connector.store.backup import back_up, put_back_otherwise
 from connector.store.backup import restore as put_back
@@ -40,7 +40,7 @@ def restore(
     loaded = load_config(config).config
     out = console()
     if done:
-        _say(put_back_otherwise(loaded.store, open_store(loaded, SystemClock())))
+        _say(put_back_otherwise(loaded.store, open_store(loaded, running_clock())))
         return
     if file is None:
         raise ConnectorError("name the backup, or say --done when the store was put back already")
@@ -48,7 +48,7 @@ def restore(
         raise ConnectorError(f"{file}: no such file")
     if not yes and not typer.confirm("What came in after the backup is in the store that is set aside only. Go on?"):
         raise ConnectorError("nothing was changed")
-    found, aside = put_back(loaded.store, file, KeyRing(loaded.privacy.keys), SystemClock())
+    found, aside = put_back(loaded.store, file, KeyRing(loaded.privacy.keys), running_clock())
     out.print(f"The store is as {file} has it.", markup=False)
     if aside is not None:
         out.print(f"The store before it is {aside}.", markup=False)

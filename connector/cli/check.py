@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.config import Loaded, redacted
 from connector.ports import Finding
 from connector.wiring.inspection import Inspection, inspect
@@ -45,7 +45,7 @@ def check(
 
 def _ask(loaded: Loaded, *, as_json: bool) -> None:
     """Print what every account lacks. Raises Exit."""
-    clock = SystemClock()
+    clock = running_clock()
     db = open_store(loaded.config, clock).create()
     try:
         found = inspect(loaded, db.clock, db)

@@ -16,15 +16,17 @@ import typer
 
 from connector.cli.example_files import example_root
 from connector.cli.output import AsJson, console, print_json, print_table
-from connector.clock import SystemClock
+from connector.clock import SHARED, SharedClock, running_clock
 from connector.errors import ConnectorError
 from connector.simulator.demo_desk import ZENDESK
 from connector.simulator.demo_input import DemoInput, make_demo_input
 from connector.simulator.demo_world import SAFETY, calls, crm_of, furnish, held_figures, scores_held
 from connector.simulator.oracle import foretell
+from connector.simulator.smtp import Smtp
 from connector.simulator.suite import Simulators, start_all
 from connector.store import links, people
 from connector.testing.rehearsal import Rehearsal
+from connector.testing.story import BEGINS, Story, rewritten
 
 PORT = 8080
 POINTS = 3.0
@@ -58,10 +60,17 @@ def demo(
     helpdesk: Annotated[
         str, typer.Option(help="The helpdesk that is written to: another kind than zendesk comes with its package.")
     ] = ZENDESK,
+    story: Annotated[
+        bool,
+        typer.Option("--story", help="One recovery, from the answer to the word that it is well: days in a minute."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the shipped example configuration against the simulators and check every figure against an oracle."""
-    clock = SystemClock()
+    if story:
+        tell()
+        return
+    clock = running_clock()
     world = make_demo_input(seed, clock.now(), order, crm)
     folder = Path(".demo") if keep else Path(tempfile.mkdtemp(prefix="connector-demo-"))
     shutil.rmtree(folder, ignore_errors=True)
@@ -84,6 +93,41 @@ def demo(
         shutil.rmtree(folder, ignore_errors=True)
     if any(row["expected"] != row["found"] for row in rows):
         raise ConnectorError("the figures differ from the oracle's")
+
+
+def tell() -> None:
+    """Play the story and print it, beat by beat."""
+    with tempfile.TemporaryDirectory(prefix="connector-story-") as name:
+        folder = Path(name)
+        clock = SharedClock.starting(folder / "clock", BEGINS)
+        mail = Smtp(clock)
+        mail.start()
+        try:
+            with start_all(clock) as simulators:
+                overrides = {**hurry(simulators.crm), SHARED: str(folder / "clock")}
+                _tell(folder, simulators, mail, clock, overrides)
+        finally:
+            mail.stop()
+
+
+def _tell(folder: Path, simulators: Simulators, mail: Smtp, clock: SharedClock, overrides: Mapping[str, str]) -> None:
+    with Rehearsal(
+        folder / "daemon",
+        example_root(),
+        simulators,
+        clock,
+        overrides=overrides,
+        rewrite=lambda text: rewritten(text, mail.port),
+    ) as stage:
+        out = console()
+        story = Story(stage=stage, simulators=simulators, mail=mail, clock=clock)
+        for beat in story.play():
+            out.print(f"\n{beat}", markup=False, style="bold")
+            for line in beat.seen:
+                out.print(f"    {line}", markup=False)
+        out.print("\nThe ticket, as the helpdesk holds it:", style="bold")
+        out.print(f"\n{story.ticket()}", markup=False)
+        out.print("\nThe systems held what the story says, at every step.")
 
 
 def play(stage: Rehearsal, world: DemoInput) -> None:
@@ -152,7 +196,7 @@ def _linger(stage: Rehearsal, simulators: Simulators) -> None:
         out.print(f"  {what:16} {where}", markup=False)
     out.print(f"  commands         . {leave_environment(stage, simulators)}; .venv/bin/connector status", markup=False)
     try:
-        while not SystemClock().wait(threading.Event(), timedelta(hours=1).total_seconds()):
+        while not running_clock().wait(threading.Event(), timedelta(hours=1).total_seconds()):
             continue
     except KeyboardInterrupt:
         out.print("Stopping.")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.errors import ConnectorError
 from connector.store import responses
 from connector.sync.explain import Story, story
@@ -23,7 +23,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say what an answer was, who gave it, what was decided and why, and what became of every write."""
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     settings = settings_at_rest(loaded, clock)
     with open_store(loaded.config, clock).read() as tx:
         keys = responses.keys_like(tx, answer)

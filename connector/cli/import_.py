@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json
-from connector.clock import Clock, SystemClock
+from connector.clock import Clock, running_clock
 from connector.config.fingerprint import fingerprint
 from connector.errors import ConnectorError
 from connector.store import inbox
@@ -54,7 +54,7 @@ def import_(
             "name the column that tells answers apart, so that importing again changes nothing; or say --no-id",
             param_hint="--id-column",
         )
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     db = open_store(loaded.config, clock)
     importer = Importer(loaded, db, db.clock)
     columns = Columns(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.store import keys as known_keys
 from connector.store import resealing
 from connector.store.database import Database
@@ -74,6 +74,6 @@ def _slice(db: Database, place: resealing.Place) -> int:
 
 
 def _store(config: str) -> Database:
-    db = open_store(load_config(config).config, SystemClock())
+    db = open_store(load_config(config).config, running_clock())
     with db.read():
         return db

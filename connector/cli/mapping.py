@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, legible, print_json
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.config import golden
 from connector.errors import ConnectorError
 from connector.wiring.accounts import Accounts
@@ -30,7 +30,7 @@ def draft(
     config: ConfigPath = "connector.yaml",
 ) -> None:
     """Write a first mapping from the questions a form really has; a file that is there is never overwritten."""
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     called = name or f"{connection}-{form}"
     if Path(called).name != called:
         raise typer.BadParameter("expected a name, not a path", param_hint="--name")
@@ -58,7 +58,7 @@ def try_out(
     as_json: AsJson = False,
 ) -> None:
     """Try the mappings on their samples: exit 1 where one makes something else of it than what was accepted."""
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     if delivery is not None:
         found = golden.plain(map_delivery(loaded, open_store(loaded.config, clock), delivery, clock))
         if as_json:
@@ -84,7 +84,7 @@ def accept_samples(
     config: ConfigPath = "connector.yaml",
 ) -> None:
     """Record what the mappings make of their samples now as right, after showing how it differs from before."""
-    trials = try_samples(load_config(config), _folder(samples, config), SystemClock(), names or ())
+    trials = try_samples(load_config(config), _folder(samples, config), running_clock(), names or ())
     changed = [trial for trial in trials if not (trial.is_same or trial.is_unused)]
     _print(changed)
     unread = [trial.sample.name for trial in changed if trial.response is None]

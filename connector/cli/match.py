@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_pairs, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.config import Loaded
 from connector.domain.anonymity import counts_of_many
 from connector.domain.matching.ladder import LABELS
@@ -127,7 +127,7 @@ _KEYED = (Outcome.ONE, Outcome.NONE, Outcome.SEVERAL)
 
 
 def _open(config: str) -> tuple[Loaded, Database, DecideSettings]:
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     return loaded, open_store(loaded.config, clock), settings_at_rest(loaded, clock)
 
 

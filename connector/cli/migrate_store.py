@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import console
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.store import engine
 from connector.store.moving import move, shown
 
@@ -20,7 +20,7 @@ def migrate_store(
 
     Run it again when it was interrupted: until it is done the file can still be used, afterwards it says where it went.
     """
-    moved = move(source, target, SystemClock())
+    moved = move(source, target, running_clock())
     out, place = console(), shown(engine.parse(target))
     if moved.tables:
         out.print(f"{moved.rows:,} rows of {moved.tables} tables are at {place}, counted and compared.", markup=False)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.domain.model.intent import IntentState
 from connector.errors import ConnectorError
 from connector.store import intents as rows
@@ -121,4 +121,4 @@ def _object(row: IntentRow) -> str:
 
 
 def _store(config: str) -> Database:
-    return open_store(load_config(config).config, SystemClock())
+    return open_store(load_config(config).config, running_clock())

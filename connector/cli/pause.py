@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import ConfigPath, console
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.config import Loaded
 from connector.errors import ConnectorError
 from connector.store import inbox, pauses, storms
@@ -24,7 +24,7 @@ def pause(
     loaded = load_config(config)
     if connection not in loaded.config.connections:
         raise ConnectorError(f"there is no connection {connection}: there are {_names(loaded)}")
-    clock = SystemClock()
+    clock = running_clock()
     account = adapters_at_rest(loaded, clock).accounts.get(connection)
     with open_store(loaded.config, clock).write() as tx:
         is_new = pauses.begin(tx, connection, account)
@@ -41,7 +41,7 @@ def resume(
 ) -> None:
     """Let a paused connection go on, or what a survey's answers lead to although too many of them are unhappy."""
     loaded = load_config(config)
-    with open_store(loaded.config, SystemClock()).write() as tx:
+    with open_store(loaded.config, running_clock()).write() as tx:
         goes_on = pauses.end(tx, name)
         tx.wake(inbox.LANE)
         is_right = storms.release(tx, name)

@@ -9,10 +9,10 @@ from typing import Annotated, Any, cast
 import typer
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.domain.matching.canonical import canonical_email, canonical_phone
 from connector.errors import ConnectorError, RemoteError
-from connector.store import erasures, links, people, responses, subjects
+from connector.store import consent, erasures, links, people, responses, subjects
 from connector.store.database import Database, Transaction
 from connector.store.erasures import Erasure, State
 from connector.store.exporting import export
@@ -77,7 +77,7 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Erase somebody here and in every connected system, and print the certificate. Run it again to go on."""
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     db = open_store(loaded.config, clock)
     with db.read() as tx:
         begun, done = _begun(tx, who), None
@@ -114,6 +114,33 @@ def erase(
 def _begin(db: Database, known: Known, *, keep_contacts: bool) -> int:
     with db.write() as tx:
         return erasures.begin(tx, known, keep_contacts=keep_contacts)
+
+
+@app.command("opt-out")
+def opt_out(
+    email: Annotated[str, typer.Argument(help="An e-mail address.")], config: ConfigPath = "connector.yaml"
+) -> None:
+    """Send no message to an address any more, whoever it belongs to; tickets, tasks and surveys are not messages."""
+    with _store(config).write() as tx:
+        is_news = consent.opt_out(tx, _address(email))
+    console().print("No message goes there any more." if is_news else "It was on the list already.", markup=False)
+
+
+@app.command("opt-in")
+def opt_in(
+    email: Annotated[str, typer.Argument(help="An e-mail address.")], config: ConfigPath = "connector.yaml"
+) -> None:
+    """Take an address off that list. Messages go to who agrees, then: it says nothing about consent."""
+    with _store(config).write() as tx:
+        is_news = consent.opt_in(tx, _address(email))
+    console().print("Messages may go there again." if is_news else "It was not on the list.", markup=False)
+
+
+def _address(text: str) -> str:
+    email = canonical_email(text)
+    if email is None:
+        raise ConnectorError("that is no e-mail address")
+    return email
 
 
 @app.command("erasures")
@@ -247,4 +274,4 @@ def _show_certificate(told: dict[str, Any]) -> None:
 
 
 def _store(config: str) -> Database:
-    return open_store(load_config(config).config, SystemClock())
+    return open_store(load_config(config).config, running_clock())

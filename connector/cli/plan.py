@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, legible, print_json, print_pairs, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.domain.model.intent import Json, WriteKind
 from connector.domain.recovery.text import one_line
 from connector.sync.explain import KINDS
@@ -39,7 +39,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a live run would write now, with every difference; writes nothing, here or elsewhere, calls nobody."""
-    whole = make_plan(load_config(config), SystemClock())
+    whole = make_plan(load_config(config), running_clock())
     shown = replace(
         whole,
         writes=tuple(one for one in whole.writes if _wanted(one.account, one.kind, one.answers, account, kind, answer)),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_pairs, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.config import Loaded
 from connector.domain.model.recovery import Recovery, RecoveryState, Stage
 from connector.domain.recovery.due import due_text, span_text
@@ -107,7 +107,7 @@ def done(
 
 
 def _open(config: str) -> tuple[Loaded, Database, DecideSettings]:
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     return loaded, open_store(loaded.config, clock), settings_at_rest(loaded, clock)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.errors import ConnectorError
 from connector.store import inbox, responses, runs, undoings
 from connector.store.database import Database
@@ -31,7 +31,7 @@ def replay(
 ) -> None:
     """Put quarantined deliveries and answers back in line; the running daemon takes them at once."""
     numbers, keys = _told_apart(ids or ())
-    db = open_store(load_config(config).config, SystemClock())
+    db = open_store(load_config(config).config, running_clock())
     if run is not None:
         _read_again(db, run, as_json=as_json)
         return

@@ -13,7 +13,7 @@ import typer
 
 from connector import observe
 from connector.cli.output import ConfigPath
-from connector.clock import Clock, SystemClock
+from connector.clock import Clock, running_clock
 from connector.config import Loaded
 from connector.errors import ConfigError, ConnectorError
 from connector.wiring.daemon import Daemon
@@ -50,7 +50,7 @@ def run(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: again.set())
-    clock = SystemClock()
+    clock = running_clock()
     loaded = load_config(config)
     watch = Watch(loaded.files)  # before the start, which may take a while: a change meanwhile is noticed
     daemon = Daemon(loaded, clock)

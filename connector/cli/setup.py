@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.errors import ConnectorError
 from connector.wiring.accounts import Accounts
 from connector.wiring.opening import load_config, open_store
@@ -28,9 +28,9 @@ def setup(
     if plan and apply:
         raise typer.BadParameter("say one of them", param_hint="--plan, --apply")
     loaded = load_config(config)
-    db = open_store(loaded.config, SystemClock()).create()
+    db = open_store(loaded.config, running_clock()).create()
     try:
-        accounts = Accounts(loaded, SystemClock(), db, read_only=not apply)
+        accounts = Accounts(loaded, running_clock(), db, read_only=not apply)
         finish(accounts, lacks(loaded, accounts), apply=apply, as_json=as_json, again="connector setup --apply")
     finally:
         db.close()

@@ -10,7 +10,7 @@ import typer
 
 from connector.cli.demo import Crm
 from connector.cli.output import console
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.errors import ConnectorError
 from connector.simulator.suite import start_all
 
@@ -25,7 +25,7 @@ def simulator(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     try:
-        running = start_all(SystemClock(), ports=port, bare=bare, crm=crm)
+        running = start_all(running_clock(), ports=port, bare=bare, crm=crm)
     except (OSError, OverflowError) as error:
         raise ConnectorError(f"six ports from {port} on cannot be used: {error}; --port 0 takes free ones") from error
     with running as simulators:

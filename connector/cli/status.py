@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json, print_pairs, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.domain.model.intent import IntentState
 from connector.store.inbox import DeliveryState
 from connector.store.responses import VersionState
@@ -19,7 +19,7 @@ STUCK = (IntentState.REJECTED, IntentState.GIVEN_UP, IntentState.HELD, IntentSta
 
 def status(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> None:
     """Show the sums of everything that came in, was decided and was written."""
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     now = read_status(open_store(loaded.config, clock), loaded.config.mode)
     owners = settings_at_rest(loaded, clock).owners
     if as_json:

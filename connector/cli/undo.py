@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import LARGEST, AsJson, ConfigPath, console, print_json, print_pairs, print_table
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.domain.model.intent import FINAL_STATES
 from connector.errors import ConnectorError
 from connector.store import intents, runs, undoings
@@ -33,7 +33,7 @@ def undo(
 ) -> None:
     """Take back what a run wrote; the daemon does it. Said again it does nothing twice and shows how far it is."""
     loaded = load_config(config)
-    clock = SystemClock()
+    clock = running_clock()
     db = open_store(loaded.config, clock)
     if show or run is None:
         with db.read() as tx:

@@ -10,7 +10,7 @@ import typer
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json, print_table
 from connector.cli.setup import finish
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.wiring.accounts import Accounts
 from connector.wiring.opening import load_config, open_store
 from connector.wiring.setting_up import hook_lacks, hooks
@@ -33,9 +33,9 @@ def install(
         raise typer.BadParameter("set public_url in the configuration, or say it here", param_hint="--public-url")
     if public_url is not None and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", public_url):
         raise typer.BadParameter("expected an address such as https://csat.example.com", param_hint="--public-url")
-    db = open_store(loaded.config, SystemClock()).create()
+    db = open_store(loaded.config, running_clock()).create()
     try:
-        accounts = Accounts(loaded, SystemClock(), db, read_only=plan)
+        accounts = Accounts(loaded, running_clock(), db, read_only=plan)
         found = hook_lacks(loaded, accounts, public_url)
         finish(accounts, found, apply=not plan, as_json=as_json, again="connector webhooks install")
     finally:
@@ -46,9 +46,9 @@ def install(
 def list_webhooks(config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> None:
     """Show the webhooks that lead here, or once did, and whether they are switched on."""
     loaded = load_config(config)
-    db = open_store(loaded.config, SystemClock()).create()
+    db = open_store(loaded.config, running_clock()).create()
     try:
-        found = hooks(loaded, Accounts(loaded, SystemClock(), db, read_only=True))
+        found = hooks(loaded, Accounts(loaded, running_clock(), db, read_only=True))
     finally:
         db.close()
     if as_json:

@@ -30,27 +30,19 @@ def spans(value: object) -> tuple[Span, ...]:
     return found
 
 
-def span(value: object) -> Span:
-    """One of them, which may also lead over midnight: `22:00-07:00`. Raises ValueError."""
-    if isinstance(value, tuple):
-        return int(value[0]), int(value[1])
-    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
-    minutes = None if match is None else (_minute(match[1], match[2]), _minute(match[3], match[4]))
-    if minutes is None or None in minutes or minutes[0] == minutes[1]:
-        raise ValueError("expected a span of hours such as 08:00-18:00")
-    return minutes[0] or 0, minutes[1] or 0
-
-
 def shown_span(value: Span) -> str:
     """A span as it is written."""
     return f"{value[0] // 60:02}:{value[0] % 60:02}-{value[1] // 60:02}:{value[1] % 60:02}"
 
 
 def _span(value: object) -> Span:
-    found = span(value)
-    if found[0] > found[1]:
+    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    begins, ends = (None, None) if match is None else (_minute(match[1], match[2]), _minute(match[3], match[4]))
+    if begins is None or ends is None or begins == ends:
+        raise ValueError("expected a span of hours such as 08:00-18:00")
+    if begins > ends:
         raise ValueError("a span ends on its day: write 22:00-24:00 here and 00:00-06:00 on the next day")
-    return found
+    return begins, ends
 
 
 def _minute(hour: str, minute: str) -> int | None:
@@ -109,12 +101,6 @@ Spans = Annotated[
     BeforeValidator(spans),
     PlainSerializer(_shown),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-SpanText = Annotated[
-    Span,
-    BeforeValidator(span),
-    PlainSerializer(shown_span),
-    WithJsonSchema({"type": "string", "pattern": f"^{_SPAN.pattern}$", "examples": ["22:00-07:00"]}),
 ]
 
 

@@ -33,9 +33,11 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("playbooks", "*", "steps", "*", "expect", "late", "*", "notify", "connection"), frozenset({"notifier"})),
     (("playbooks", "*", "steps", "*", "task", "late", "*", "notify", "connection"), frozenset({"notifier"})),
     (("playbooks", "*", "close", "ask", "connection"), frozenset({"notifier"})),
+    (("playbooks", "*", "steps", "*", "message", "connection"), frozenset({"messenger"})),
+    (("playbooks", "*", "follow_up", "connection"), frozenset({"messenger"})),
     *((pattern, frozenset({"notifier"})) for pattern in reporting.CONNECTIONS),
 )
-EXPRESSIONS: Final = (("rules", "*", "when"),)
+EXPRESSIONS: Final = (("rules", "*", "when"), ("playbooks", "*", "steps", "*", "message", "when"))
 # In a rule's action, with the names that have a value there.
 VALUES: Final = (("rules", "*", "do", "*", "start", "data", "*"),)
 TIMED: Final = ("expect", "task")  # steps with a ladder
@@ -61,6 +63,15 @@ TEMPLATES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     "begin": (
         ("playbooks", "*", "calendar"),
         ("playbooks", "*", "owner", "by"),
+    ),
+    "message": (
+        ("playbooks", "*", "steps", "*", "message", "subject"),
+        ("playbooks", "*", "steps", "*", "message", "text"),
+    ),
+    "follow_up": (
+        ("playbooks", "*", "follow_up", "survey"),
+        ("playbooks", "*", "follow_up", "subject"),
+        ("playbooks", "*", "follow_up", "text"),
     ),
 }
 OURS: Final = frozenset({"answers", "sentiment"})  # components that come from responses, not from a connection

@@ -12,13 +12,14 @@ from connector.config.part import FilePath, Model
 from connector.config.quantities import Duration, Percent, Rate, RateText, Text, duration, rate, shown_rate
 from connector.domain.model.intent import WriteKind
 
-CeilingName = Literal["new_tickets", "new_tasks", "new_contacts", "new_alerts", "new_events"]
+CeilingName = Literal["new_tickets", "new_tasks", "new_contacts", "new_alerts", "new_events", "new_messages"]
 CEILINGS: Mapping[CeilingName, WriteKind] = {
     "new_tickets": WriteKind.TICKET,
     "new_tasks": WriteKind.TASK,
     "new_contacts": WriteKind.CONTACT,
     "new_alerts": WriteKind.ALERT,
     "new_events": WriteKind.EVENT,
+    "new_messages": WriteKind.MESSAGE,
 }
 DEFAULT_CEILINGS: Mapping[CeilingName, Rate] = {
     "new_tickets": rate("300/h"),
@@ -26,6 +27,7 @@ DEFAULT_CEILINGS: Mapping[CeilingName, Rate] = {
     "new_contacts": rate("2000/h"),
     "new_alerts": rate("200/h"),
     "new_events": rate("1000/h"),
+    "new_messages": rate("100/h"),
 }
 """Of a connection that does not say. Far above what a bad day brings, far below what a mistake in a rule does."""
 

@@ -18,6 +18,7 @@ from connector.config.findings import Findings, keys_of, matches
 from connector.config.health import Component, HealthScore
 from connector.config.interpolation import Interpolation, variables
 from connector.config.mappings import MappingFiles
+from connector.config.messages import MessageStep
 from connector.config.model import Config, Settings
 from connector.config.scoring import component, scoring
 from connector.domain.analysis.themes import Themes
@@ -39,10 +40,11 @@ class Loaded:
 
     `survey_mappings` by survey; `field_mappings` by connection and section; `rules` by rule name, a missing value
     raises; `templates` and `values` by their text, a missing value prints nothing and is none; `themes` None when none
-    are configured; `directory` what its files say, a list read by a query is empty; `sections` the sections of its
-    mapping that are made use of, by connection. `files` is everything it was read from, the configuration itself first.
-    `overridden` and `filled` are the settings that came from environment variables, by their place
-    (`connections.zendesk.base_url`): against what the file says, and because it says `${NAME}`.
+    are configured; `directory` what its files say, a list read by a query
+    is empty; `sections` the sections of its mapping that are made use of, by connection. `files` is everything it was
+    read from, the configuration itself first. `overridden` and `filled` are the settings that came from environment
+    variables, by their place (`connections.zendesk.base_url`): against what the file says, and because it says
+    `${NAME}`.
     """
 
     config: Config
@@ -342,6 +344,8 @@ def _files(config: Config) -> Iterator[Path]:
     if config.analysis.themes is not None:
         yield config.analysis.themes
     yield from list_files(config.directory)
+    for book in config.playbooks.values():
+        yield from (step.codes.file for step in book.steps if isinstance(step, MessageStep) and step.codes is not None)
 
 
 def _spelled(variables: Mapping[Path_, str]) -> dict[str, str]:

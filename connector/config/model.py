@@ -11,11 +11,12 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core.core_schema import ValidationInfo
 
-from connector.config.calendars import Calendar, SpanText
+from connector.config.calendars import Calendar
 from connector.config.connections import Connection
 from connector.config.directory import DirectoryKeys
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
+from connector.config.messages import Messages, NightText
 from connector.config.part import SQLITE, FilePath, Misspelt, Model, beside_the_file
 from connector.config.playbooks import Notify, Playbook, Rule
 from connector.config.quantities import (
@@ -80,7 +81,7 @@ class ActOn(Model):
 
     answered_within: Duration = Field(default=duration("7d"), description="Older answers open nothing.")
     notify_within: Duration = Field(default=duration("4h"), description="Older answers send no message.")
-    quiet: SpanText | None = Field(
+    quiet: NightText | None = Field(
         default=None,
         description="At night messages wait for the morning, those about something critical excepted: `22:00-07:00`.",
     )
@@ -187,6 +188,13 @@ class Privacy(Model):
             "Unset: beside a SQLite store, its name with `.erased`; for a server, none."
         ),
     )
+    messages_need: Literal["consent", "none-needed"] = Field(
+        default="consent",
+        description=(
+            "consent: only customers whose answer says that they may be contacted get messages. none-needed: also "
+            "those who were not asked; never those who said no, nor those who opted out."
+        ),
+    )
     minimum_n: int = Field(
         default=5,
         ge=1,
@@ -221,6 +229,7 @@ class Settings(Model):
     answers: Answers = Field(default=Answers(), description="Where answers are kept besides here.")
     rules: tuple[Rule, ...] = Field(default=(), description="In order; every rule that matches acts.")
     calendars: dict[Text, Calendar] = Field(default={}, description="When people work; playbooks name them.")
+    messages: Messages = Field(default=Messages(), description="What holds for every message to a customer.")
     playbooks: dict[Text, Playbook] = Field(default={}, description="The steps of each kind of recovery.")
     report: Report = Field(default=Report(), description="What `connector report` says.")
     coaching: tuple[Coaching, ...] = Field(

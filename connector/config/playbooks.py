@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from connector.config.messages import FollowUp, MessageStep
 from connector.config.part import Model
 from connector.config.quantities import Duration, Text
 from connector.config.steps import HOURS, Closing, ExpectStep, Hours, NotifyStep, Owners, Rung
@@ -87,7 +88,7 @@ class TaskStep(Model):
     late: tuple[Rung, ...] = Field(default=(), description="What happens when it is late, rung by rung.")
 
 
-AnyStep = TicketStep | TaskStep | ExpectStep | NotifyStep
+AnyStep = TicketStep | TaskStep | ExpectStep | NotifyStep | MessageStep
 
 
 class Step(Model):
@@ -97,16 +98,17 @@ class Step(Model):
     task: TaskStep | None = Field(default=None, description="A CRM task.")
     expect: ExpectStep | None = Field(default=None, description="Something people do on the ticket.")
     notify: NotifyStep | None = Field(default=None, description="A message to people.")
+    message: MessageStep | None = Field(default=None, description="A message to the customer.")
 
     @property
     def kinds(self) -> tuple[AnyStep | None, ...]:
         """What it may be, of which one is there."""
-        return (self.ticket, self.task, self.expect, self.notify)
+        return (self.ticket, self.task, self.expect, self.notify, self.message)
 
     @model_validator(mode="after")
     def _one(self) -> Step:
         if sum(kind is not None for kind in self.kinds) != 1:
-            raise ValueError("a step is one of ticket, task, expect and notify")
+            raise ValueError("a step is one of ticket, task, expect, notify and message")
         return self
 
 
@@ -124,6 +126,7 @@ class Playbook(Model):
     written_steps: tuple[Step, ...] = Field(
         alias="steps", min_length=1, description="The steps, in order; one ticket at most."
     )
+    follow_up: FollowUp | None = Field(default=None, description="How the customer is asked how it went.")
 
     @property
     def steps(self) -> tuple[AnyStep, ...]:

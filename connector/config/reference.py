@@ -39,7 +39,8 @@ value makes it not act; in texts and mappings it is false and prints nothing, so
 is a value, never part of an expression."""
 NAMED_IN = """Not every name has a value everywhere, and one that never has is refused: `step.*` belongs to a
 playbook's steps and to the sections `ticket` and `task`; `ticket.*` to messages, `task` steps and the sections `task`
-and `note`; the section `contact_fields` has `score.*`, `contact.id` and what respondents said of themselves. So is a
+and `note`; `message.code` to messages of playbooks, `message.reference` and `message.link` to their `follow_up`; the
+section `contact_fields` has `score.*`, `contact.id` and what respondents said of themselves. So is a
 comparison that can never hold: `sentiment == "negativ"`, or `in themes` with a word that is no theme."""
 WORDS: Mapping[Any, str] = {
     date: "date",

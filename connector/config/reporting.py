@@ -20,7 +20,7 @@ from connector.domain.model.response import Metric
 from connector.domain.reporting import names, period
 from connector.errors import ExpressionError
 
-OURS: Final = ("service", "location", "staff", "channel")
+OURS: Final = ("service", "location", "staff", "channel", "survey")
 """Slices every answer may have, besides the configured segments."""
 
 

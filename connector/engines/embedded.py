@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from connector.clock import Clock
 from connector.engines.heart import Heart
-from connector.engines.turns import LEASE, TICK, Turns
+from connector.engines.turns import LEASE, TICK, Allows, Turns, always
 from connector.observe import Metrics
 from connector.store.database import Database
 from connector.store.listening import listen
@@ -30,6 +30,7 @@ class Embedded:
         lease: of a lane that `leases` does not name.
         leases: longer ones, for lanes whose calls take longer than `lease` (see `connector.transport.lease`).
         metrics: counts the drains that crashed.
+        allows: asked in every transaction of a drain that changes something.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Embedded:
         metrics: Metrics,
         lease: timedelta = LEASE,
         leases: Mapping[str, timedelta] | None = None,
+        allows: Allows = always,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -49,7 +51,15 @@ class Embedded:
         shortest = min([(leases or {}).get(name, lease).total_seconds() for name in drains], default=TICK)
         self._heart = Heart(db, clock, beat=shortest / 3)
         self._turns = Turns(
-            db, clock, drains, owner=owner, heart=self._heart, metrics=metrics, lease=lease, leases=leases
+            db,
+            clock,
+            drains,
+            owner=owner,
+            heart=self._heart,
+            metrics=metrics,
+            lease=lease,
+            leases=leases,
+            allows=allows,
         )
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(name,), name=name, daemon=True) for name in drains]

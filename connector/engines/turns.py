@@ -30,7 +30,7 @@ Allows = Callable[[Transaction], None]
 """Asked in every transaction of a drain that changes something; raises LeaseLost when the drain must end."""
 
 
-def _always(_: Transaction) -> None:
+def always(_: Transaction) -> None:
     """Nothing but the lease ends a drain."""
 
 
@@ -60,7 +60,7 @@ class Turns:
         metrics: Metrics,
         lease: timedelta = LEASE,
         leases: Mapping[str, timedelta] | None = None,
-        allows: Allows = _always,
+        allows: Allows = always,
     ) -> None:
         self._db = db
         self._clock = clock

@@ -280,10 +280,10 @@ class KindSpec:
     """What the configuration must know about an adapter kind before any connection of it exists.
 
     `kind` is the YAML's word, `options` the adapter's frozen pydantic model, `roles` a subset of source, crm, helpdesk,
-    notifier, `writes` the kinds of write it can do. `known_fields` are the standard fields each write kind takes, None
-    where they cannot be known offline; `custom_field` is a regular expression for names only the account can judge.
-    `reads_quota`: its replies say what is left of a quota, so that a share of it can be left to others. `polls_with`
-    is the option without which its answers cannot be fetched, None where they cannot at all.
+    notifier, messenger, workflow, `writes` the kinds of write it can do. `known_fields` are the standard fields each
+    write kind takes, None where they cannot be known offline; `custom_field` is a regular expression for names only the
+    account can judge. `reads_quota`: its replies say what is left of a quota, so that a share of it can be left to
+    others. `polls_with` is the option without which its answers cannot be fetched, None where they cannot at all.
     """
 
     kind: str

@@ -6,8 +6,8 @@ The shape is stored for years: a field may be added with a default, never rename
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import cast
 
 from connector.domain.model.intent import Json
@@ -118,6 +118,17 @@ def content(response: Response) -> str:
     """What identifies one version of an answer: all of it, except when it reached us."""
     fields = response_to_json(response)
     return _canonical({name: value for name, value in fields.items() if name != "received_at"})
+
+
+def mark_of(submitted_at: datetime, others: Sequence[datetime]) -> str:
+    """What a version of an answer is called in keys, where `others` are those known of it already.
+
+    Counting alone would not do: an old copy of the store has forgotten some, and would call an edit what the version
+    before it is called. Some survey tools keep the time of submission through edits; those are counted.
+    """
+    said = f"{submitted_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}".rstrip("0").rstrip(".")
+    again = sum(other == submitted_at for other in others)
+    return f"{said}-{again + 1}" if again else said
 
 
 def _canonical(fields: Mapping[str, Json]) -> str:

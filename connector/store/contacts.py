@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import Row, bindparam, delete, func, select, update
 
+from connector.domain.matching.canonical import canonical_email
 from connector.domain.model.intent import Json
 from connector.domain.model.person import Contact, KeyKind
 from connector.store import blocks
@@ -104,6 +105,13 @@ def get(tx: Transaction, account: str, remote_id: str) -> Contact | None:
 def living(tx: Transaction, account: str, ids: Sequence[str]) -> list[Contact]:
     """Those of the contacts that are there, in no particular order."""
     return [_contact(tx, row) for row in tx.execute(_SOME, {"wanted": account, "ids": list(ids)})] if ids else []
+
+
+def addresses(tx: Transaction, blinds: Collection[str]) -> list[str]:
+    """The e-mail addresses of mirrored contacts that are known by one of these digests."""
+    rows = tx.execute(select(contact).where(contact.c.email.is_not(None))).all() if blinds else []
+    mails = [_contact(tx, row).email for row in rows if row.email in blinds]
+    return sorted({mail for mail in (canonical_email(one or "") for one in mails) if mail is not None})
 
 
 def number(tx: Transaction, account: str) -> int:

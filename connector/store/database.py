@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from connector.clock import Clock
 from connector.errors import StoreError
 from connector.observe import log
-from connector.store import distrust, engine, erasures, keys, lanes, migrations, server, tombstones
+from connector.store import distrust, engine, keys, lanes, migrations, returned, server, tombstones
 from connector.store.advice import advised
-from connector.store.graveyard import Graveyard
+from connector.store.graveyard import KEEPS, TOLD, Graveyard
 from connector.store.keyring import KeyRing
 from connector.store.schema import meta
 from connector.store.server import Lock
@@ -67,7 +67,7 @@ class Database:
         self.token = uuid4().hex  # tells the wake-ups of this process from those of others
         self._identity: str | None = None  # of the server's data, as the newest connection saw it
         self._recognised: str | None = None
-        self._unburied: list[tuple[str, datetime]] = []  # committed, and not in the graveyard yet
+        self._unburied: list[tuple[str, datetime, str]] = []  # committed, and not in the graveyard yet
         self._burying = threading.Lock()
         self._opening = threading.Lock()
         self._opened = threading.Event()
@@ -178,16 +178,22 @@ class Database:
     def _bury(self, tx: Transaction) -> None:
         """Bring what has been committed to the graveyard, never what has not. Raises StoreError.
 
-        A line there without its tombstone here means that an old copy of the store was put back, and that what is left
-        is to be erased here alone. A process that wrote it first and died before its commit would have said that of
-        somebody whom no other system was told to erase. What dies in between is caught up with by the next start.
+        A line there without its tombstone here means that an old copy of the store was put back. A process that wrote
+        it first and died before its commit would have said that of somebody whose erasure never began. What dies in
+        between is caught up with by the next start.
         """
         if self._graveyard is None or not (tx.buried or self._unburied):
             return
         with self._burying:
-            self._unburied += [(digest, tx.now) for digest in tx.buried]
+            self._unburied += [(digest, tx.now, word) for digest, word in tx.buried.items()]
             self._graveyard.add(self._unburied)
             self._unburied.clear()
+
+    def bury_told(self, digests: Iterable[str]) -> None:
+        """Every other system has erased whom these tombstones are of: no old copy tells it again. Raises StoreError."""
+        if self._graveyard is not None:
+            with self._burying:
+                self._graveyard.add((digest, self.clock.now(), TOLD) for digest in digests)
 
     def _stay_erased(self) -> None:
         """Who is in the graveyard and not among the tombstones came back with an old copy of the store.
@@ -198,13 +204,14 @@ class Database:
             return
         digests = self._graveyard.digests()
         with self._transaction(self._reader, None) as tx:
-            missing = erasures.not_buried(tx, digests)
-            unburied = tombstones.besides(tx, digests)
+            missing = returned.not_buried(tx, digests)
+            unburied, keeping = tombstones.besides(tx, digests), returned.keeping(tx)
         if unburied:
-            self._graveyard.add(unburied)
+            self._graveyard.add((digest, at, KEEPS if digest in keeping else "") for digest, at in unburied)
         if missing:
             with self._transaction(self._writer, Lock.WRITER) as tx:
-                erasures.again(tx, erasures.not_buried(tx, digests))
+                told, kept = self._graveyard.digests(TOLD), self._graveyard.digests(KEEPS)
+                returned.again(tx, returned.not_buried(tx, digests), told, kept)
                 self._finish(tx)
             self._bury(tx)
 

@@ -12,7 +12,12 @@ erasure = Table(
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("subject", Text, nullable=False, comment="salted digest of whom it is about, as the certificate shows it"),
     Column("state", Text, nullable=False, comment="searching | settling | vendors | deleting | done"),
-    Column("cause", Text, nullable=False, comment="asked | restored: an old copy of the store brought them back"),
+    Column(
+        "cause",
+        Text,
+        nullable=False,
+        comment="asked | restored | resumed, where an old copy of the store brought them back",
+    ),
     Column("keep_contacts", Boolean, nullable=False, comment="the company's own records of them stay"),
     Column("requested_at", Instant, nullable=False),
     Column("again_at", Instant, comment="when the next step is due"),

@@ -17,11 +17,11 @@ from connector.domain.model.intent import Json
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Response
 from connector.ports.erasing import Erased, Fate
-from connector.store import candidates, forgetting, inbox, people, responses, subjects, tombstones
+from connector.store import candidates, forgetting, inbox, responses
 from connector.store.canonical import response_from_json
 from connector.store.erased import erased, erasure
 from connector.store.schema import inbox as inbox_table
-from connector.store.schema import person_key, response, response_version, tombstone
+from connector.store.schema import response, response_version
 from connector.store.subjects import Known
 from connector.store.transaction import Transaction
 
@@ -91,7 +91,7 @@ class Outcome:
 
 def begin(tx: Transaction, known: Known, *, keep_contacts: bool = False, cause: str = "asked") -> int:
     """Set the tombstones, stop planning and write down what is to be erased elsewhere, in one transaction."""
-    forgetting.bury(tx, known)
+    forgetting.bury(tx, known, keeps=keep_contacts)
     made = tx.execute(
         erasure.insert().values(
             subject=_name_of(known),
@@ -274,7 +274,7 @@ def search_answers(tx: Transaction, one: Erasure, limit: int) -> int:
     known = one.known
     if theirs:
         known = known.with_answers([row.answer for row in theirs], [row.key for row in theirs])
-        forgetting.bury(tx, known)
+        forgetting.bury(tx, known, keeps=one.keep_contacts)
         forgetting.stop(tx, known)
     if rows:
         _store(tx, replace(one, known=known, at_version=rows[-1].id))
@@ -303,39 +303,6 @@ def forget_answer(tx: Transaction, response_id: int, key: str) -> None:
     forgetting.bury(tx, known)
     forgetting.stop(tx, known)
     forgetting.delete_here(tx, known)
-
-
-def again(tx: Transaction, missing: Collection[str]) -> int:
-    """These digests have a tombstone in the graveyard and none here: an old copy of the store was put back.
-
-    Whoever they belong to is erased here again; what is known of them is known by their keys. Returns how many.
-    """
-    tombstones.add(tx, missing)
-    tx.buried.clear()  # they are where they came from
-    wanted = frozenset(missing)
-    rows = tx.execute(select(person_key.c.person_id, person_key.c.blind)).all()
-    persons = {people.survivor(tx, int(row.person_id)) for row in rows if row.blind in wanted}
-    done = 0
-    for one in sorted(persons):
-        begin(tx, subjects.of_person(tx, one), cause="restored")
-        done += 1
-    for row in tx.execute(select(response.c.id, response.c.key)).all():
-        if tombstones.of_response(tx, row.key) in wanted:
-            # Of somebody who was not erased: retention had made the answer nobody's.
-            forget_answer(tx, row.id, row.key)
-    lost = [row.id for row in tx.execute(select(inbox_table.c.id, inbox_table.c.dedupe)) if row.dedupe in wanted]
-    forgetting.deliveries(tx, lost)
-    forgetting.by_blind(tx, missing)
-    forgetting.by_contact(tx, missing)
-    return done
-
-
-def not_buried(tx: Transaction, digests: Collection[str]) -> frozenset[str]:
-    """Those of the digests that have no tombstone here."""
-    number = len(digests)
-    if number and number == len(tombstones.among(tx, digests)):
-        return frozenset()
-    return frozenset(digests) - {str(row.blind) for row in tx.execute(select(tombstone.c.blind))}
 
 
 def _progress(

@@ -15,6 +15,7 @@ from connector.store.schema import (
     confirmed,
     contact,
     fact,
+    follow_up,
     history,
     inbox,
     intent,
@@ -50,6 +51,7 @@ _TITLES: dict[Table, str] = {
     score: "scores",
     published: "scores told",
     recovery: "recoveries",
+    follow_up: "messages to them",
     intent: "writes wanted",
     receipt: "receipts",
     remote: "names elsewhere",
@@ -88,6 +90,8 @@ def _which(tx: Transaction, table: Table, known: Known) -> Iterator[ColumnElemen
         yield receipt.c.intent_id.in_(mine)
     elif table is history:
         yield (history.c.person_id.in_(known.persons)) | (history.c.response_id.in_(known.responses))
+    elif table is follow_up:
+        yield follow_up.c.recovery_id.in_(known.recoveries)
     elif table in {remote, confirmed}:
         names = forgetting.objects_of(tx, known, mine)
         for start in range(0, len(names), forgetting.AT_ONCE):

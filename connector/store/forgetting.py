@@ -11,8 +11,9 @@ from connector.domain.model.intent import IntentState
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import RecoveryState, Stage
 from connector.domain.model.transitions import OPEN, Event
-from connector.store import blocks, intents, people, tombstones
+from connector.store import blocks, codes, intents, people, tombstones
 from connector.store import receipts as remotes
+from connector.store.graveyard import KEEPS
 from connector.store.inbox import DeliveryState
 from connector.store.responses import VersionState
 from connector.store.schema import (
@@ -21,6 +22,7 @@ from connector.store.schema import (
     dependency,
     fact,
     follow_up,
+    given_code,
     history,
     inbox,
     intent,
@@ -57,6 +59,7 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         dependency,
         fact,
         follow_up,
+        given_code,
         history,
         inbox,
         intent,
@@ -84,13 +87,18 @@ CLEARED: Final[frozenset[Table]] = frozenset(
 """Tables with something about a person in them: `stop` and `delete` clear them."""
 
 
-def bury(tx: Transaction, known: Known) -> None:
-    """Set every tombstone: nothing of them is taken in from now on."""
+def bury(tx: Transaction, known: Known, *, keeps: bool = False) -> None:
+    """Set every tombstone: nothing of them is taken in from now on. `keeps`: the company's own records stay."""
+    tombstones.add(tx, digests_of(tx, known), word=KEEPS if keeps else "")
+
+
+def digests_of(tx: Transaction, known: Known) -> list[str]:
+    """What carries a tombstone of theirs."""
     digests = blinds_of(tx, known)
     digests += [tombstones.of_response(tx, key) for key in known.keys]
     digests += [tombstones.of_ticket(tx, account, one) for account, one in known.own_tickets]
     rows = tx.execute(select(inbox.c.dedupe).where(inbox.c.response_id.in_(known.responses)))
-    tombstones.add(tx, [*digests, *(str(row.dedupe) for row in rows)])
+    return [*digests, *(str(row.dedupe) for row in rows)]
 
 
 def stop(tx: Transaction, known: Known) -> None:
@@ -139,6 +147,7 @@ def delete_here(tx: Transaction, known: Known) -> dict[str, int]:
     for account, one in known.own_tickets:
         tx.execute(delete(ticket).where(ticket.c.account == account, ticket.c.remote_id == one))
     by_blind(tx, blinds_of(tx, known))
+    cleared["given_code"] = codes.forget(tx, blinds_of(tx, known))
     cleared["inbox"] = _empty(tx, inbox.c.response_id.in_(known.responses))
     cleared["person"] = tx.execute(
         update(person).where(person.c.id.in_(known.persons)).values(sealed=None, scored_at=None)
@@ -194,8 +203,9 @@ def objects_of(tx: Transaction, known: Known, mine: Sequence[int]) -> list[str]:
     """Our names of everything that stood for them or for something about them."""
     rows = tx.execute(select(intent.c.object, intent.c.target).where(intent.c.id.in_(mine)))
     names = {str(name) for row in rows for name in row if name is not None}
-    for account, one in (*known.contacts, *known.own_tickets):
-        names |= set(remotes.named(tx, account, one))
+    for thing, theirs in ((remotes.Thing.CONTACT, known.contacts), (remotes.Thing.TICKET, known.own_tickets)):
+        for account, one in theirs:
+            names |= set(remotes.named(tx, account, thing, one))
     return sorted(names)
 
 

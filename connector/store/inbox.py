@@ -124,13 +124,17 @@ class InboxCounts:
 def add(tx: Transaction, arrivals: Sequence[Arrival]) -> Added:
     """Store what is new and count what is not; wakes the understand lane.
 
-    New is also what an import that only records brought, when it comes again to be acted on.
+    New is also what an import that only records brought, when it comes again to be acted on. Of what was erased nothing
+    is kept but that it came: whoever sent it was told that it was taken.
     """
     digests = [digest(tx, arrival.kind, arrival.payload) for arrival in arrivals]
     erased = tombstones.among(tx, digests)
-    new = sum(
-        _store(tx, arrival, dedupe) for arrival, dedupe in zip(arrivals, digests, strict=True) if dedupe not in erased
-    )
+    new = 0
+    for arrival, dedupe in zip(arrivals, digests, strict=True):
+        if dedupe in erased:
+            _count_erased(tx, arrival, dedupe)
+        else:
+            new += _store(tx, arrival, dedupe)
     if new:
         tx.wake(LANE)
     return Added(new=new, duplicates=len(arrivals) - new)
@@ -287,6 +291,21 @@ def _store(tx: Transaction, arrival: Arrival, dedupe: str) -> bool:
         },
     )
     return bool(stored.scalar_one() == 0) or (arrival.record_only is not True and _read_again(tx, arrival, dedupe))
+
+
+def _count_erased(tx: Transaction, arrival: Arrival, dedupe: str) -> None:
+    """At the row that is left of it; where an old copy of the store has none, a row without contents is made."""
+    row = {
+        "connection": arrival.connection,
+        "source": arrival.kind,
+        "dedupe": dedupe,
+        "state": DeliveryState.ERASED.value,
+        "priority": arrival.priority,
+        "received_at": arrival.received_at,
+        "duplicates": 0,
+    }
+    empty = dict.fromkeys(("payload", "field", "reason", "run_id", "record_only", "place"))
+    tx.execute(_insert(tx.dialect), {**row, **empty})
 
 
 @cache

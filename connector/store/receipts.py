@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -27,6 +28,27 @@ _MOVED = Prepared(
         remote.c.at > select(write.c.sent_at).where(write.c.id == bindparam("sent_as")).scalar_subquery(),
     )
 )
+
+
+class Thing(StrEnum):
+    """What an id over there is the id of: each kind may have its own numbers, so note 101 is not contact 101.
+
+    Our own name of an object says which it is (`connector.sync.names`).
+    """
+
+    CONTACT = "contact"
+    TICKET = "ticket"
+
+
+def thing_of(object_name: str) -> Thing | None:
+    """What an object is over there; None for everything that is only ever found by our name."""
+    match object_name.split("/"):
+        case ["person", _, tail] if tail.startswith("contact@"):
+            return Thing.CONTACT
+        case ["recovery", _, "ticket", _] | ["ticket", _, _]:
+            return Thing.TICKET
+        case _:
+            return None
 
 
 def lane_of(account: str) -> str:
@@ -83,10 +105,10 @@ def of_objects(tx: Transaction, objects: Iterable[str]) -> dict[str, Receipt]:
     return {row.object: Receipt(remote_id=row.remote_id, url=row.url) for row in rows}
 
 
-def named(tx: Transaction, account: str, remote_id: str) -> list[str]:
-    """Our names of an object over there, for example to find what a ticket's webhook is about."""
+def named(tx: Transaction, account: str, thing: Thing, remote_id: str) -> list[str]:
+    """Our names of a contact or ticket over there, for example to find what a ticket's webhook is about."""
     query = select(remote.c.object).where(remote.c.account == account, remote.c.remote_id == remote_id)
-    return list(tx.execute(query.order_by(remote.c.object)).scalars())
+    return [name for name in tx.execute(query.order_by(remote.c.object)).scalars() if thing_of(name) is thing]
 
 
 def point(tx: Transaction, account: str, object_name: str, remote_id: str, url: str | None) -> None:
@@ -155,13 +177,10 @@ def _release(tx: Transaction, object_name: str) -> None:
 
 
 def follow(tx: Transaction, account: str, old_id: str, new_id: str) -> None:
-    """An object was merged over there: every name of ours that stood for `old_id` stands for `new_id`."""
+    """A contact was merged over there: every name of ours that stood for `old_id` stands for `new_id`."""
     if old_id == new_id:
         return
-    for name in named(tx, account, old_id):
+    names = named(tx, account, Thing.CONTACT, old_id)
+    for name in names:
         confirmed.forget(tx, account, name)
-    tx.execute(
-        update(remote)
-        .where(remote.c.account == account, remote.c.remote_id == old_id)
-        .values(remote_id=new_id, url=None, at=tx.now)
-    )
+    tx.execute(update(remote).where(remote.c.object.in_(names)).values(remote_id=new_id, url=None, at=tx.now))

@@ -201,6 +201,31 @@ def conclude(tx: Transaction, recovery_id: int, stage: Stage) -> None:
     tx.execute(update(recovery).where(*which).values(stage=stage.value))
 
 
+def win(tx: Transaction, recovery_id: int) -> bool:
+    """The customer of a closed recovery says that it is well; False when it is open, or was won before."""
+    done = tx.execute(
+        update(recovery)
+        .where(
+            recovery.c.id == recovery_id,
+            recovery.c.state == RecoveryState.CLOSED.value,
+            recovery.c.stage != Stage.WON_BACK.value,
+        )
+        .values(stage=Stage.WON_BACK.value)
+    )
+    return bool(done.rowcount)
+
+
+def newest_answer(tx: Transaction, recovery_id: int) -> int | None:
+    """The number of the answer that joined a recovery last."""
+    found: int | None = tx.execute(
+        select(recovery_response.c.response_id)
+        .where(recovery_response.c.recovery_id == recovery_id)
+        .order_by(recovery_response.c.joined_at.desc(), recovery_response.c.response_id.desc())
+        .limit(1)
+    ).scalar()
+    return found
+
+
 def account_for(tx: Transaction, recovery_id: int, *, root_cause: str | None, action_taken: str | None) -> None:
     """Write down why it happened and what was done; what is None stays as it was."""
     values: dict[str, object] = {} if root_cause is None else {"root_cause": root_cause}

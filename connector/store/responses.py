@@ -14,6 +14,7 @@ from connector.domain.model.response import Response, Understanding
 from connector.store import history, tombstones
 from connector.store.canonical import (
     content,
+    mark_of,
     response_from_json,
     response_to_json,
     understanding_from_json,
@@ -110,12 +111,13 @@ class Recorded:
 class Version:
     """One version of an answer, opened. `satisfaction` (0–100, worst rating) and `unhappy` are set when decided.
 
-    `run_id` and `record_only` are of what an import brought, see `connector.store.inbox.Arrival`.
+    `mark` names it in keys. `run_id` and `record_only` are of what an import brought, see `inbox.Arrival`.
     """
 
     id: int
     response_id: int
     number: int
+    mark: str
     state: VersionState
     response: Response
     understanding: Understanding
@@ -167,8 +169,7 @@ def record(
     digest = tx.blind("content", content(answer))
     known = [] if is_new else tx.execute(_VERSIONS, {"wanted": response_id}).all()
     counting = [row for row in known if row.state != VersionState.UNDONE.value]
-    same = _known_as(counting, digest, answer.submitted_at, acts=acts)
-    if same is not None:
+    if (same := _known_as(counting, digest, answer.submitted_at, acts=acts)) is not None:
         return Recorded(outcome=Outcome.DUPLICATE, response_id=response_id, version=same)
     number = 1 + max((row.version for row in known), default=0)
     stale = any(row.event_at > answer.event_at for row in counting)
@@ -192,6 +193,7 @@ def record(
             "submitted_at": answer.submitted_at,
             "received_at": answer.received_at,
             "content": digest,
+            "mark": mark_of(answer.submitted_at, [row.submitted_at for row in known]),
             "sealed": tx.seal(SEALED, response_to_json(answer)),
             "understanding": tx.seal(UNDERSTANDING, understanding_to_json(understanding)),
             "run_id": run_id,
@@ -377,13 +379,13 @@ def counts(tx: Transaction) -> dict[str, int]:
 
 def from_row(tx: Transaction, row: Row[Any]) -> Version:
     """A row of the table, with the `person_id` of its answer, as a value."""
-    understood = Understanding()
-    if row.understanding is not None:
-        understood = understanding_from_json(tx.unseal(UNDERSTANDING, row.understanding))
+    kept = row.understanding
+    understood = Understanding() if kept is None else understanding_from_json(tx.unseal(UNDERSTANDING, kept))
     return Version(
         id=row.id,
         response_id=row.response_id,
         number=row.version,
+        mark=row.mark or str(row.version),
         state=VersionState(row.state),
         response=response_from_json(tx.unseal(SEALED, row.sealed)),
         understanding=understood,

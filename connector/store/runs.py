@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select, update
 
 from connector.errors import ConnectorError
+from connector.store.prepared import Prepared
 from connector.store.schema import run
 from connector.store.transaction import Transaction
 
@@ -33,6 +34,11 @@ class Run:
     mode: str
     config: str
     undone_at: datetime | None
+
+
+_ACTIVE = Prepared(
+    select(run).where(run.c.kind != RunKind.IMPORT.value, run.c.ended_at.is_(None)).order_by(run.c.id.desc()).limit(1)
+)
 
 
 def begin(tx: Transaction, kind: RunKind, *, mode: str, config: str) -> int:
@@ -63,8 +69,7 @@ def get(tx: Transaction, run_id: int) -> Run:
 
 def active(tx: Transaction) -> Run | None:
     """The run of the configuration that was activated last; None before the first. Imports do not count."""
-    query = select(run).where(run.c.kind != RunKind.IMPORT.value, run.c.ended_at.is_(None))
-    row = tx.execute(query.order_by(run.c.id.desc()).limit(1)).one_or_none()
+    row = tx.execute(_ACTIVE).one_or_none()
     return None if row is None else _read(row)
 
 

@@ -24,15 +24,16 @@ from connector.store.about import directory_list
 from connector.store.columns import EPOCH, Id, Instant, Long, metadata
 from connector.store.erased import erased, erasure
 from connector.store.ledger import pause, prior, storm, undoing
+from connector.store.messaging import given_code, opted_out
 from connector.store.mirror import contact, match_block, ticket
 from connector.store.rated import rated, sliced, themed, told
 from connector.store.winning import follow_up, playbook_text, recovery, recovery_response, recovery_step
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
 __all__ = [
-    "EPOCH", "contact", "directory_list", "erased", "erasure", "follow_up", "match_block", "metadata", "pause",
-    "playbook_text", "prior", "rated", "recovery", "recovery_response", "recovery_step", "sliced", "storm", "themed",
-    "ticket", "told", "undoing",
+    "EPOCH", "contact", "directory_list", "erased", "erasure", "follow_up", "given_code", "match_block", "metadata",
+    "opted_out", "pause", "playbook_text", "prior", "rated", "recovery", "recovery_response", "recovery_step", "sliced",
+    "storm", "themed", "ticket", "told", "undoing",
 ]  # fmt: skip
 
 meta = Table(
@@ -99,6 +100,7 @@ response_version = Table(
     Column("submitted_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("content", Text, nullable=False, comment="blind digest of the canonical content"),
+    Column("mark", Text, comment="what keys call it: the same on an old copy of the store, which counts anew"),
     Column("sealed", LargeBinary, comment="canonical response, sealed JSON"),
     Column("understanding", LargeBinary, comment="sealed JSON: language, sentiment, themes with quotes"),
     Column("satisfaction", Float, comment="worst rating, 0-100"),

@@ -213,7 +213,7 @@ def accounts(tx: Transaction, known: Known) -> dict[str, Subject]:
     for account in sorted(pairs | {str(row.account) for row in rows}):
         mine = [row for row in rows if row.account == account]
         records: dict[WriteKind, Sequence[str]] = {}
-        for kind in (WriteKind.TICKET, WriteKind.TASK, WriteKind.ACTIVITY, WriteKind.ALERT):
+        for kind in (WriteKind.TICKET, WriteKind.TASK, WriteKind.ACTIVITY, WriteKind.ALERT, WriteKind.MESSAGE):
             if ids := _once(str(row.remote_id) for row in mine if row.kind == kind.value):
                 records[kind] = ids
         found[account] = Subject(

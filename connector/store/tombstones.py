@@ -18,14 +18,14 @@ _AMONG = Prepared(
 )
 
 
-def add(tx: Transaction, blinds: Iterable[str]) -> None:
-    """Put a tombstone on each digest; one that has its tombstone keeps the older date.
+def add(tx: Transaction, blinds: Iterable[str], *, word: str = "") -> None:
+    """Put a tombstone on each digest; one that has its tombstone keeps the older date. `word`: see `Graveyard`.
 
     Once the transaction has committed they are written to the graveyard too, which no restored backup reverts.
     """
     for blind in blinds:
         if tx.insert_ignore(tombstone, {"blind": blind, "erased_at": tx.now}):
-            tx.buried.append(blind)
+            tx.buried[blind] = word
 
 
 def among(tx: Transaction, blinds: Iterable[str]) -> frozenset[str]:

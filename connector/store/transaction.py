@@ -27,7 +27,8 @@ class Transaction:
     """What the noun modules of this room take as `tx`. Made by `Database.write` and `Database.read` only.
 
     `now` is one instant for the whole transaction, so that rows written together agree on the time. `run_id` is what
-    everything planned in it can be undone by. `buried` are the tombstones it set, which outlive the store.
+    everything planned in it can be undone by. `buried` are the tombstones it set, which outlive the store, with
+    the word of each.
     `has_sealed`: something was sealed, with the first key of the ring.
     """
 
@@ -35,7 +36,7 @@ class Transaction:
         self.now = now
         self.run_id = run_id
         self.wakes: dict[str, datetime | None] = {}
-        self.buried: list[str] = []
+        self.buried: dict[str, str] = {}
         self.has_sealed = False
         self._connection = connection
         self._keyring = keyring

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, literal, or_, select, update
 
 from connector.domain.model.intent import IntentState, Item, Json, Request, WriteKind
 from connector.domain.model.transitions import OPEN
@@ -164,20 +164,23 @@ def came_to_nothing(tx: Transaction, write_id: int, records: int = 1) -> None:
 
 
 def oldest_since(tx: Transaction, account: str, kind: WriteKind, since: datetime) -> datetime | None:
-    """When the oldest write of a kind was sent, of those since then that made something or may have."""
-    query = select(func.min(write.c.sent_at)).where(
-        write.c.account == account, write.c.kind == kind.value, write.c.sent_at > since, write.c.size > 0
-    )
-    at: datetime | None = tx.execute(query).scalar_one()
-    return at
+    """When the oldest write of a kind made something at the latest, of those that did since then or may have."""
+    at = func.coalesce(write.c.closed_at, literal(tx.now, write.c.closed_at.type))
+    query = select(func.min(at)).where(_made_since(account, kind, since), write.c.size > 0)
+    found: datetime | None = tx.execute(query).scalar_one()
+    return found
 
 
 def created_since(tx: Transaction, account: str, kind: WriteKind, since: datetime) -> int:
-    """Records of a kind sent to an account since then, but for those known not to have been committed."""
-    query = select(func.coalesce(func.sum(write.c.size), 0)).where(
-        write.c.account == account, write.c.kind == kind.value, write.c.sent_at > since
-    )
+    """Records of a kind made in an account since then, but for those known not to have been committed."""
+    query = select(func.coalesce(func.sum(write.c.size), 0)).where(_made_since(account, kind, since))
     return int(tx.execute(query).scalar_one())
+
+
+def _made_since(account: str, kind: WriteKind, since: datetime) -> ColumnElement[bool]:
+    """What nobody answered for is sent again later: until it is settled it may be made at any moment."""
+    settled = or_(write.c.closed_at.is_(None), write.c.closed_at > since)
+    return and_(write.c.account == account, write.c.kind == kind.value, settled)
 
 
 def next_settling(tx: Transaction, account: str) -> datetime | None:

@@ -57,7 +57,7 @@ def alerts(
         taken.add(name)
         planned.append(
             Intent(
-                key=names.answer_key(target.account, response.key, f"alert/{ordinal}", matter.version.number),
+                key=names.answer_key(target.account, response.key, f"alert/{ordinal}", matter.version.mark),
                 account=target.account,
                 kind=WriteKind.ALERT,
                 object=name,

@@ -15,7 +15,7 @@ from connector.sync.outlet import CEILING, Outlet
 
 ANOTHER_AGE: Final = timedelta(days=1)
 """How long what a ceiling kept back is still wanted once it may go, at the least."""
-NEWS: Final = frozenset({WriteKind.ALERT, WriteKind.EVENT})
+NEWS: Final = frozenset({WriteKind.ALERT, WriteKind.EVENT, WriteKind.MESSAGE})
 """What is worth sending while it is new."""
 
 

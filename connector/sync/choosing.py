@@ -13,6 +13,7 @@ from connector.domain.model.person import NOBODY, Evidence, KeyKind, Link, LinkS
 from connector.errors import ConnectorError
 from connector.ports import Ticket
 from connector.store import contacts, history, links, outbox, people, receipts, recoveries, responses
+from connector.store.receipts import Thing
 from connector.store.transaction import Transaction
 from connector.sync import names, planning, timers
 from connector.sync.context import build
@@ -129,7 +130,7 @@ def _named(seen: Ticket) -> list[str]:
 
 def _whose(tx: Transaction, seen: Ticket) -> int | None:
     """The person whose recovery is worked on there."""
-    for name in receipts.named(tx, seen.account, seen.id):
+    for name in receipts.named(tx, seen.account, Thing.TICKET, seen.id):
         recovery_id = names.recovery_of(name)
         recovery = None if recovery_id is None else recoveries.get(tx, recovery_id)
         if recovery is not None:

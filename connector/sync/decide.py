@@ -23,7 +23,7 @@ from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import planning, rules, storm, timers, winning_back
+from connector.sync import follow_up, planning, rules, storm, timers, winning_back
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
@@ -147,7 +147,7 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
         told = responses.last_decided(tx, version.response_id, acted_on=True)
     sliced = slices(version.response)
     verdict = judge_ratings(version.response.ratings, sliced, settings.thresholds)
-    identity = identify(tx, version.response, settings)
+    identity = follow_up.owner(tx, version.response, settings) or identify(tx, version.response, settings)
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
     figures.take(tx, version, sliced, unhappy=verdict.unhappy)
@@ -243,7 +243,7 @@ def _effects(
     if planned:
         outbox.plan(tx, planned)
     if acts:
-        wanted = rules.recoveries_wanted(rulings)
+        wanted = follow_up.heard(tx, matter, settings, rules.recoveries_wanted(rulings))
         won = winning_back.act(tx, matter, settings, wanted, pace)
         planned += won.intents
         texts = with_ticket(build(tx, matter, settings, won.recovery), won.ticket)

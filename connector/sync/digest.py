@@ -65,7 +65,7 @@ def _tell(tx: Transaction, account: str, channel: str, missed: Sequence[IntentRo
                 kind=WriteKind.ALERT,
                 object=name,
                 fields={"channel": channel, "text": _text(tx, rows)},
-                cause_at=tx.now,
+                cause_at=rows[0].cause_at,  # an old copy of the store may not know that it was sent: it is looked for
                 not_before=tx.now,
                 give_up_at=tx.now + PATIENCE,
                 priority=Priority.NORMAL,

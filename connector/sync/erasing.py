@@ -14,7 +14,7 @@ from typing import Final
 from connector.domain.model.intent import Json
 from connector.errors import RemoteError, Transient
 from connector.ports.erasing import Erased, Erasing, Fate, Subject
-from connector.store import erasures, forgetting, subjects
+from connector.store import erasures, forgetting, returned, subjects
 from connector.store.database import Database
 from connector.store.erasures import Erasure, State
 from connector.store.receipts import lane_of
@@ -112,7 +112,7 @@ class ErasureLane:
             forgetting.stop(tx, one.known)
             under_way = subjects.open_writes(tx, one.known)
             if not under_way:
-                erasures.move(tx, one, State.DELETING if one.cause == "restored" else State.VENDORS)
+                erasures.move(tx, one, State.DELETING if one.cause == returned.RESTORED else State.VENDORS)
                 return tx.now
             for account in under_way:
                 tx.wake(lane_of(account))
@@ -154,6 +154,10 @@ class ErasureLane:
                 hold.confirm(tx)
                 erasures.note(tx, one.id, account, results)
             trouble.append((account, Transient(f"{running} objects are being deleted there")))
+        if not trouble:
+            with self.db.read() as tx:
+                digests = forgetting.digests_of(tx, one.known)
+            self.db.bury_told(digests)
         with self.db.write() as tx:
             hold.confirm(tx)
             if not trouble:

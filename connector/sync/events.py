@@ -22,7 +22,7 @@ def events(
     recovery_id: int | None,
 ) -> list[Intent]:
     """The events about one version of an answer; an edited answer is told as another event."""
-    response, number = matter.version.response, matter.version.number
+    response, mark = matter.version.response, matter.version.mark
     seen: Counter[tuple[str, str]] = Counter()
     planned = []
     for start in wanted:
@@ -31,10 +31,10 @@ def events(
         seen[target.account, start.event] += 1
         planned.append(
             Intent(
-                key=names.answer_key(target.account, response.key, f"event/{start.event}/{ordinal}", number),
+                key=names.answer_key(target.account, response.key, f"event/{start.event}/{ordinal}", mark),
                 account=target.account,
                 kind=WriteKind.EVENT,
-                object=names.event_object(response.key, start.event, ordinal, number, target.account),
+                object=names.event_object(response.key, start.event, ordinal, mark, target.account),
                 fields={
                     "event": start.event,
                     "data": {name: travelling(value.evaluate(context)) for name, value in start.data.items()},
@@ -46,7 +46,7 @@ def events(
                 person_id=matter.person_id,
                 recovery_id=recovery_id,
                 response_key=response.key,
-                version=number,
+                version=matter.version.number,
             )
         )
     return planned

@@ -22,7 +22,7 @@ from connector.store.history import Entry
 from connector.store.intents import IntentRow
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import names
+from connector.sync import follow_up, names
 from connector.sync.settings import DecideSettings
 
 KINDS: Final[Mapping[WriteKind, str]] = {
@@ -35,6 +35,7 @@ KINDS: Final[Mapping[WriteKind, str]] = {
     WriteKind.NOTE: "private note on the ticket",
     WriteKind.ALERT: "message to the team",
     WriteKind.EVENT: "event for another program",
+    WriteKind.MESSAGE: "message to the customer",
 }
 STATES: Final[Mapping[IntentState, str]] = {
     IntentState.PLANNED: "will be written",
@@ -52,7 +53,10 @@ STATES: Final[Mapping[IntentState, str]] = {
 _OF_RECOVERY: Final = frozenset(
     {
         "alert_expired",
+        "follow_up_answered",
+        "follow_up_planned",
         "message_unsent",
+        "message_withheld",
         "no_recovery",
         "recovery_closed",
         "recovery_joined",
@@ -61,6 +65,7 @@ _OF_RECOVERY: Final = frozenset(
         "recovery_reopened",
         "recovery_stage",
         "recovery_updated",
+        "recovery_won_back",
         "rung_climbed",
         "step_done",
         "step_missed",
@@ -137,7 +142,7 @@ def story(tx: Transaction, key: str, settings: DecideSettings) -> Story | None:
         parts=() if score is None else _parts(score),
         points=None if score is None else score.points,
         rules=_rules(decided),
-        recovery=_recovery(tx, response_id, entries, settings.time_zone),
+        recovery=_recovery(tx, response_id, entries, settings),
         writes=tuple(_written(tx, row) for row in _rows(tx, response_id)),
         events=tuple(f"{due_text(entry.at, settings.time_zone)}: {_event(entry)}" for entry in entries),
     )
@@ -192,6 +197,8 @@ def _identity(tx: Transaction, person_id: int | None, decided: Mapping[str, Any]
 def _by(decided_by: object) -> str:
     if decided_by in {kind.value for kind in KeyKind}:
         return f"recognised by {LABELS[KeyKind(str(decided_by))]}"
+    if decided_by == follow_up.BY_REFERENCE:
+        return f"recognised by {follow_up.BY_REFERENCE}"
     return "new here"
 
 
@@ -252,8 +259,9 @@ def _rule(ruling: Mapping[str, Any]) -> str:
     return f"rule {name!r} did not act, because this does not hold: {part}"
 
 
-def _recovery(tx: Transaction, response_id: int, entries: Sequence[Entry], zone: ZoneInfo) -> tuple[str, ...]:
+def _recovery(tx: Transaction, response_id: int, entries: Sequence[Entry], settings: DecideSettings) -> tuple[str, ...]:
     lines: list[str] = []
+    zone = settings.time_zone
     for recovery in recoveries.of_response(tx, response_id):
         ticket = names.ticket_object(recovery.id, recoveries.generation(tx, recovery.id))
         known = receipts.of_objects(tx, [ticket]).get(ticket)
@@ -263,6 +271,9 @@ def _recovery(tx: Transaction, response_id: int, entries: Sequence[Entry], zone:
         )
         if recovery.cause:
             lines.append(f"closed because: {recovery.cause}")
+        lines.append(f"it is so far, or ended so: {recovery.stage.value.replace('_', ' ')}")
+        if (asked := follow_up.state(tx, recovery, settings)) is not None:
+            lines.append(asked)
         lines.append(f"it rests on {_count(recoveries.answers(tx, recovery.id), 'answer')}")
         if known is not None:
             lines.append(f"worked on in ticket {known.remote_id} {known.url or ''}".rstrip())

@@ -66,9 +66,9 @@ class Folded:
 
     @cached_property
     def replaces(self) -> bool:
-        """True when what carries its key may hold an earlier version of the same answer."""
+        """True when what carries its key may hold another version of the same answer, also one forgotten here."""
         is_record = self.first.fold and self.first.kind is not WriteKind.CONTACT
-        return is_record and any(row.version is not None and row.version > 1 for row in self.members)
+        return is_record and any(row.version is not None for row in self.members)
 
     @cached_property
     def touches(self) -> frozenset[str]:

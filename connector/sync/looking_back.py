@@ -9,7 +9,7 @@ from connector.domain.recovery.proof import Sight, known_cause, lacking
 from connector.ports import Ticket
 from connector.store import history, outbox, recoveries
 from connector.store.transaction import Transaction
-from connector.sync import tracking
+from connector.sync import follow_up, tracking
 from connector.sync.settings import DecideSettings
 from connector.sync.work import Work, recalled
 
@@ -57,6 +57,8 @@ def _close(tx: Transaction, recovery: Recovery, seen: Ticket, settings: DecideSe
         recovery_id=recovery.id,
         detail={"cause": cause, "ticket": seen.id, "status": seen.status},
     )
+    if cause == SOLVED_THERE:
+        follow_up.ask(tx, recovery.id, settings)
 
 
 def _note_down(tx: Transaction, work: Work, seen: Ticket) -> None:

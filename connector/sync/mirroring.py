@@ -28,6 +28,7 @@ from connector.store import (
     tickets,
     tombstones,
 )
+from connector.store.receipts import Thing
 from connector.store.transaction import Transaction
 from connector.sync import looking_back, names, timers
 from connector.sync.choosing import take_choice
@@ -46,7 +47,7 @@ def take_contact(tx: Transaction, seen: Contact, target: Target, settings: Decid
     change = mirror(tx, seen, filed=settings.fuzzy.do is not Do.NO)
     if change.after == seen and not seen.deleted and seen.merged_into is None:
         # Unchanged since the last read or not: that one may have come while a write of ours was open, and said nothing.
-        _observed(tx, seen.account, seen.id, seen.values, read_at)
+        _observed(tx, seen.account, Thing.CONTACT, seen.id, seen.values, read_at)
     if not change.changed:
         return
     if seen.merged_into is not None:
@@ -104,9 +105,11 @@ def _link_waiting(tx: Transaction, keys: Mapping[KeyKind, str], target: Target, 
             link(tx, person_id, target, matching, settings)
 
 
-def _observed(tx: Transaction, account: str, remote_id: str, values: Mapping[str, object], read_at: datetime) -> None:
+def _observed(
+    tx: Transaction, account: str, thing: Thing, remote_id: str, values: Mapping[str, object], read_at: datetime
+) -> None:
     """Compare what a read saw with our confirmed values: what differs, a person changed."""
-    for name in receipts.named(tx, account, remote_id):
+    for name in receipts.named(tx, account, thing, remote_id):
         known = confirmed.of(tx, account, name)
         seen = {field: _like(known[field].value, value) for field, value in values.items() if field in known}
         if all(known[field].known and known[field].value == value for field, value in seen.items()):
@@ -146,7 +149,7 @@ def take_ticket(
         return
     change = tickets.upsert(tx, seen, requester=email)
     if change.before is None or seen.updated_at >= change.before.updated_at:
-        _observed(tx, seen.account, seen.id, seen.values, read_at)
+        _observed(tx, seen.account, Thing.TICKET, seen.id, seen.values, read_at)
         for recovery in _worked_on(tx, seen):
             looking_back.see(tx, recovery, seen, notes, settings)
     if not change.changed:
@@ -160,7 +163,7 @@ def take_ticket(
 
 def _worked_on(tx: Transaction, seen: Ticket) -> Iterator[Recovery]:
     """The open recoveries whose ticket this is; on one that is not ours, only what happened after our note counts."""
-    for name in receipts.named(tx, seen.account, seen.id):
+    for name in receipts.named(tx, seen.account, Thing.TICKET, seen.id):
         recovery_id = names.recovery_of(name)
         recovery = None if recovery_id is None else recoveries.get(tx, recovery_id)
         if recovery is None or recovery.state is not RecoveryState.OPEN:

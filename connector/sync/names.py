@@ -39,6 +39,11 @@ def task_object(recovery_id: int, step: int) -> str:
     return f"recovery/{recovery_id}/task/{step}"
 
 
+def message_object(recovery_id: int, what: str) -> str:
+    """One message to the customer of a recovery: the number of its step, or `survey`."""
+    return f"recovery/{recovery_id}/customer/{what}"
+
+
 def foreign_ticket(account: str, remote_id: str) -> str:
     """A ticket that is not ours, which a survey was about."""
     return f"ticket/{account}/{remote_id}"
@@ -49,9 +54,9 @@ def activity_object(response_key: str, account: str) -> str:
     return f"response/{response_key}/activity@{account}"
 
 
-def note_object(response_key: str, version: int, account: str, what: str) -> str:
+def note_object(response_key: str, mark: str, account: str, what: str) -> str:
     """What one version of an answer adds to a ticket; `what` is `answer` or `recovery`."""
-    return f"response/{response_key}/{what}/{version}@{account}"
+    return f"response/{response_key}/{what}/{mark}@{account}"
 
 
 def alert_object(response_key: str, ordinal: int | Literal[""]) -> str:
@@ -59,9 +64,9 @@ def alert_object(response_key: str, ordinal: int | Literal[""]) -> str:
     return f"response/{response_key}/alert/{ordinal}"
 
 
-def event_object(response_key: str, event: str, ordinal: int, version: int, account: str) -> str:
+def event_object(response_key: str, event: str, ordinal: int, mark: str, account: str) -> str:
     """One event about a version of an answer; `ordinal` tells events of one type apart."""
-    return f"response/{response_key}/event/{event}/{ordinal}/{version}@{account}"
+    return f"response/{response_key}/event/{event}/{ordinal}/{mark}@{account}"
 
 
 def person_key(tx: Transaction, person_id: int) -> str:
@@ -83,9 +88,9 @@ def score_key(account: str, digest: str, cause: str) -> str:
     return f"{account}/person/{digest}/score/{cause}"
 
 
-def answer_key(account: str, response_key: str, kind: str, version: int | None = None) -> str:
-    """Of what one answer causes by itself; without a version it marks the record that all versions share."""
-    return f"{account}/{response_key}/{kind}" + ("" if version is None else f"/{version}")
+def answer_key(account: str, response_key: str, kind: str, mark: str | None = None) -> str:
+    """Of what one version of an answer causes; without its mark it names the record that all of them share."""
+    return f"{account}/{response_key}/{kind}" + ("" if mark is None else f"/{mark}")
 
 
 def step_key(account: str, opened_by: str, ordinal: int, step: int, kind: str, generation: int = 1) -> str:

@@ -9,6 +9,7 @@ from connector.errors import RemoteError
 from connector.ports import Notes, Ticket
 from connector.store import quotas, receipts, recoveries, steps
 from connector.store.database import Database
+from connector.store.receipts import Thing
 from connector.store.transaction import Transaction
 from connector.sync import names
 from connector.sync.quota import grant
@@ -42,7 +43,7 @@ def read_notes(
 
 
 def _waits(tx: Transaction, ticket: Ticket, settings: DecideSettings) -> bool:
-    for name in receipts.named(tx, ticket.account, ticket.id):
+    for name in receipts.named(tx, ticket.account, Thing.TICKET, ticket.id):
         recovery_id = names.recovery_of(name)
         recovery = None if recovery_id is None else recoveries.get(tx, recovery_id)
         open_steps = [] if recovery is None else [row for row in steps.of(tx, recovery.id) if row.is_open]

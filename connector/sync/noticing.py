@@ -114,7 +114,7 @@ def _coach(
     kind = f"coaching/{_digest(what, subject)}"
     return [
         Intent(
-            key=names.answer_key(target.account, version.response.key, kind, version.number),
+            key=names.answer_key(target.account, version.response.key, kind, version.mark),
             account=target.account,
             kind=WriteKind.ALERT,
             object=f"response/{version.response.key}/{kind}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Final
 
 from connector.domain.model.intent import Intent, Priority, WriteKind
@@ -27,6 +27,8 @@ def held_text(account: str) -> str:
 def tell_operators(tx: Transaction, settings: DecideSettings, account: str, cause: str, text: str) -> None:
     """Plan one message to the operators: at most one a day for each account and cause, however often it happens.
 
+    What it is named after is the day, so it may have been sent since that began, by a life of ours that an old copy of
+    the store knows nothing of: with the day as its cause it is looked for there.
     When it is the operators' own channel that is in trouble nothing is planned; `connector status` shows it.
     """
     if settings.operators is None:
@@ -36,18 +38,18 @@ def tell_operators(tx: Transaction, settings: DecideSettings, account: str, caus
         return
     owner = settings.owners.get(account)
     said = text if owner is None else f"{text}\nWho to call: {owner}"
-    day = tx.now.date().isoformat()
+    day = tx.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     digest = hashlib.sha256(f"{account}/{cause}".encode()).hexdigest()[:16]
     outbox.plan(
         tx,
         [
             Intent(
-                key=f"{target.account}/operators/{digest}/{day}",
+                key=f"{target.account}/operators/{digest}/{day:%Y-%m-%d}",
                 account=target.account,
                 kind=WriteKind.ALERT,
-                object=f"operators/{digest}/{day}",
+                object=f"operators/{digest}/{day:%Y-%m-%d}",
                 fields={"channel": settings.operators.channel, "text": said},
-                cause_at=tx.now,
+                cause_at=day,
                 not_before=tx.now,
                 give_up_at=tx.now + PATIENCE,
                 priority=Priority.NORMAL,

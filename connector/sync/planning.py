@@ -109,7 +109,7 @@ def activity(tx: Transaction, matter: Matter, target: Target, context: Context, 
     name = names.activity_object(response_key, target.account)
     return [
         Intent(
-            key=names.answer_key(target.account, response_key, "activity", number),
+            key=names.answer_key(target.account, response_key, "activity", matter.version.mark),
             record=names.answer_key(target.account, response_key, "activity"),
             account=target.account,
             kind=WriteKind.ACTIVITY,
@@ -174,7 +174,7 @@ def answer_note(tx: Transaction, matter: Matter, target: Target, context: Contex
             ticket=about.object,
             fields=texts(section, context),
             pace=pace,
-            key=names.answer_key(target.account, matter.version.response.key, "answer", matter.version.number),
+            key=names.answer_key(target.account, matter.version.response.key, "answer", matter.version.mark),
             what="answer",
         )
     ]
@@ -197,7 +197,7 @@ def note(
         key=key,
         account=target.account,
         kind=WriteKind.NOTE,
-        object=names.note_object(response_key, number, target.account, what),
+        object=names.note_object(response_key, matter.version.mark, target.account, what),
         target=ticket,
         after=(ticket,),
         fields=fields,

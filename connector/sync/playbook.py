@@ -11,8 +11,9 @@ from connector.domain.recovery.text import link_lines
 from connector.ports import Ticket
 from connector.store import recoveries
 from connector.store.transaction import Transaction
-from connector.sync import names, tracking
+from connector.sync import messages, names, tracking
 from connector.sync.context import Context, build, for_crm, with_step, with_ticket
+from connector.sync.message_settings import MessageStep
 from connector.sync.planning import PATIENCE, AboutTicket, may_write, note, texts, ticket_about
 from connector.sync.settings import Target, TaskStep, TicketStep
 from connector.sync.work import Work, key_of, ticket_of
@@ -38,6 +39,8 @@ def opened(tx: Transaction, work: Work) -> list[Intent]:
             deadline = None if step.due is None else work.deadline(step, tx.now, step.due)
             context = with_step(base, name, deadline, work.settings.time_zone)
             intents += _ticket(tx, work, number, step, context)
+        elif isinstance(step, MessageStep):
+            intents += messages.message(tx, work, number, step, base)
         elif isinstance(step, TaskStep):
             context = with_step(base, name, work.deadline(step, tx.now, step.due), work.settings.time_zone)
             intents += _task(tx, work, number, step, with_ticket(context, ticket), ticket)
@@ -150,7 +153,7 @@ def added(tx: Transaction, work: Work, *, raised: bool) -> list[Intent]:
             ticket=ticket,
             fields=fields,
             pace=work.pace,
-            key=names.answer_key(target.account, response.key, tail, work.matter.version.number),
+            key=names.answer_key(target.account, response.key, tail, work.matter.version.mark),
             what="recovery",
             recovery_id=work.recovery.id,
         )

@@ -18,17 +18,20 @@ def recall(tx: Transaction, version: Version, settings: DecideSettings) -> Matte
     """What is known about a decided answer now."""
     person_id = None if version.person_id is None else people.survivor(tx, version.person_id)
     verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
+    identity = identity_of(tx, person_id, settings, decided_by="remembered")
+    score = None if person_id is None else scores.latest(tx, person_id)
+    return gather(tx, version, verdict, identity, None, score)
+
+
+def identity_of(tx: Transaction, person_id: int | None, settings: DecideSettings, *, decided_by: str) -> Identity:
+    """Somebody who is known already, with the links they have; `decided_by` says how they were recognised."""
     found = {} if person_id is None else {link.account: link for link in links.of_person(tx, person_id)}
-    identity = Identity(
+    return Identity(
         person_id=person_id,
-        choice=PersonChoice(
-            person_id=person_id, anonymous=person_id is None, evidence=Evidence(decided_by="remembered")
-        ),
+        choice=PersonChoice(person_id=person_id, anonymous=person_id is None, evidence=Evidence(decided_by=decided_by)),
         links={
             target.account: LinkChoice(link=found[target.account])
             for target in settings.crms()
             if target.account in found
         },
     )
-    score = None if person_id is None else scores.latest(tx, person_id)
-    return gather(tx, version, verdict, identity, None, score)

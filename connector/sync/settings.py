@@ -18,19 +18,21 @@ from connector.domain.model.directory import Directory
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import Severity
 from connector.domain.recovery.calendar import Calendar
+from connector.domain.recovery.night import Night
 from connector.domain.recovery.opening import IfSolved
 from connector.domain.recovery.proof import Proof
 from connector.domain.recovery.thresholds import Threshold
 from connector.domain.reporting.noticing import Coaching, Trend
 from connector.domain.reporting.period import Period
 from connector.domain.scoring.config import ScoringConfig
+from connector.sync.message_settings import FollowUp, MessagePolicy, MessageStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A system that is written to. `account` is its stable name, `sections` its mapping file by section name.
 
-    `roles` are `crm`, `helpdesk`, `notifier`, `workflow`.
+    `roles` are `crm`, `helpdesk`, `notifier`, `messenger`, `workflow`.
     """
 
     account: str
@@ -148,7 +150,7 @@ class NotifyStep:
     after: str | None = None
 
 
-Step = TicketStep | TaskStep | ExpectStep | NotifyStep
+Step = TicketStep | TaskStep | ExpectStep | NotifyStep | MessageStep
 """What a playbook can do."""
 
 
@@ -280,8 +282,8 @@ class DecideSettings:
     fuzzy: Fuzzy = field(default_factory=Fuzzy)
     answered_within: timedelta = timedelta(days=7)
     notify_within: timedelta = timedelta(hours=4)
-    quiet: Calendar | None = None
-    """When messages may be sent that are not about something critical; None: always."""
+    quiet: Night | None = None
+    """When messages to people wait that are not about something critical."""
     answers_to: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
     critical_themes: frozenset[str] = frozenset()
@@ -293,6 +295,9 @@ class DecideSettings:
     storm: StormPolicy | None = None
     figures: FiguresPolicy = field(default_factory=FiguresPolicy)
     directory: Directory = field(default_factory=Directory)
+    messages: MessagePolicy = field(default_factory=MessagePolicy)
+    follow_ups: Mapping[str, FollowUp] = field(default_factory=dict)
+    """By playbook: the survey once its recovery's ticket is solved."""
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

@@ -15,7 +15,7 @@ from connector.domain.recovery.proof import Sight, proven, stage_of
 from connector.store import history, intents, outbox, recoveries, steps
 from connector.store.steps import StepRow
 from connector.store.transaction import Transaction
-from connector.sync import names
+from connector.sync import messages, names
 from connector.sync.context import Context, build, with_step, with_ticket
 from connector.sync.quiet import loud_from
 from connector.sync.settings import DecideSettings, ExpectStep, Message, NotifyStep, Rung, TaskStep
@@ -200,6 +200,8 @@ def _climb(tx: Transaction, work: Work, row: StepRow, step: Timed, number: int, 
     known = recoveries.get(tx, work.recovery.id)
     assert known is not None
     now = replace(work, recovery=known)
+    if rung.severity is known.severity:
+        planned += messages.again(tx, now)
     if rung.notify is not None:
         context = _late(tx, now, row, step, moment)
         planned += _message(tx, now, rung.notify, context, tail=f"{row.number}/late/{number}")

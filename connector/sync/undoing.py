@@ -16,6 +16,7 @@ from connector.ports.taking_back import Retractable
 from connector.store import confirmed, intents, priors, receipts, responses, undoings
 from connector.store.intents import IntentRow
 from connector.store.priors import UNDO, Prior, Touched
+from connector.store.receipts import Thing
 from connector.store.transaction import Transaction
 from connector.sync.playbook import NO_SURVEY
 
@@ -115,7 +116,7 @@ class Undo:
         there = receipts.of_objects(tx, [ticket]).get(ticket)
         if there is None:
             yield _left(row, "its ticket is gone")
-        elif not undoings.made(tx, self.run_id, receipts.named(tx, row.account, there.remote_id)):
+        elif not undoings.made(tx, self.run_id, receipts.named(tx, row.account, Thing.TICKET, there.remote_id)):
             text = f"{self.title}: what the connector wrote here then was a mistake, please disregard it."
             key = self.key("note", f"{row.account}/{there.remote_id}")  # one for all notes on the ticket
             yield self._noted(tx, row, key, What.NOTE, {"text": text}, ticket)

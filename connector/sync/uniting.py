@@ -109,7 +109,7 @@ def _note(tx: Transaction, row: IntentRow, person_id: int, recovery_id: int, tic
         target=ticket,
         after=(ticket,),
         fields={"text": text},
-        cause_at=tx.now,
+        cause_at=row.cause_at,  # an old copy learns of the union once more: a note that old is looked for
         not_before=tx.now,
         give_up_at=tx.now + _PATIENCE,
         priority=Priority.RECOVERY,

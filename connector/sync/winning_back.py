@@ -10,7 +10,7 @@ from connector.domain.model.recovery import Recovery, Severity
 from connector.domain.recovery.opening import Move, Standing, Step, on_happy, on_unhappy
 from connector.store import history, outbox, recoveries
 from connector.store.transaction import Transaction
-from connector.sync import playbook
+from connector.sync import messages, playbook
 from connector.sync.context import Matter
 from connector.sync.planning import Pace
 from connector.sync.settings import DecideSettings
@@ -110,7 +110,8 @@ def _apply(tx: Transaction, matter: Matter, name: str, step: Step, standing: Sta
 def _intents(tx: Transaction, work: Work, step: Step) -> list[Intent]:
     if step.move is Move.OPEN:
         return playbook.opened(tx, work)
-    return playbook.added(tx, work, raised=step.raised)
+    noted = playbook.added(tx, work, raised=step.raised)
+    return [*noted, *messages.again(tx, work)] if step.raised else noted
 
 
 def call_off(tx: Transaction, recovery_id: int, cause: str) -> None:

@@ -146,6 +146,8 @@ def half_an_hour(world: World) -> None:
 LOST: tuple[Trial, ...] = (answer_lost, answered_500, answer_torn, never_arrived, committed_late)
 KILLED: tuple[Trial, ...] = (killed_before_receipt, restarted_three_hours_later)
 RESTORED: tuple[Trial, ...] = (restored_planned, restored_before, restored_sending)
+REMEMBERED: tuple[Trial, ...] = (restored_sending,)
+"""What a copy has to remember where the vendor remembers nothing: that it was sending. The rest is the residual."""
 WITH_NEWER: tuple[Trial, ...] = (
     answer_lost,
     never_arrived,
@@ -161,8 +163,22 @@ def exactly_one(folder: Path, effect: Effect, trial: Trial, shelf: Shelf = FILES
     with world_of(effect, folder, shelf=shelf) as world:
         trial(world, effect)
         world.come_to_rest()
+        as_promised(world, effect)
+
+
+def as_promised(world: World, effect: Effect) -> None:
+    """It is there, once, and we know it.
+
+    Where nobody can tell what became of a write without an answer, it is there at most once, and people were told.
+    """
+    states = world.states(effect.wanted)
+    if promise_of(world, effect).can_tell or states == DONE:
         assert list(effect.held(world)) == list(effect.expected)
-        assert world.states(effect.wanted) == DONE
+        assert states == DONE
+        return
+    assert list(effect.held(world)) in ([], list(effect.expected))
+    assert states == {IntentState.GIVEN_UP}
+    assert f"given_up/{effect.kind}/unasked" in world.told
 
 
 def the_newest_wins(folder: Path, effect: Effect, trial: Trial) -> None:

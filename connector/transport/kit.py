@@ -9,6 +9,7 @@ from connector.clock import Clock
 from connector.ports import TokenStore
 from connector.transport.client import READ, Api, CallNote, QuotaReading
 from connector.transport.grants import Auth
+from connector.transport.mail import Door, Mail
 from connector.transport.replies import ReplyTable
 
 ReadHeaders = Callable[[Mapping[str, str]], QuotaReading | None]
@@ -50,6 +51,17 @@ class Kit:
             on_reading=self.on_reading,
             on_call=self.on_call,
             tokens=self.token_store,
+            read_only=self.read_only,
+        )
+
+    def mail(self, connection: str, door: Door, timeout: float) -> Mail:
+        """A mail server for one connection; see `Mail` for the arguments. Raises Rejected for one not to be used."""
+        return Mail(
+            connection=connection,
+            door=door,
+            clock=self.clock,
+            timeout=timeout,
+            on_call=self.on_call,
             read_only=self.read_only,
         )
 

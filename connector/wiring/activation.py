@@ -34,13 +34,16 @@ def activate(db: Database, loaded: Loaded, kind: RunKind) -> int:
 
 
 def follow(db: Database, loaded: Loaded) -> Callable[[Transaction], None]:
-    """Plans on under the run of this configuration when another process begins it anew, as undoing it does."""
+    """Plans on under the run of this configuration when another process begins it anew, as undoing it does.
+
+    To be asked in each transaction that may plan something: what it plans belongs to the run that is active in it.
+    """
     config, mode = fingerprint(loaded.config), loaded.config.mode
 
     def look(tx: Transaction) -> None:
         active = runs.active(tx)
         if active is not None and (active.config, active.mode) == (config, mode):
-            db.run_id = active.id
+            db.run_id = tx.run_id = active.id
 
     return look
 

@@ -4,26 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from connector.config import Config
 from connector.config import calendars as times
 from connector.config import playbooks as written
 from connector.config import steps as parts
-from connector.domain.expressions import Template, compile_template
+from connector.config.messages import MessageStep
+from connector.domain.expressions import Expression, Template, compile_expression, compile_template
 from connector.domain.model.context import Names, rule_names
-from connector.domain.recovery.calendar import Calendar
 from connector.domain.recovery.opening import IfSolved
 from connector.domain.recovery.proof import Proof
-from connector.sync import settings
+from connector.sync import message_settings, settings
 
-Read = Callable[[str], Template]
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the texts of a playbook. Names were checked when the file was read; lists may have other columns by now."""
+
+    segments: Sequence[str]
+
+    def template(self, text: str) -> Template:
+        """A text; a missing value prints nothing."""
+        return compile_template(text, self._names(), "absent")
+
+    def maybe(self, text: str | None) -> Template | None:
+        """Likewise, where there is one."""
+        return None if text is None else self.template(text)
+
+    def condition(self, text: str) -> Expression:
+        """An expression; a missing value raises."""
+        return compile_expression(text, self._names())
+
+    def _names(self) -> Names:
+        return rule_names(self.segments, {"place": Names(open=True), "staff": Names(open=True)})
 
 
 def books(config: Config) -> dict[str, settings.Playbook]:
     """Every playbook of a configuration."""
-    return {name: book_of(content(config, playbook)) for name, playbook in config.playbooks.items()}
+    book_of.cache_clear()  # the files with codes may have grown
+    return {
+        name: _book(playbook, config.calendars, config.time_zone, config.segments, content(config, playbook))
+        for name, playbook in config.playbooks.items()
+    }
 
 
 def content(config: Config, playbook: written.Playbook) -> str:
@@ -42,14 +67,25 @@ def content(config: Config, playbook: written.Playbook) -> str:
 
 @lru_cache(maxsize=256)
 def book_of(text: str) -> settings.Playbook:
-    """The playbook that `content` wrote."""
+    """The playbook that `content` wrote. Raises ValueError when this version cannot read it."""
     found = json.loads(text)
+    calendars = {name: times.Calendar.model_validate(each) for name, each in found["calendars"].items()}
     playbook = written.Playbook.model_validate(found["playbook"])
-    read = partial(_template, found["segments"])
+    return _book(playbook, calendars, found["time_zone"], found["segments"], text)
+
+
+def _book(
+    playbook: written.Playbook,
+    calendars: Mapping[str, times.Calendar],
+    time_zone: str,
+    segments: Sequence[str],
+    text: str,
+) -> settings.Playbook:
+    read = Reader(segments)
     return settings.Playbook(
         steps=tuple(_step(read, each) for each in playbook.steps),
-        calendar=_maybe(read, playbook.calendar),
-        calendars=_calendars(found["calendars"], found["time_zone"]),
+        calendar=read.maybe(playbook.calendar),
+        calendars={name: times.compiled(each, time_zone) for name, each in calendars.items()},
         owner=None if playbook.owner is None else _owners(read, playbook.owner),
         pause_while=frozenset(each.casefold() for each in playbook.pause_while),
         close=_closing(read, playbook.close),
@@ -58,16 +94,12 @@ def book_of(text: str) -> settings.Playbook:
     )
 
 
-def _calendars(found: Mapping[str, object], time_zone: str) -> dict[str, Calendar]:
-    return {name: times.compiled(times.Calendar.model_validate(each), time_zone) for name, each in found.items()}
-
-
-def _step(read: Read, step: written.AnyStep) -> settings.Step:
+def _step(read: Reader, step: written.AnyStep) -> settings.Step:
     if isinstance(step, written.TicketStep):
         return settings.TicketStep(
             connection=step.connection,
-            group=_maybe(read, step.group),
-            status=_maybe(read, step.status),
+            group=read.maybe(step.group),
+            status=read.maybe(step.status),
             if_solved=IfSolved(step.if_solved),
             priority=step.priority,
             tags=step.tags,
@@ -80,7 +112,7 @@ def _step(read: Read, step: written.AnyStep) -> settings.Step:
             due=step.due,
             every_hour=step.hours == "all",
             name=step.name,
-            owner=_maybe(read, step.owner),
+            owner=read.maybe(step.owner),
             late=tuple(_rung(read, each) for each in step.late),
         )
     if isinstance(step, parts.ExpectStep):
@@ -89,11 +121,26 @@ def _step(read: Read, step: written.AnyStep) -> settings.Step:
             within=step.within,
             every_hour=step.hours == "all",
             until=_proof(step.until),
-            who=_maybe(read, step.who),
+            who=read.maybe(step.who),
             after=step.after,
             late=tuple(_rung(read, each) for each in step.late),
         )
+    if isinstance(step, MessageStep):
+        return _letter(read, step)
     return settings.NotifyStep(message=_message(read, step), after=step.after)
+
+
+def _letter(read: Reader, step: MessageStep) -> message_settings.MessageStep:
+    codes = step.codes
+    return message_settings.MessageStep(
+        connection=step.connection,
+        kind=step.kind,
+        subject=read.template(step.subject),
+        text=read.template(step.text),
+        when=None if step.when is None else read.condition(step.when),
+        after=step.after,
+        codes=None if codes is None else message_settings.Codes(listed=codes.listed, one_per=codes.one_per),
+    )
 
 
 def _proof(proof: parts.Proof) -> Proof:
@@ -106,39 +153,30 @@ def _proof(proof: parts.Proof) -> Proof:
     )
 
 
-def _rung(read: Read, rung: parts.Rung) -> settings.Rung:
+def _rung(read: Reader, rung: parts.Rung) -> settings.Rung:
     return settings.Rung(
         after=rung.after,
         notify=None if rung.notify is None else _message(read, rung.notify),
         severity=rung.severity,
-        owner=_maybe(read, rung.owner),
+        owner=read.maybe(rung.owner),
     )
 
 
-def _message(read: Read, message: parts.Message) -> settings.Message:
-    return settings.Message(connection=message.connection, channel=read(message.channel), text=read(message.text))
+def _message(read: Reader, message: parts.Message) -> settings.Message:
+    return settings.Message(
+        connection=message.connection, channel=read.template(message.channel), text=read.template(message.text)
+    )
 
 
-def _owners(read: Read, owners: parts.Owners) -> settings.Owners:
-    return settings.Owners(turn=owners.turn, by=_maybe(read, owners.by))
+def _owners(read: Reader, owners: parts.Owners) -> settings.Owners:
+    return settings.Owners(turn=owners.turn, by=read.maybe(owners.by))
 
 
-def _closing(read: Read, closing: parts.Closing) -> settings.Closing:
+def _closing(read: Reader, closing: parts.Closing) -> settings.Closing:
     return settings.Closing(
         needs=frozenset(closing.needs),
         root_causes=closing.root_causes,
         root_cause_field=closing.root_cause_field,
         action_field=closing.action_field,
         ask=None if closing.ask is None else _message(read, closing.ask),
-    )
-
-
-def _maybe(read: Read, text: str | None) -> Template | None:
-    return None if text is None else read(text)
-
-
-def _template(segments: Sequence[str], text: str) -> Template:
-    """Names were checked when the file was read; the columns of the directory may have changed since."""
-    return compile_template(
-        text, rule_names(segments, {"place": Names(open=True), "staff": Names(open=True)}), "absent"
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from connector import observe
-from connector.clock import Clock, SystemClock
+from connector.clock import Clock, running_clock
 from connector.config import Loaded
 from connector.config.fingerprint import fingerprint
 from connector.engines.announcer import Announcer
@@ -86,7 +86,7 @@ class Fleet:
         """Give the lane its turn if it is due."""
         with self._making:
             if self._made is None or self._made[0] != os.getpid():  # what a parent made is not this process's to use
-                self._made = (os.getpid(), Worker(self._app, self._config, SystemClock()))
+                self._made = (os.getpid(), Worker(self._app, self._config, running_clock()))
             worker = self._made[1]
         worker.drain(lane)
 

@@ -12,6 +12,7 @@ from connector.domain.analysis.language import Languages
 from connector.domain.analysis.sentiment import EnglishSentiment
 from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
+from connector.domain.model.intent import WriteKind
 from connector.domain.model.response import Understanding
 from connector.ports import Contacts, Polling, Tasks, Tickets, Writer
 from connector.ports.erasing import Erasing
@@ -40,6 +41,7 @@ from connector.sync.pausing import unless_paused
 from connector.sync.preparing import TicketLook
 from connector.sync.settings import DecideSettings
 from connector.sync.unchanged import UndoLook
+from connector.sync.withholding import MessageLook
 from connector.sync.write import WriteLane
 from connector.wiring.adapters import Adapters
 from connector.wiring.directory import current
@@ -79,6 +81,8 @@ def make_lanes(
             look: Prepare = as_planned
             if isinstance(adapter, Tickets):
                 look = TicketLook(db=db, tickets=adapter, settings=now)
+            elif WriteKind.MESSAGE in adapter.promises:
+                look = MessageLook(db=db, settings=now)
             lane = WriteLane(
                 db,
                 adapter,

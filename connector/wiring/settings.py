@@ -12,12 +12,11 @@ from connector.config.scoring import scoring
 from connector.domain.matching.fuzzy import Do, Fuzzy
 from connector.domain.matching.ladder import Missing
 from connector.domain.model.recovery import Severity
-from connector.domain.recovery.calendar import DAY, Calendar
 from connector.domain.recovery.thresholds import Threshold
 from connector.sync import settings
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
-from connector.wiring import books
+from connector.wiring import books, messages
 from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.figures import figures_policy
 
@@ -52,7 +51,7 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         fuzzy=Fuzzy(do=Do(config.match.fuzzy.do), score=config.match.fuzzy.score, margin=config.match.fuzzy.margin),
         answered_within=config.act_on.answered_within,
         notify_within=config.act_on.notify_within,
-        quiet=_quiet(config),
+        quiet=config.act_on.quiet,
         answers_to=config.answers.write_to,
         segments=config.segments,
         critical_themes=frozenset() if loaded.themes is None else loaded.themes.critical,
@@ -65,6 +64,8 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
             if connection.owner is not None
             for called in {name, accounts.get(name, name)}
         },
+        messages=messages.policy(config),
+        follow_ups=messages.follow_ups(loaded),
         storm=settings.StormPolicy(unhappy_share=config.storm.unhappy_share, answers=config.storm.answers)
         if config.storm.hold
         else None,
@@ -143,12 +144,3 @@ def _operators(config: Config) -> settings.Operators | None:
         return None
     notify = config.operators.notify
     return settings.Operators(connection=notify.connection, channel=notify.channel)
-
-
-def _quiet(config: Config) -> Calendar | None:
-    """When messages may be sent: the rest of the day."""
-    if config.act_on.quiet is None:
-        return None
-    begins, ends = config.act_on.quiet
-    loud = ((ends, begins),) if begins > ends else ((0, begins), (ends, DAY))
-    return Calendar(zone=ZoneInfo(config.time_zone), week=(tuple(span for span in loud if span[0] < span[1]),) * 7)

@@ -79,7 +79,15 @@ class Works:
 def _engine(loaded: Loaded, shop: Workshop, *, db: Database, clock: Clock, telemetry: Telemetry) -> Engine:
     chosen = loaded.config.engine
     if chosen.broker is None:
-        return Embedded(db, clock, shop.drains, owner=process_name(), leases=shop.leases, metrics=telemetry.metrics)
+        return Embedded(
+            db,
+            clock,
+            shop.drains,
+            owner=process_name(),
+            leases=shop.leases,
+            metrics=telemetry.metrics,
+            allows=follow(db, loaded),
+        )
     try:
         app = make_app(chosen.broker, chosen.queue)
     except ConnectorError as error:

@@ -115,6 +115,9 @@ def make(seed: int) -> Program:
         (drawer.doom, 0.3),
         (drawer.lost_creates, 0.5),
         (drawer.lost_job, 0.3),
+        (drawer.crowd, 0.25),
+        (drawer.second_thoughts, 0.2),
+        (drawer.late_listing, 0.2),
     ):
         if dice.random() < chance:
             draw()
@@ -157,8 +160,19 @@ class _Drawer:
     def happen(self, at: datetime, what: str, **more: object) -> None:
         self.program.happenings.append(Happening(at=at, what=what, **more))  # type: ignore[arg-type]  # as named there
 
-    def answer(self, *, mood: str | None = None, person: Person | None = None, at: datetime | None = None) -> Answer:
-        """Somebody answers, perhaps twice, and it is delivered, perhaps more than once and in any order."""
+    def answer(
+        self,
+        *,
+        mood: str | None = None,
+        person: Person | None = None,
+        at: datetime | None = None,
+        by: str = "hook",
+        takes: timedelta | None = None,
+    ) -> Answer:
+        """Somebody answers, perhaps twice, and it is delivered, perhaps more than once and in any order.
+
+        With a `mood` it comes `by` one way, and once it `takes` so long it is there.
+        """
         dice, number = self.dice, len(self.journal.answers)
         form = dice.choices(("service", "desk", "kiosk"), (70, 20, 10))[0] if mood is None else "service"
         who = person or (None if form == "kiosk" else dice.choice(self.journal.people))
@@ -168,7 +182,7 @@ class _Drawer:
             token=f"s{self.program.seed}a{number}",
             form=form,
             person=who,
-            how=how if mood is None else "hook",
+            how=how if mood is None else by,
         )
         self.journal.answers.append(answer)
         said = at or self.moment()
@@ -177,7 +191,7 @@ class _Drawer:
             said -= timedelta(days=dice.randint(9, 60))
         first = self.version(answer, mood or dice.choices(("unhappy", "danger", "happy"), (45, 15, 40))[0], said)
         arrives = (said + timedelta(days=60) if is_old else said) + timedelta(seconds=dice.choice((1, 1, 30, 600)))
-        arrives = self.moment() if is_old else arrives
+        arrives = self.moment() if is_old else arrives if takes is None else said + takes
         self.arrive(answer, first, arrives)
         if mood is None and form == "service" and not is_old and dice.random() < 0.35:
             self.edit(answer, said, arrives)
@@ -347,12 +361,47 @@ class _Drawer:
     def lost_job(self) -> None:
         """A job does nothing, and nobody remembers it."""
         hook = self.dice.choice([one for one in self.program.happenings if one.what == "hook"])
+        self.forgotten_job(hook.at)
+
+    def forgotten_job(self, at: datetime) -> None:
         nothing = Fault(match="PUT */update_many", kind=FaultKind.LATE_JOB_FAILURE)
         forgotten = Fault(
             match="GET */job_statuses/*", kind=FaultKind.REPLY, status=404, message='{"error":"RecordNotFound"}'
         )
         for fault in (nothing, forgotten):
-            self.happen(hook.at, "fault", site="zendesk", fault=fault)
+            self.happen(at, "fault", site="zendesk", fault=fault)
+
+    def crowd(self) -> None:
+        """All are unhappy at the same moment, and again some minutes later; of what is written together some fails."""
+        dice, first, second = self.dice, self.moment(), timedelta(seconds=1)
+        again = first + timedelta(minutes=dice.choice((8, 12)))
+        for at in (first, again):
+            for person in self.journal.people:
+                self.answer(mood=dice.choice(("unhappy", "unhappy", "danger")), person=person, at=at, takes=second)
+        for site in ("zendesk", self.journal.crm):
+            fault = replace(self.drawn(site, dice.choice(MATCHES[site]), FaultKind.RECORD_ERRORS), after=0)
+            self.happen(again, "fault", site=site, fault=fault)
+        if dice.random() < 0.5:
+            self.forgotten_job(again)
+
+    def second_thoughts(self) -> None:
+        """Somebody changes an answer twice within a minute, the second time without a word."""
+        at = self.moment()
+        answer = self.answer(mood="happy", at=at)
+        at += timedelta(minutes=15)
+        for wait, mood in ((0, "danger"), (self.dice.choice((5, 20, 40)), "silent")):
+            said = at + timedelta(seconds=wait)
+            self.arrive(answer, self.version(answer, mood, said), said + timedelta(seconds=1))
+
+    def late_listing(self) -> None:
+        """The survey tool lists an answer late, and one that was given after it at once."""
+        dice, at = self.dice, self.moment()
+        self.answer(
+            mood=dice.choice(("unhappy", "happy")), at=at, by="poll", takes=timedelta(minutes=dice.choice((25, 50)))
+        )
+        self.answer(
+            mood=dice.choice(("unhappy", "happy")), at=at + timedelta(minutes=2), by=dice.choice(("poll", "both"))
+        )
 
     def doom(self) -> None:
         """The process dies over a delivery: before it is committed, or before anybody heard that it was."""
@@ -395,6 +444,10 @@ class _Drawer:
         """Somebody is erased, and what they said comes again."""
         at, number = self.moment() + timedelta(minutes=3), self.dice.randrange(len(self.journal.people))
         self.happen(at, "erase", number=number)
+        again = at + timedelta(minutes=9)
         for answer in self.journal.answers:
-            if answer.person is self.journal.people[number] and answer.how in {"hook", "both"}:
-                self.happen(at + timedelta(minutes=9), "hook", answer=answer, version=answer.versions[-1], envelope=7)
+            if answer.person is not self.journal.people[number] or answer.how not in {"hook", "both"}:
+                continue
+            said = answer.newest([one.number for one in answer.versions if one.at < again])
+            if said is not None:
+                self.happen(again, "hook", answer=answer, version=said, envelope=7)

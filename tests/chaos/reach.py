@@ -28,8 +28,22 @@ def _says(mood: str) -> Reaches:
     return lambda program: any(one.mood == mood for answer in program.journal.answers for one in answer.versions)
 
 
-def _polls(program: Program) -> bool:
-    return any(answer.how == "poll" for answer in program.journal.answers)
+def _lists_late(program: Program) -> bool:
+    """An answer that only a poll brings is listed after one that was given later."""
+    listed = [
+        (one.at, one.answer.how, one.version.at)
+        for one in program.happenings
+        if one.what == "list"
+        if one.answer and one.version
+    ]
+    return any(
+        how == "poll" and any(other < at and later >= said for other, _, later in listed) for at, how, said in listed
+    )
+
+
+def _thinks_again(program: Program) -> bool:
+    """Two versions after the first, the last of which says less."""
+    return any(len(one.versions) > 2 and one.versions[-1].mood == "silent" for one in program.journal.answers)
 
 
 def _renames_what_is_polled(program: Program) -> bool:
@@ -54,7 +68,7 @@ def _vanishes(program: Program) -> bool:
 REACHES: Mapping[str, Reaches] = {
     "acknowledged before the commit": _happens("doom"),
     "forged deliveries accepted": _happens("forged"),
-    "the cursor says after": _polls,
+    "the cursor says after": _lists_late,
     "keys from the connections name": _renames_what_is_polled,
     "a blank erases": _says("silent"),
     "old answers alarm": _is_old,
@@ -68,5 +82,6 @@ REACHES: Mapping[str, Reaches] = {
     "writing while observing": lambda program: program.mode == "observe",
     "a lease without an epoch": lambda program: bool(program.pauses) and program.pauses[0] < 2500,
     "a refused token never renewed": _happens("expire"),
+    "folding drops the newest": _thinks_again,
     "asked at once": _goes_wrong(FaultKind.COMMIT_LATE),
 }

@@ -9,6 +9,7 @@ import pytest
 
 from tests.chaos.auditor import CHECKS
 from tests.chaos.bugs import BUGS
+from tests.chaos.programs import make
 from tests.chaos.runner import run
 
 pytestmark = pytest.mark.slow
@@ -25,6 +26,12 @@ def test_a_seed_is_a_program() -> None:
     one, again = run(3001), run(3001)
     assert one.digest == again.digest
     assert one.told == again.told
+
+
+def test_nobody_delivers_what_was_not_said_yet() -> None:
+    for seed in range(300):
+        for one in make(seed).happenings:
+            assert one.version is None or one.version.at <= one.at, f"{seed}: {one.what} at {one.at}"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ CALL = timedelta(milliseconds=120)
 PLACEHOLDER = "http://127.0.0.1:1"
 MOST_TURNS = 20_000
 POLLS = ("poll/", "collect/")
+SOON = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,10 +313,11 @@ class World:
             return False
         self._pass_to(found[0])
         process = self.process
-        if found[1].startswith(POLLS):
-            self._polled[found[1]] = self.clock.now()
+        began = self.clock.now()
         try:
             process.turn(found[1])
+            if found[1].startswith(POLLS) and self._has_ended(process, found[1]):
+                self._polled[found[1]] = began
         except Crash:
             if self.process is process:
                 self.bury()
@@ -323,6 +325,11 @@ class World:
             self.troubles += process.troubles  # another took over while it stood still: it learned that, and ends
             process.close()
         return True
+
+    def _has_ended(self, process: Process, lane: str) -> bool:
+        """Whether a walk that only reads came to its end; one that lost its lane, or failed, goes on soon."""
+        at = process.due().get(lane)
+        return at is None or at > self.clock.now() + SOON
 
     def _next(self) -> tuple[datetime, str] | None:
         process = self.process

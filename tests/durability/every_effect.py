@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from connector.testing.effect import Effect
 from tests.durability.effects import SALESFORCE, SLACK, ZENDESK
 from tests.durability.effects_hubspot import HUBSPOT
+from tests.durability.effects_smtp import SMTP
 from tests.durability.effects_workflow import WORKFLOW
 
 VENDORS: Mapping[str, Mapping[str, Effect]] = {
@@ -15,6 +16,7 @@ VENDORS: Mapping[str, Mapping[str, Effect]] = {
     "zendesk": ZENDESK,
     "slack": SLACK,
     "workflow": WORKFLOW,
+    "smtp": SMTP,
 }
 EFFECTS: Mapping[str, Effect] = {
     f"{vendor} {name}": effect for vendor, effects in VENDORS.items() for name, effect in effects.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from connector.domain.model.intent import Intent, IntentState, WriteKind
 from connector.domain.model.recovery import Severity
 from connector.simulator.faults import Fault, FaultKind
 from connector.store import outbox, people, recoveries, responses
+from connector.sync.operators import tell_operators
+from connector.sync.settings import Operators
 from connector.testing.world import START, World
+from connector.wiring.settings import decide_settings
 from tests.durability.effects import workspace
+from tests.unit.deciding import ACCOUNTS, example
 from tests.unit.samples import PLAIN, answer
 
 HOUR = timedelta(hours=1)
@@ -123,15 +128,53 @@ def test_a_second_outage_has_a_message_of_its_own(world: World) -> None:
 
 
 def test_what_a_message_nobody_answered_for_told_is_not_told_again(world: World) -> None:
-    for number in range(2):
-        world.plan([alert(world, number)])
-        until(world, (number + 1) * HOUR)
+    world.plan([alert(world, 0)])
+    until(world, 2 * HOUR)
     world.stand.site.faults.clear()
-    lost = Fault(match="POST /api/chat.postMessage", kind=FaultKind.RESET_AFTER_COMMIT)
     world.clock.advance(2 * HOUR + HOUR / 2)
-    world.stand.site.faults.add(lost)
-    world.stand.site.faults.add(Fault(match="GET /api/*", kind=FaultKind.REFUSE, times=None, status=503))
-    until(world, 9 * HOUR)
+    world.stand.site.faults.add(Fault(match="POST /api/chat.postMessage", kind=FaultKind.RESET_AFTER_COMMIT))
+    world.drain()
+    world.stand.site.faults.add(Fault(match="* /api/*", kind=FaultKind.REFUSE, times=None, status=503))
+    world.plan([alert(world, 1)])
+    until(world, 10 * HOUR)
     assert len(shown(world)) == 1, "it is there, and nobody knows"
     works_again(world)
     assert [text.partition(" ")[0] for text in shown(world)] == ["1", "1"]
+
+
+def test_an_old_copy_of_the_store_does_not_tell_of_it_again(world: World) -> None:
+    world.plan([alert(world, 0)])
+    until(world, 4 * HOUR - HOUR / 4)
+    copy = world.backup()
+    world.start()
+    world.clock.advance(HOUR / 2)
+    works_again(world)
+    assert len(shown(world)) == 1
+    world.restore(copy)
+    works_again(world)
+    assert len(shown(world)) == 1
+
+
+def test_an_old_copy_of_the_store_does_not_call_the_operators_again_that_day(world: World) -> None:
+    """What it is named after is the day, so when it happens says nothing about whether it was sent."""
+    known = decide_settings(example(), {**ACCOUNTS, "slack": "slack:default"})
+    settings = replace(known, operators=Operators(connection="slack", channel="#csat-safety"))
+
+    def call() -> None:
+        with world.db.write() as tx:
+            tell_operators(tx, settings, "zendesk:acme", "paused", "zendesk:acme is paused")
+
+    copy = world.backup()
+    world.start()
+    world.stand.site.faults.clear()
+    call()
+    world.run(HOUR)
+    world.restore(copy)
+    world.clock.advance(2 * HOUR)
+    call()
+    world.run(HOUR)
+    assert shown(world) == ["zendesk:acme is paused"]
+    world.clock.advance(24 * HOUR)
+    call()
+    world.run(HOUR)
+    assert len(shown(world)) == 2, "on another day they are told again"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.adapters.smtp import Smtp
 from connector.adapters.zendesk import Zendesk
 from connector.domain.model.intent import Found, IntentState, Item, Request, WriteKind
 from connector.domain.model.transitions import Event
@@ -129,6 +130,8 @@ RESIDUALS: tuple[tuple[str, Trial, str], ...] = (
     ("zendesk three notes, job", job_runs_too_late, "later than a minute after we sent it without getting an answer"),
     ("slack alert", lands_too_late, "lands later than half a minute"),
     ("workflow event", forgotten, "does not remember ids acts twice"),
+    ("smtp message", restored_planned, "forgets what was sent since and sends it once more"),
+    ("smtp alert", restored_before, "forgets what was sent since and sends it once more"),
 )
 
 
@@ -174,6 +177,23 @@ def test_an_alert_that_cannot_be_looked_for_is_posted_once_and_given_up(tmp_path
         world.run()
         assert [row for row in effect.held(world) if row["text"] != missed] == list(effect.expected)
         assert_named(world, effect, "Where the app may not read that history it is given up")
+
+
+@pytest.mark.parametrize("trial", [answer_lost, committed_late, killed_before_receipt], ids=lambda one: one.__name__)
+def test_a_mail_in_doubt_is_never_repeated(tmp_path: Path, trial: Trial) -> None:
+    """There once, given up, and told; what an operator sends again is theirs to answer for."""
+    effect = EFFECTS["smtp message"]
+    with world_of(effect, tmp_path) as world:
+        trial(world, effect)
+        world.come_to_rest()
+        assert list(effect.held(world)) == list(effect.expected)
+        assert world.states(effect.wanted) == {IntentState.GIVEN_UP}
+        assert world.told == ["given_up/message/unasked"]
+        assert_named(world, effect, "never repeated, is given up and told to the operators, and may have arrived")
+
+
+def repeat_what_is_in_doubt(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Smtp, "promises", {kind: replace(one, native=True) for kind, one in Smtp.promises.items()})
 
 
 # The matrix is worth what it notices: each of these breaks the machine in one place.
@@ -248,6 +268,8 @@ BREAKS: tuple[tuple[Break, str, Trial, Cell], ...] = (
     (take_any_version_for_the_newest, "slack alert", restored_planned, the_newest_wins),
     (forget_what_was_sending, "slack alert", killed_before_receipt, exactly_one),
     (forget_what_was_sending, "zendesk note", killed_before_receipt, exactly_one),
+    (forget_what_was_sending, "smtp message", killed_before_receipt, exactly_one),
+    (repeat_what_is_in_doubt, "smtp message", answer_lost, exactly_one),
 )
 
 

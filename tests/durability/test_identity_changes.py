@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from connector.domain.model.intent import IntentState, Json, Request, WriteKind
+from connector.domain.model.intent import Intent, IntentState, Json, Request, WriteKind
 from connector.domain.model.person import Evidence, Link, LinkState
 from connector.store import links, people, receipts
 from connector.sync.identify import join_persons
 from connector.sync.names import contact_object
 from connector.testing.twin import Fault, Thing, Trouble
-from tests.durability.bench import ACCOUNT, CONTACT, NOON, Bench, fields_of
+from tests.durability.bench import ACCOUNT, ASKED, CONTACT, NOON, PROMISES, Bench, fields_of, intent
 
 pytestmark = pytest.mark.both_stores
 
@@ -121,3 +121,25 @@ def test_the_answer_of_a_write_under_way_does_not_undo_a_merge(bench: Bench) -> 
         assert receipts.of_objects(tx, [CONTACT])[CONTACT].remote_id == "c2"
     score_again(bench)
     assert bench.twin.things["c2"].fields == {"score": 80}
+
+
+def test_an_edit_whose_first_version_an_old_copy_forgot_changes_the_record_of_that(bench: Bench) -> None:
+    """The copy takes the edit for the first version: what it finds by the marker holds what was said before."""
+    bench.promises = {**PROMISES, WriteKind.ACTIVITY: replace(ASKED, ask_first=True)}
+    bench.twin.promises = bench.promises
+
+    def said(key: str, text: str) -> Intent:
+        record = f"{ACCOUNT}/k1/activity"
+        fields: dict[str, Json] = {"text": text}
+        return intent(
+            key, kind=WriteKind.ACTIVITY, object="k1/activity", record=record, fields=fields, fold=True, version=1
+        )
+
+    copy = bench.backup()
+    bench.plan(said("before", "Terrible"))
+    bench.run()
+    bench.restore(copy)
+    bench.plan(said("after", "Good"))
+    bench.run()
+    (thing,) = bench.twin.things.values()
+    assert thing.fields["text"] == "Good"

@@ -161,6 +161,20 @@ def test_what_is_known_not_to_have_been_made_leaves_room_under_the_ceiling(bench
     assert bench.state("n") is S.CONFIRMED
 
 
+def test_what_is_sent_again_under_its_key_counts_from_when_it_was_made(bench: Bench) -> None:
+    """A ticket that was written down as sent and got there half an hour later takes the room of that hour."""
+    bench.limits = Limits(parallel=1, timeout=10 * SECOND, ceilings={WriteKind.TICKET: Ceiling(count=1, per=HOUR)})
+    bench.start()
+    bench.twin.faults = [Fault(trouble=Trouble.LOST_BEFORE)]
+    bench.plan(*(intent(f"t{number}", object=f"recovery/{number}/ticket/1") for number in range(2)))
+    bench.drain()
+    bench.clock.advance(HOUR / 2)
+    bench.run(3 * HOUR)
+    first, second = sorted(thing.seen_from for thing in bench.twin.things.values())
+    assert first >= NOON + HOUR / 2
+    assert second > first + HOUR
+
+
 def test_a_rejected_record_gives_its_room_to_one_that_is_held(bench: Bench) -> None:
     bench.limits = Limits(parallel=1, timeout=10 * SECOND, ceilings={WriteKind.TASK: Ceiling(count=1, per=DAY)})
     bench.start()

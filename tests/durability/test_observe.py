@@ -16,6 +16,7 @@ from connector.testing.effect import Effect
 from connector.testing.trials import world_of
 from connector.transport.client import Api
 from connector.transport.kit import Kit
+from connector.transport.mail import Mail
 from tests.durability.every_effect import EFFECTS
 
 pytestmark = pytest.mark.both_stores
@@ -24,17 +25,22 @@ ADAPTERS = Path(connector.adapters.__file__).parent
 # Searches that are too long for an address. They change nothing.
 SEARCHES = {"hubspot/__init__.py"}
 
-_api = Kit.api
+_api, _mail = Kit.api, Kit.mail
 
 
 def read_only(kit: Kit, *args: object, **options: object) -> Api:
     return _api(replace(kit, read_only=True), *args, **options)  # type: ignore[arg-type]  # handed on as they are
 
 
+def mail_read_only(kit: Kit, *args: object) -> Mail:
+    return _mail(replace(kit, read_only=True), *args)  # type: ignore[arg-type]  # handed on as they are
+
+
 @pytest.mark.parametrize("name", sorted(EFFECTS))
 def test_no_kind_of_write_gets_through(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     effect: Effect = EFFECTS[name]
     monkeypatch.setattr(Kit, "api", read_only)
+    monkeypatch.setattr(Kit, "mail", mail_read_only)
     with world_of(effect, tmp_path) as world:
         for number, wanted in enumerate(one for one in effect.wanted if one.kind is effect.kind):
             target = None if wanted.target is None else world.names.get(wanted.target, str(number + 1))

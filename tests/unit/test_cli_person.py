@@ -11,7 +11,7 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.domain.model.response import Respondent
-from connector.store import erasures, responses, subjects
+from connector.store import consent, erasures, responses, subjects
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
 from connector.sync.decide import decide_alone
@@ -137,3 +137,13 @@ def test_keys_are_rotated_with_three_commands(type_: Keyboard, db: Database, key
 def test_known_by_address_is_known_by_number(db: Database) -> None:
     with db.read() as tx:
         assert subjects.of_address(tx, email=MAIL) == subjects.of_person(tx, 1)
+
+
+def test_who_opts_out_is_on_a_list_that_names_nobody(type_: Keyboard, db: Database) -> None:
+    type_("person", "opt-out", MAIL.upper()).says(0, "No message goes there any more.")
+    type_("person", "opt-out", MAIL).says(0, "It was on the list already.")
+    with db.read() as tx:
+        assert consent.is_opted_out(tx, MAIL)
+    type_("person", "opt-in", MAIL).says(0, "Messages may go there again.")
+    type_("person", "opt-in", MAIL).says(0, "It was not on the list.")
+    type_("person", "opt-out", "kanaria").says(1, "that is no e-mail address")

@@ -23,7 +23,12 @@ from tests.unit.test_wiring_readiness import ROOT, example_with
 
 HOOK = "workflow:hooks.example.com/0"
 UNSAFE = Understanding(language="en", themes=("safety",), sentiment=Sentiment.NEGATIVE, compound=-0.9)
-THERE = {**ENVIRON, "ZAPIER_URL": "https://hooks.example.com/catch/1/2", "ZAPIER_SECRET": SECRET}
+THERE = {
+    **ENVIRON,
+    "ZAPIER_URL": "https://hooks.example.com/catch/1/2",
+    "ZAPIER_SECRET": SECRET,
+    "SMTP_PASSWORD": SECRET,
+}
 OFFERED = (ROOT / "config.example.yaml").read_text(encoding="utf-8")
 START = "start: {workflow: zapier, event: safety, data: {email: respondent.email, rating: rating, ticket: ticket.url}}"
 
@@ -42,7 +47,7 @@ def db(tmp_path: Path) -> Database:
 
 def decide(db: Database, folder: Path, change: str = START, to: str = START) -> None:
     loaded = example(folder, change, to)
-    decide_all(db, decide_settings(loaded, {**ACCOUNTS, "zapier": HOOK}))
+    decide_all(db, decide_settings(loaded, {**ACCOUNTS, "zapier": HOOK, "mail": "smtp:smtp.example.com/0"}))
 
 
 def test_a_matching_rule_plans_an_event_with_typed_values(db: Database, tmp_path: Path) -> None:
@@ -77,7 +82,10 @@ def test_a_changed_answer_is_another_event(db: Database, tmp_path: Path) -> None
     feed(db, answer(stars=1), understanding=UNSAFE)
     decide(db, tmp_path)
     feed(db, answer(stars=2, at=NOON - timedelta(minutes=1)), understanding=UNSAFE)
-    decide_all(db, decide_settings(example(tmp_path / "again"), {**ACCOUNTS, "zapier": HOOK}))
+    decide_all(
+        db,
+        decide_settings(example(tmp_path / "again"), {**ACCOUNTS, "zapier": HOOK, "mail": "smtp:smtp.example.com/0"}),
+    )
     events = planned(db, WriteKind.EVENT)
     assert len({row.key for row in events}) == len({row.object for row in events}) == 2
 

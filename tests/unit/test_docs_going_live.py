@@ -41,7 +41,7 @@ def observed() -> Iterator[Desk]:
         for name, text in {**environ, "COLUMNS": "100"}.items():
             patch.setenv(name, text)
         patch.delenv("CONNECTOR_CONFIG", raising=False)
-        patch.setattr(connector.cli.plan, "SystemClock", lambda: clock)
+        patch.setattr(connector.cli.plan, "running_clock", lambda: clock)
         (folder / "config").mkdir()
         desk = Desk(folder, example_with(folder / "config", {}, environ=environ), clock, empty_store(folder, clock))
         with desk.db.write() as tx:

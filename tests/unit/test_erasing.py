@@ -37,7 +37,7 @@ from connector.store import (
 from connector.store.columns import metadata
 from connector.store.database import Database
 from connector.store.erasures import Erasure, State
-from connector.store.graveyard import Graveyard
+from connector.store.graveyard import KEEPS, TOLD, Graveyard
 from connector.store.inbox import Arrival
 from connector.store.responses import Outcome
 from connector.store.schema import tombstone
@@ -68,8 +68,8 @@ WHO = Respondent(email=MAIL, name=NAME, phone=PHONE)
 WORDS = "zwitscherzwitscher"
 ORDER = Interaction(id="R-9", kind="repair_order", service="brakes")
 NO_PERSON = {
-    "account", "count", "cursor", "directory_list", "erased", "erasure", "grant_token", "lane", "meta", "pause",
-    "playbook_text", "quota", "run", "storm", "told", "tombstone", "undoing",
+    "account", "count", "cursor", "directory_list", "erased", "erasure", "grant_token", "lane", "meta", "opted_out",
+    "pause", "playbook_text", "quota", "run", "storm", "told", "tombstone", "undoing",
 }  # fmt: skip
 """Tables that hold nothing about anybody; `erasure.known` is emptied when it is done."""
 
@@ -349,6 +349,68 @@ def test_a_restored_backup_brings_nobody_back(db: Database, tmp_path: Path) -> N
         assert not erasures.under_way(tx), "once is enough"
 
 
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_restored_backup_does_not_end_an_erasure_that_others_were_still_to_carry_out(
+    db: Database, tmp_path: Path, keeps: bool
+) -> None:
+    """The copy knows nothing of it, and one of the systems could not be told before."""
+    lived(db)
+    db.close()
+    stores.keep(tmp_path, "backup.db")
+    with db.write() as tx:
+        number = erasures.begin(tx, subjects.of_address(tx, email=MAIL), keep_contacts=keeps)
+    systems = [Fake(CRM, failures=1), Fake(DESK), Fake(CHAT)]
+    ErasureLane(db=db, erasers=[Eraser(account=one.account, system=one) for one in systems]).drain(take_lane(db, LANE))
+    with db.read() as tx:
+        assert erasures.get(tx, number).state is State.VENDORS
+    db.close()
+    stores.put_back(tmp_path, "backup.db")
+    restored = again(tmp_path)
+    with restored.read() as tx:
+        (resumed,) = erasures.under_way(tx)
+    assert (resumed.cause, resumed.keep_contacts) == ("resumed", keeps)
+    crm = Fake(CRM)
+    assert carry_out(restored, resumed.id, crm, Fake(DESK), Fake(CHAT)).state is State.DONE
+    assert [subject.emails for subject in crm.asked] == [(MAIL,)]
+    assert crm.asked[0].keep_contacts is keeps
+    assert traces(restored) == []
+    restored.close()
+
+
+def test_who_is_only_mirrored_by_a_restored_backup_is_erased_elsewhere_too(db: Database, tmp_path: Path) -> None:
+    known_contact(db, "003K", email=MAIL)
+    db.close()
+    stores.keep(tmp_path, "backup.db")
+    with db.write() as tx:
+        erasures.begin(tx, subjects.of_address(tx, email=MAIL))
+    db.close()
+    stores.put_back(tmp_path, "backup.db")
+    restored = again(tmp_path)
+    with restored.read() as tx:
+        (resumed,) = erasures.under_way(tx)
+    crm = Fake(CRM)
+    assert carry_out(restored, resumed.id, crm).state is State.DONE
+    assert [subject.contacts for subject in crm.asked] == [("003K",)]
+    assert traces(restored) == []
+    restored.close()
+
+
+def test_a_crash_does_not_forget_that_the_companys_own_records_stay(db: Database, tmp_path: Path) -> None:
+    lived(db)
+    with db.write() as tx:
+        erasures.begin(tx, subjects.of_address(tx, email=MAIL), keep_contacts=True)
+    grave = tmp_path / "store.db.erased"
+    known = Graveyard(grave).digests(KEEPS)
+    assert known
+    grave.unlink()  # as if it had died before it wrote them
+    db.close()
+    after = again(tmp_path)
+    after.probe()
+    assert known & Graveyard(grave).digests(KEEPS)
+    assert not Graveyard(grave).digests(TOLD)
+    after.close()
+
+
 def again(tmp_path: Path) -> Database:
     """The store as the next process opens it."""
     return empty_store(tmp_path, VirtualClock(NOON), tmp_path / "store.db.erased")
@@ -407,7 +469,7 @@ def test_a_torn_line_in_the_graveyard_is_passed_over(db: Database, tmp_path: Pat
     assert file.stat().st_mode & 0o777 == 0o600
     with file.open("ab") as out:
         out.write(b"0123abc")
-    Graveyard(file).add([("f" * 64, NOON)])
+    Graveyard(file).add([("f" * 64, NOON, "")])
     assert Graveyard(file).digests() == known | {"f" * 64}
 
 

@@ -12,9 +12,11 @@ from connector.clock import VirtualClock
 from connector.domain.model.intent import Intent, IntentState, Priority, Receipt, WriteKind, refer
 from connector.domain.model.transitions import Event
 from connector.store import accounts, intents, lanes, outbox, receipts
+from connector.store.canonical import mark_of
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.schema import intent as intent_table
+from connector.sync import names
 from tests.unit.samples import NOON, empty_store
 
 pytestmark = pytest.mark.both_stores
@@ -237,9 +239,29 @@ def test_drop_and_retry_leave_alone_what_may_be_under_way(db: Database) -> None:
 
 def test_a_merge_moves_every_name(db: Database) -> None:
     with db.write() as tx:
-        outbox.adopt(tx, "twin:acme", "a", "77", "https://twin.example/77")
-        outbox.adopt(tx, "twin:acme", "b", "77")
-        outbox.adopt(tx, "other:acme", "c", "77")
+        mine, other, elsewhere = (f"person/{who}/contact@x" for who in (1, 2, 3))
+        outbox.adopt(tx, "twin:acme", mine, "77", "https://twin.example/77")
+        outbox.adopt(tx, "twin:acme", other, "77")
+        outbox.adopt(tx, "other:acme", elsewhere, "77")
+        outbox.adopt(tx, "twin:acme", "response/k1/activity@twin:acme", "77")
         receipts.follow(tx, "twin:acme", "77", "99")
-        known = outbox.receipts(tx, ["a", "b", "c"])
-    assert {name: receipt.remote_id for name, receipt in known.items()} == {"a": "99", "b": "99", "c": "77"}
+        known = outbox.receipts(tx, [mine, other, elsewhere, "response/k1/activity@twin:acme"])
+    assert [receipt.remote_id for receipt in known.values()] == ["99", "99", "77", "77"], "a note is not a contact"
+
+
+def test_a_name_says_whether_it_is_a_contact_or_a_ticket() -> None:
+    of = receipts.thing_of
+    assert of(names.contact_object(7, "hubspot:4711")) is receipts.Thing.CONTACT
+    assert of(names.ticket_object(7, 2)) is of(names.foreign_ticket("zendesk:acme", "10001")) is receipts.Thing.TICKET
+    assert of(names.task_object(7, 2)) is None
+    assert of(names.activity_object("typeform/aB3dE9/k1", "hubspot:4711")) is None
+    assert of(names.note_object("typeform/aB3dE9/k1", "20261120T090000", "zendesk:acme", "recovery")) is None
+    assert of(f"{names.ticket_object(7, 2)}/united") is None
+
+
+def test_an_old_copy_that_forgot_a_version_calls_the_next_one_what_it_always_was_called() -> None:
+    first, second = NOON, NOON + timedelta(minutes=3)
+    assert mark_of(second, [first]) == mark_of(second, []) != mark_of(first, [])
+    assert mark_of(first, []) == "20260302T120000"
+    assert mark_of(first + timedelta(microseconds=250), []) == "20260302T120000.00025"
+    assert mark_of(first, [first]) == "20260302T120000-2", "a survey tool that keeps the time of submission"

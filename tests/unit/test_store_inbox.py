@@ -152,6 +152,21 @@ def test_an_erased_delivery_stays_erased_when_it_arrives_again(db: Database) -> 
     assert payloads(db) == []
 
 
+def test_what_is_erased_and_comes_again_is_counted(db: Database) -> None:
+    """Whoever sends it again is told that it was taken: the counts have to add up to what was accepted."""
+    add(db, arrival(b"x"))
+    with db.write() as tx:
+        inbox.mark_erased(tx, inbox.due(tx, 1)[0].id)
+        tombstones.add(tx, [inbox.digest(tx, "typeform", body) for body in (b"x", b"of which an old copy has no row")])
+    for body in (b"x", b"x", b"of which an old copy has no row"):
+        add(db, arrival(body))
+    with db.read() as tx:
+        counts = inbox.counts(tx)
+        assert sum(counts.states.values()) + counts.duplicates == 4
+        assert counts.states[DeliveryState.ERASED] == 2
+    assert payloads(db) == []
+
+
 def test_a_tombstone_is_found_by_its_digest_alone(db: Database) -> None:
     with db.write() as tx:
         tombstones.add(tx, [tx.blind("email", "gone@example.com")])

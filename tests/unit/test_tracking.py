@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from connector.clock import VirtualClock
-from connector.config.calendars import Calendar, compiled
+from connector.config.calendars import Calendar
 from connector.config.playbooks import Playbook
 from connector.domain.model.intent import Json, WriteKind
 from connector.domain.model.recovery import RecoveryState, Severity, Stage, StepState
 from connector.domain.model.response import Interaction
+from connector.domain.recovery.night import Night
 from connector.ports import Ticket
 from connector.store import history, lanes, recoveries, steps
 from connector.store.database import Database
@@ -306,8 +308,7 @@ def test_a_recovery_keeps_its_ladder_when_the_file_changes(db: Database) -> None
 
 def test_at_night_a_message_waits_unless_it_is_critical(db: Database) -> None:
     settings = settings_with({"ticket": TICKET}, {"expect": REVIEW})
-    evenings = Calendar.model_validate({"hours": {"daily": "18:00-24:00"}, "time_zone": "UTC"})
-    settings = replace(settings, quiet=compiled(evenings, "UTC"))
+    settings = replace(settings, quiet=Night(begins=time(0), ends=time(18)), time_zone=ZoneInfo("UTC"))
     opened(db, settings)
     ticks(db, settings, NOON + 2 * HOUR)
     first, second = messages(db)

@@ -15,6 +15,7 @@ from celery import Celery
 
 from connector.clock import SystemClock
 from connector.engines.celery import TASK
+from connector.engines.embedded import Embedded
 from connector.errors import ConnectorError, StoreError
 from connector.store import lanes, runs
 from connector.store.database import Database
@@ -24,6 +25,8 @@ from connector.wiring import fleet
 from connector.wiring.activation import activate, follow
 from connector.wiring.fleet import Fleet, Worker, attach
 from connector.wiring.opening import load_config, open_store
+from connector.wiring.telemetry import Telemetry
+from connector.wiring.works import Works
 from tests.unit.deciding import ENVIRON, feed, planned
 from tests.unit.samples import KEY, answer, template
 
@@ -300,6 +303,25 @@ def test_the_ready_made_application_needs_a_broker_in_the_configuration(
         _ = fleet.app
     with pytest.raises(AttributeError):
         _ = fleet.nothing
+
+
+def test_a_daemon_plans_on_under_a_run_that_another_began_anew(house: House) -> None:
+    """Two daemons with threads of their own on one store; the other one carries an undoing out."""
+    first = house.open()
+    loaded = load_config(str(house.file))
+    works = Works(loaded, db=house.db, clock=SystemClock(), telemetry=Telemetry())
+    engine = works._engine
+    assert isinstance(engine, Embedded)
+    house.hear("ada")
+    assert engine._turns.turn("decide") == 0
+    with house.db.write() as tx:
+        run = runs.get(tx, first)
+        runs.end(tx, first)
+        second = runs.begin(tx, run.kind, mode=run.mode, config=run.config)
+    house.hear("ben")
+    assert engine._turns.turn("decide") == 0
+    assert {row.run_id for row in planned(house.db)} == {first, second}
+    assert house.db.run_id == second
 
 
 def test_a_daemon_that_drains_nothing_plans_on_under_a_run_that_began_anew(house: House) -> None:

@@ -125,6 +125,7 @@ def rule_names(segments: Iterable[str], lists: Mapping[str, Names] = NO_LISTS) -
         "recovery": plain("id", "severity", "playbook", "opened_at", "answers", "owner", "stage"),
         "step": plain("name", "who", "due_at", "due_text", "late_by"),
         "ticket": plain("id", "url"),
+        "message": plain("code", "reference", "link"),
     }
     return Names(parts=dict.fromkeys(values) | groups | dict(lists))
 
@@ -133,15 +134,18 @@ def rule_names(segments: Iterable[str], lists: Mapping[str, Names] = NO_LISTS) -
 # known once a playbook has one, a step only while it is carried out, and a score moves without any answer.
 NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "when": frozenset({"ticket", "step"}),
-        "notify": frozenset({"step"}),
-        "begin": frozenset({"ticket", "step"}),
-        "late": frozenset(),
-        "ticket": frozenset({"ticket"}),
-        "note": frozenset({"step"}),
-        "answer": frozenset({"ticket", "step"}),
-        "contact": frozenset({"ticket", "step"}),
-        "activity": frozenset({"ticket", "step"}),
+        "when": frozenset({"ticket", "step", "message"}),
+        "notify": frozenset({"step", "message"}),
+        "begin": frozenset({"ticket", "step", "message"}),
+        "late": frozenset({"message"}),
+        "ticket": frozenset({"ticket", "message"}),
+        "task": frozenset({"message"}),
+        "note": frozenset({"step", "message"}),
+        "answer": frozenset({"ticket", "step", "message"}),
+        "contact": frozenset({"ticket", "step", "message"}),
+        "activity": frozenset({"ticket", "step", "message"}),
+        "message": frozenset({"ticket", "step", "message.reference", "message.link"}),
+        "follow_up": frozenset({"ticket", "step", "message.code"}),
         "contact_fields": frozenset(rule_names(()).parts).difference({"score", "respondent", "contact"})
         | {"contact.name", "contact.owner", "contact.url", "respondent.first_name", "respondent.last_name"},
     }

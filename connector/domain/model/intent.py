@@ -34,6 +34,8 @@ class WriteKind(StrEnum):
     """One message to people. A later alert of the same thread updates the first where the vendor can."""
     EVENT = "event"
     """One event to another program, which starts something of its own."""
+    MESSAGE = "message"
+    """One message to a customer: at most once, whatever happens."""
 
 
 ALARMS = frozenset(
@@ -44,6 +46,7 @@ ALARMS = frozenset(
         WriteKind.NOTE,
         WriteKind.ALERT,
         WriteKind.EVENT,
+        WriteKind.MESSAGE,
     }
 )
 """What opens, tells or asks people something. The other kinds keep records, which are as welcome later."""
@@ -209,6 +212,11 @@ class Promise:
     outcome: str = "record"
     mixed: bool = True
     residual: str = ""
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether it can be found out, or made harmless, what became of a write that had no answer."""
+        return self.native or self.can_ask or self.key_window is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,28 @@ def upgrade() -> None:
         comment="the lists of the directory that a query reads: about the operator's own places and people",
     )
     op.create_table(
+        "given_code",
+        sa.Column("blind", sa.Text(), nullable=False, comment="digest of the code: each is given once"),
+        sa.Column(
+            "holder",
+            sa.Text(),
+            nullable=True,
+            comment="digest of the address it was given to; null once they are erased",
+        ),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("blind", name=op.f("pk_given_code")),
+    )
+    with op.batch_alter_table("given_code", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_given_code_holder_at"), ["holder", "at"], unique=False)
+
+    op.create_table(
+        "opted_out",
+        sa.Column("blind", sa.Text(), nullable=False, comment="digest of an e-mail address"),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("blind", name=op.f("pk_opted_out")),
+        comment="who wants no messages: outlives the person's erasure, so that nobody writes to them again",
+    )
+    op.create_table(
         "playbook_text",
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column(
@@ -158,5 +180,15 @@ def upgrade() -> None:
                 sa.Text(),
                 nullable=True,
                 comment="whose open time its deadlines count, by its name in that playbook",
+            )
+        )
+
+    with op.batch_alter_table("response_version", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "mark",
+                sa.Text(),
+                nullable=True,
+                comment="what keys call it: the same on an old copy of the store, which counts anew",
             )
         )
