@@ -68,12 +68,10 @@ def make_lanes(
         timers.LANE: timers.TimersLane(db=db, settings=now).drain,
         erasing.LANE: erasing.ErasureLane(db=db, erasers=erasers_of(loaded, adapters), may_call=settings.live).drain,
         retention.LANE: retention.RetentionLane(db=db, spans=spans_of(loaded)).drain,
-        figures.LANE: figures.FiguresLane(db=db, settings=now).drain,
         undo.LANE: undo.UndoLane(db=db, settings=lambda: settings, retractable=retractable(adapters)).drain,
     }
     telemetry.follow(erasing.LANE, erasures.due_since)
     telemetry.follow(retention.LANE, partial(lanes.due_at, name=retention.LANE))
-    telemetry.follow(figures.LANE, partial(lanes.due_at, name=figures.LANE))
     telemetry.follow(undo.LANE, undoings.asked_since)
     telemetry.follow(timers.LANE, partial(timers.overdue_since, scores=settings.score is not None))
     for name, adapter in adapters.made.items():
@@ -109,7 +107,13 @@ def make_lanes(
             tasks = task_poll.TasksPoll(db=db, source=adapter, settings=now, share=limits[name].share)
             drains[task_poll.tasks_lane(adapter.account)] = unless_paused(db, name, tasks.drain)
     drains |= fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
-    return drains | directory_lane(now, db=db, telemetry=telemetry)
+    return drains | directory_lane(now, db=db, telemetry=telemetry) | figures_lane(now, db=db, telemetry=telemetry)
+
+
+def figures_lane(now: Current, *, db: Database, telemetry: Telemetry) -> dict[str, Drain]:
+    """The lane that counts and tells figures."""
+    telemetry.follow(figures.LANE, partial(lanes.due_at, name=figures.LANE))
+    return {figures.LANE: figures.FiguresLane(db=db, settings=now).drain}
 
 
 def directory_lane(now: Current, *, db: Database, telemetry: Telemetry) -> dict[str, Drain]:
