@@ -20,7 +20,7 @@ from connector.domain.model.response import Metric
 from connector.domain.reporting import names, period
 from connector.errors import ExpressionError
 
-OURS: Final = ("service", "location", "staff", "channel")
+OURS: Final = ("service", "location", "staff", "channel", "survey")
 """Slices every answer may have, besides the configured segments."""
 
 
@@ -74,7 +74,7 @@ class Mail(Model):
     """A report that is sent for each value of a segment, of the last whole week or month."""
 
     connection: Text = Field(description="A connection that can notify.")
-    to: Text = Field(description="Where to, a template: `{{ place.manager }}`. Nothing: the operators get it.")
+    to: Text = Field(description="Where to, a template: `{{ place.manager_email }}`. Nothing: the operators get it.")
     every: Literal["week", "month", "quarter"] = Field(default="week", description="How often, and of how long.")
     by: Text = Field(description="A segment: one report for each of its values.")
 

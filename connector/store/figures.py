@@ -23,6 +23,8 @@ LONGEST: Final = 200
 """Characters of a slice's value: more is no name of a service or place."""
 STAFF: Final = "staff"
 """The slice that says who it was: it goes when the answer becomes anonymous."""
+SURVEY: Final = "survey"
+"""Every answer has this slice: a survey after a recovery says something else than one after a repair."""
 TABLES: Final = (rated, sliced, themed)
 _FILLED: Final = "figures/answers"
 _ALL: Final = "all"
@@ -95,7 +97,7 @@ def _write(tx: Transaction, version: Version, slices: Mapping[str, str], *, unha
     if not ratings:
         return
     tx.execute(_RATE, ratings)
-    named = {name: legible(value) for name, value in slices.items()}
+    named = {name: legible(value) for name, value in {SURVEY: version.response.survey, **slices}.items()}
     if rows := [{"response_id": version.response_id, "name": name, "value": each} for name, each in named.items()]:
         tx.execute(_SLICE, rows)
     if rows := [{"response_id": version.response_id, "theme": theme} for theme in version.understanding.themes]:

@@ -53,7 +53,8 @@ def test_a_decided_answer_is_counted_with_its_slices_and_themes(db: Database) ->
     (one,) = rows(db, rated)
     assert (one["metric"], one["value"], one["satisfaction"], one["unhappy"]) == ("csat", 2, 25, True)
     assert {row["name"]: row["value"] for row in rows(db, sliced)} == {
-        "service": "brakes front", "location": "Kiel", "staff": "t.berg", "channel": "chat", "tier": "gold"
+        "service": "brakes front", "location": "Kiel", "staff": "t.berg", "channel": "chat", "tier": "gold",
+        "survey": "service",
     }  # fmt: skip
     assert [row["theme"] for row in rows(db, themed)] == ["price"]
 
@@ -74,7 +75,7 @@ def test_an_edit_replaces_what_its_answer_counted(db: Database) -> None:
     decide_all(db, example_settings())
     (one,) = rows(db, rated)
     assert (one["version"], one["value"], one["unhappy"]) == (2, 5, False)
-    assert {row["name"]: row["value"] for row in rows(db, sliced)} == {"service": "tires"}
+    assert {row["name"]: row["value"] for row in rows(db, sliced)} == {"service": "tires", "survey": "service"}
 
 
 def test_what_an_import_brings_counts_too(db: Database) -> None:
@@ -122,7 +123,7 @@ def test_an_answer_that_became_nobodys_counts_on_without_who_served_it(db: Datab
     with db.write() as tx:
         forget_intents(tx)
         assert retention.make_anonymous(tx, tx.now, 10) == 1
-    assert {row["name"] for row in rows(db, sliced)} == {"service"}
+    assert {row["name"] for row in rows(db, sliced)} == {"service", "survey"}
     assert query(db, "SELECT value, person_id FROM figures_ratings") == [{"value": 5, "person_id": None}]
 
 

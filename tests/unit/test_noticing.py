@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from connector.clock import VirtualClock
-from connector.domain.expressions import compile_template
-from connector.domain.model.context import Names
+from connector.domain.expressions import compile_expression, compile_template
+from connector.domain.model.context import Names, rule_names
 from connector.domain.model.directory import Directory, enrol
 from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.response import Interaction, Metric, Response, Understanding
@@ -27,6 +27,7 @@ from connector.sync.settings import (
     FiguresPolicy,
     MailRule,
     Operators,
+    Rule,
     SendAlert,
     StormPolicy,
     TrendRule,
@@ -174,18 +175,16 @@ def test_in_a_storm_the_message_is_held_with_everything_else(db: Database) -> No
 
 def test_an_edited_answer_does_not_write_over_the_message(db: Database) -> None:
     """A rule's own message to the same channel is another one, whatever the answer becomes."""
-    how = replace(coaching(), rules=())
-    base = example_settings()
-    rule = replace(base.rules[0], actions=(alert("coaching", "#leads", "unhappy {{ rating }}"),))
-    how = replace(how, rules=(rule,))
-    feed(db, by(0, 1, NOON - timedelta(minutes=3)), by(1, 1, NOON - timedelta(minutes=2)))
-    feed(db, by(2, 1, NOON - timedelta(minutes=1)))
+    when = compile_expression("rating == 2", rule_names(()))
+    rule = Rule(name="two", when=when, actions=(alert("coaching", "#leads", "unhappy {{ rating }}"),))
+    how = replace(coaching(), rules=(rule,))
+    three_low(db, how)
+    feed(db, replace(by(2, 2, NOON), comment="not quite so bad"))
     decide_all(db, how)
-    feed(db, replace(by(2, 2, NOON), comment="worse than I said"))
-    decide_all(db, how)
-    coach = [row for row in told(db) if "/coaching/" in row.object]
-    assert len(coach) == 1
-    assert not any("/coaching/" in (row.target or "") for row in told(db))
+    coach, own = told(db)
+    assert "/coaching/" in coach.object
+    assert own.object == "response/typeform/aB3dE9/2/alert/0"
+    assert own.target is None
 
 
 def test_who_handled_it_is_who_the_record_names(db: Database) -> None:
@@ -244,6 +243,14 @@ def test_a_place_that_is_low_for_weeks_is_told_of_once_and_again_when_it_stays_s
         clock_of(db).advance(timedelta(weeks=1))
         drain(db, how)
         assert len(told(db)) == week, "within the two weeks nobody is told again"
+
+
+def test_a_week_is_looked_at_once(db: Database) -> None:
+    how = falling()
+    drain(db, how)
+    weekly(db, (2, 2))
+    drain(db, how)
+    assert told(db) == [], "what comes in late is seen with the next week"
 
 
 def test_a_drop_says_what_it_was_before(db: Database) -> None:
