@@ -31,7 +31,6 @@ _READS: Final = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _PARAMETER: Final = re.compile(r"(?<![:\w\\]):(\w+)")
 _PREPARED: Final[Mapping[str, Sequence[str]]] = {
-    "sqlite": ("PRAGMA query_only = ON",),
     "postgresql": ("SET TRANSACTION READ ONLY", f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"),
     "mysql": ("SET SESSION TRANSACTION READ ONLY",),
     "mariadb": ("SET SESSION TRANSACTION READ ONLY",),

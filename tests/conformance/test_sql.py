@@ -53,6 +53,10 @@ class Orders:
         return Sql("shop", options, Kit(clock=clock, token_store=MemoryTokens(clock)))
 
 
+def move(path: Path, to: Path) -> None:
+    path.rename(to)
+
+
 def orders(folder: Path) -> Shop:
     there = Orders(folder)
     away = there.path.with_suffix(".away")
@@ -63,8 +67,8 @@ def orders(folder: Path) -> Shop:
     return Shop(
         connect=there.connect,
         write=lambda rows: there.write(list(rows)),
-        damage=lambda: there.path.rename(away) and None,
-        mend=lambda: away.rename(there.path) and None,
+        damage=lambda: move(there.path, away),
+        mend=lambda: move(away, there.path),
         rename=lambda name: there.run(f"ALTER TABLE orders RENAME COLUMN service TO {name}"),
         state=there.path.read_bytes,
         late=late,

@@ -158,6 +158,18 @@ def test_the_customer_on_record_is_recognised_by_the_interaction(db: Database) -
     assert "recognised by interaction" in explained(db, "2")
 
 
+def test_an_answer_that_says_the_same_again_leads_to_nothing_though_its_record_says_more(db: Database) -> None:
+    take(db, record())
+    first = answer(interaction=about(service="tires"), segments={"service": "tires"})
+    feed(db, first)
+    decide_all(db, settings())
+    before = len(planned(db))
+    feed(db, replace(first, submitted_at=NOON, received_at=NOON))
+    decide_all(db, settings())
+    assert "the answer says the same as before" in explained(db)
+    assert len(planned(db)) == before
+
+
 @pytest.mark.only_sqlite
 def test_segments_called_otherwise_are_the_records_too() -> None:
     form = answer(interaction=about(staff="T-9"), segments={"technician": "T-9", "tier": "gold", "service": "tires"})
@@ -240,6 +252,17 @@ def test_whose_visit_it_is_is_the_strongest_key_that_anybody_is_known_by(db: Dat
         }
         assert [one.id for one in interactions.visits_of(tx, 1)] == ["csv:shop/R-5", "csv:shop/R-1"]
         assert interactions.visits_of(tx, 3) == []
+
+
+def test_a_visit_with_two_peoples_keys_is_the_strongers(db: Database) -> None:
+    both = Respondent(phone="+493012345678")
+    feed(db, answer("1"), answer("2", respondent=both, interaction=Interaction(id="x"), segments={}))
+    decide_all(db, settings())
+    take(db, record("R-7", phone="+493012345678"))  # her address, his telephone
+    with db.read() as tx:
+        assert [one.id for one in interactions.visits_of(tx, 1)] == ["csv:shop/R-7"]
+        assert interactions.visits_of(tx, 2) == []
+        assert list(interactions.visits_by_person(tx, NOON - 30 * DAY, NOON)) == [1]
 
 
 VISITS = st.lists(st.builds(Visit, id=st.text(max_size=3), at=st.integers(0, 900).map(lambda day: NOON + day * DAY)))

@@ -201,6 +201,19 @@ def test_a_database_with_times_of_its_own_is_read_on_from_the_latest_change_less
 
 
 @pytest.mark.both_stores
+def test_what_changes_while_a_process_dies_between_pages_hides_nothing(erp: str) -> None:
+    many = ", ".join(f"('R-{number:03}', '2026-07-01', 1, '2026-07-01 12:00:00')" for number in range(600))
+    run(erp, f"INSERT INTO orders VALUES {many}")
+    first = database(erp).interactions_since(None)
+    run(erp, "UPDATE orders SET changed = '2026-07-03 13:00:00' WHERE no < 'R-100'")  # they move to the end
+    adapter, seen, cursor = database(erp), set(ids(first)), first.cursor
+    for _ in range(5):
+        page = adapter.interactions_since(cursor)
+        seen, cursor = seen | set(ids(page)), page.cursor
+    assert len(seen) == 600
+
+
+@pytest.mark.both_stores
 def test_a_row_whose_change_has_no_time_is_no_place_to_go_on_from(erp: str) -> None:
     run(erp, "INSERT INTO orders VALUES ('R-1', '2026-07-01 12:00:00', 12.50, NULL)")
     with pytest.raises(Rejected, match="changed holds what is no time"):
