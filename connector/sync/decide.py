@@ -288,6 +288,7 @@ def _effects(
 def _unless_noted(tx: Transaction, planned: Sequence[Intent], notes: Sequence[Intent]) -> list[Intent]:
     """The notes on tickets that do not hear of this answer already through its recovery."""
     told = {intent.target for intent in planned if intent.kind is WriteKind.NOTE and intent.target is not None}
+    told |= {there for name in told for there in winning_back.begins_on(tx, name)}
     known = receipts.of_objects(tx, told | {note.target for note in notes if note.target is not None})
     ids = {known[name].remote_id for name in told if name in known}
     return [note for note in notes if note.target is None or known[note.target].remote_id not in ids]

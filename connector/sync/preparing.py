@@ -73,12 +73,30 @@ def _look(
     move = ticket_move(status, IfSolved.REOPEN if opens else _if_solved(work))
     if move is TicketMove.NOTE:
         return item
-    if move is TicketMove.REOPEN and recovery.state is RecoveryState.CLOSED and _would_reopen(tx, recovery):
+    if (other := _another(tx, recovery)) is not None and row.kind is WriteKind.NOTE and not opens:
+        return _with_another(tx, row, work, other)
+    if move is TicketMove.REOPEN and _is_over(recovery) and _would_reopen(tx, recovery):
         return _with_its_ticket(row, work)
     if move is TicketMove.REOPEN:
         return item if "status" in item.fields else replace(item, fields={**item.fields, "status": "open"})
     of = ticket if move is TicketMove.FOLLOW_UP else None
     return _elsewhere(tx, row, work, of, opens=opens, followed=followed)
+
+
+def _another(tx: Transaction, recovery: Recovery) -> Recovery | None:
+    """Where the person is being won back by now, when that is no longer this recovery."""
+    return recoveries.open_one(tx, recovery.person_id, recovery.playbook) if _is_over(recovery) else None
+
+
+def _is_over(recovery: Recovery) -> bool:
+    return recovery.state is RecoveryState.CLOSED
+
+
+def _with_another(tx: Transaction, row: IntentRow, work: Work, other: Recovery) -> Replan:
+    """Its recovery ended before the note was sent, and another began: a second ticket would win them back twice."""
+    ticket = names.ticket_object(other.id, recoveries.generation(tx, other.id))
+    again = _again(row, replace(work, recovery=other), ticket, "another", row.fields)
+    return Replan(reason="its recovery is over, and another one is open: said there", intents=(again,))
 
 
 def _would_reopen(tx: Transaction, recovery: Recovery) -> bool:

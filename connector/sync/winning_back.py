@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from connector.domain.model.intent import FINAL_STATES, Intent, IntentState
+from connector.domain.model.intent import FINAL_STATES, Intent, IntentState, WriteKind
 from connector.domain.model.recovery import Recovery, Severity
 from connector.domain.recovery.opening import Move, Standing, Step, on_happy, on_unhappy
 from connector.store import history, outbox, recoveries
 from connector.store.transaction import Transaction
-from connector.sync import messages, playbook
+from connector.sync import messages, names, playbook
 from connector.sync.context import Matter
 from connector.sync.planning import Pace
 from connector.sync.settings import DecideSettings
@@ -18,6 +18,7 @@ from connector.sync.work import Work, ticket_of, work_on
 
 ANSWER_CHANGED = "answer changed"
 """The cause of a recovery that was called off because its answer was edited before anybody saw it."""
+_GONE = FINAL_STATES - {IntentState.CONFIRMED}
 _NEVER_SENT = frozenset({IntentState.PLANNED, IntentState.BLOCKED, IntentState.HELD, IntentState.SUPERSEDED})
 
 
@@ -37,6 +38,14 @@ def running(tx: Transaction, matter: Matter, settings: DecideSettings) -> Recove
     found = [recoveries.open_one(tx, matter.person_id, name) for name in sorted(settings.playbooks)]
     known = [recovery for recovery in found if recovery is not None]
     return max(known, key=lambda recovery: (recovery.severity.rank, -recovery.id), default=None)
+
+
+def begins_on(tx: Transaction, ticket: str) -> list[str]:
+    """The tickets not ours on which a recovery begins: until it did, nothing says that its `ticket` is that one."""
+    recovery_id = names.recovery_of(ticket)
+    rows = [] if recovery_id is None else outbox.for_recovery(tx, recovery_id)
+    wanted = [row.target for row in rows if row.kind is WriteKind.NOTE and row.state not in _GONE]
+    return [target for target in wanted if target is not None and target.startswith("ticket/")]
 
 
 def act(tx: Transaction, matter: Matter, settings: DecideSettings, wanted: Mapping[str, Severity], pace: Pace) -> Won:

@@ -80,9 +80,8 @@ def _channels(loaded: Loaded, name: str) -> Iterator[str]:
     for message in _step_messages(loaded):
         if message.connection == name:
             yield from _constants([message.channel])
-    for about_figures in (*loaded.config.coaching, *loaded.config.trends):
-        if about_figures.notify.connection == name:
-            yield from _constants([about_figures.notify.channel])
+    about_figures = [each.notify for each in loaded.config.coaching] + [each.notify for each in loaded.config.trends]
+    yield from _constants(notify.channel for notify in about_figures if notify.connection == name)
     yield from _constants(mail.to for mail in loaded.config.report.mail if mail.connection == name)
 
 

@@ -100,7 +100,8 @@ def counts_add_up(found: Evidence) -> Iterator[str]:
         yield f"{found.journal.taken} deliveries were acknowledged, {kept} are accounted for"
     states = Counter(row["state"] for row in rows)
     broken = sum(1 for row in rows if row["state"] == "quarantined")
-    if broken > 1 or (broken != min(found.journal.broken, 1) and not found.journal.restored):
+    least, most = min(found.journal.broken, 1), min(found.journal.broken_sent, 1)
+    if broken > most or (broken < least and not found.journal.restored):
         yield f"{found.journal.broken} unreadable deliveries, {broken} in quarantine"
     if states["received"]:
         yield f"{states['received']} deliveries were never looked at"

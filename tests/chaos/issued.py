@@ -162,6 +162,8 @@ class Journal:
     """Tags that were only ever in deliveries with a wrong signature."""
     broken: int = 0
     """Authentic deliveries that cannot be read, acknowledged."""
+    broken_sent: int = 0
+    """The same, whether anybody heard that they were taken or not; their senders do not try again."""
     taken: int = 0
     """Deliveries that were acknowledged, duplicates among them."""
     tried: int = 0

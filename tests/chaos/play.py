@@ -291,6 +291,7 @@ class Play:
             self.journal.broken += 1
             self.journal.taken += 1
         self.journal.tried += 1
+        self.journal.broken_sent += 1
 
     def _expire(self, one: Happening) -> None:
         simulators = self.world.simulators

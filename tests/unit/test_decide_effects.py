@@ -229,6 +229,15 @@ def test_the_ticket_the_survey_was_about_is_worked_on_instead_of_a_new_one(db: D
     assert str(note.fields["text"]).startswith("Contact the customer by")
 
 
+def test_a_second_answer_about_a_ticket_is_noted_there_once_also_before_the_first_one_is(db: Database) -> None:
+    """The recovery begins on that very ticket, which nothing says before its first note is there."""
+    about = Interaction(id="4711", kind="ticket", service="network")
+    feed(db, answer("1", interaction=about, segments={}), answer("2", interaction=about, segments={}, stars=2))
+    decide_all(db, example_settings())
+    notes = planned(db, WriteKind.NOTE)
+    assert [note.target for note in notes] == [f"ticket/{DESK}/4711", "recovery/1/ticket/1"]
+
+
 def test_a_happy_answer_about_a_ticket_is_noted_there(db: Database) -> None:
     feed(db, answer(stars=5, interaction=Interaction(id="4711", kind="ticket"), segments={}))
     decide_all(db, example_settings())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -126,6 +126,27 @@ def test_a_recovery_goes_by_the_playbook_it_was_opened_under(db: Database) -> No
     assert isinstance(prepared, Replan)
 
 
+@pytest.mark.parametrize("settings", [example_settings, reopening])
+def test_a_note_that_comes_too_late_goes_where_the_person_is_won_back_by_now(
+    db: Database, settings: Callable[[], DecideSettings]
+) -> None:
+    """Its ticket was solved and its recovery closed before the note was sent, and another recovery began."""
+    waiting = joined(db, "2")
+    with db.write() as tx:
+        recoveries.close(tx, 1, "solved in helpdesk", tx.now)
+    feed(db, answer("3", at=NOON - timedelta(minutes=1)))
+    decide_all(db, example_settings())
+    assert [row.object for row in planned(db, WriteKind.TICKET)] == ["recovery/1/ticket/1", "recovery/2/ticket/1"]
+    carry_out(db, look(db, {"501": "solved"}, waiting, settings()))
+    assert len(planned(db, WriteKind.TICKET)) == 2
+    said = planned(db, WriteKind.NOTE)[-1]
+    assert (said.target, said.recovery_id, said.fields["text"]) == (
+        "recovery/2/ticket/1",
+        2,
+        waiting[0][0].fields["text"],
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "settings", "of"), [("solved", example_settings, None), ("closed", reopening, "501")]
 )
@@ -188,7 +209,8 @@ def test_a_recovery_closed_for_good_stays_closed_while_another_is_open(db: Datab
     feed(db, answer("3", at=NOON - timedelta(minutes=1)))
     decide_all(db, example_settings())
     [prepared] = look(db, {"501": "solved"}, rows, reopening())
-    assert isinstance(prepared, Item), "the note reopens the ticket and nothing else"
+    assert isinstance(prepared, Replan), "it is said where the other one is worked on"
+    assert prepared.then is None
 
 
 def about_ticket(db: Database, stars: float) -> list[tuple[IntentRow, str]]:
