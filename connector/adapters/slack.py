@@ -86,7 +86,8 @@ PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
             residual=(
                 "Slack takes no idempotency key: a message whose answer was lost is looked for in the channel's "
                 "history, so it can be posted twice when someone deleted it or it lands later than half a minute. "
-                "Where the app may not read that history it is given up, told of in the channel, and may be there."
+                "Where the app may not read that history it is given up, told of in the channel, and may be there; one "
+                "that an old copy of the store plans again is posted again."
             ),
         )
     }

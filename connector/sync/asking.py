@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from connector.domain.model.intent import Found, IntentState, Promise, Receipt
+from connector.domain.model.intent import Found, IntentState, Promise, Receipt, WriteKind
 from connector.domain.model.transitions import Event
-from connector.errors import Gone, RemoteError
+from connector.errors import Gone, RemoteError, Unauthorized
 from connector.ports import Job
 from connector.store import intents, outbox, quotas, receipts, undoings, writes
 from connector.store.intents import IntentRow
@@ -205,11 +205,24 @@ def look(outlet: Outlet, hold: LaneHold, batch: Batch) -> frozenset[int]:
         hold.confirm(tx)
         current = [(record, answer) for (record, _), answer in zip(pairs, answers, strict=False)]
         if error is not None:
-            freezing.unsent(tx, outlet, [record for record, _ in pairs if _is_planned(tx, record)], error)
-            return frozenset()
+            planned = [record for record, _ in pairs if _is_planned(tx, record)]
+            unasked = [record for record in planned if _goes_unasked(record, error)]
+            if unasked != planned:
+                freezing.unsent(tx, outlet, [record for record in planned if record not in unasked], error)
+            return frozenset(row.id for record in unasked for row in record.members if _still_wanted(tx, row))
         settling.welcome_back(tx, outlet)
         absent = [_looked(tx, outlet, record, answer) for record, answer in current if _is_planned(tx, record)]
     return frozenset().union(*absent)
+
+
+def _goes_unasked(record: Folded, error: RemoteError) -> bool:
+    """Whether a message is sent although nobody may look for it there, for want of a permission.
+
+    It is looked for only because of its age: an old copy of the store might have sent it. Told twice, once in a
+    backup's life, is better than never; what an operator tries again, or a known old copy has planned, stays unsent.
+    """
+    is_message = all(row.kind is WriteKind.ALERT and not row.ask_first for row in record.members)
+    return is_message and isinstance(error, Unauthorized)
 
 
 def _is_planned(tx: Transaction, record: Folded) -> bool:
