@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("intake", "endtoend", "drain", "latency", "restart", "matching", "calls")
+NAMES = ("intake", "endtoend", "drain", "latency", "restart", "matching", "calls", "backtest")
 SIZES = ("small", "modest", "full")
 PAGE = Path(__file__).parent / "results.md"
 HEAD = """\

@@ -18,6 +18,7 @@ from tests.unit import test_cli_report as figures
 from tests.unit import test_docs_delivery as delivery
 from tests.unit import test_docs_going_live as going_live
 from tests.unit import test_docs_setup as setup
+from tests.unit import test_score_questioned as score
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -100,6 +101,7 @@ PAGES: Mapping[str, Callable[[str], str]] = {
     "config.md": lambda _: reference(kinds()),
     "commands.md": _within("commands", commands),
     "operations.md": _within("metrics", metrics),
+    "score.md": _within("score", score.printed),
     "adapters.md": lambda page: _within("conformance", results)(_within("criteria", criteria)(page)),
 }
 

@@ -27,8 +27,8 @@ COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
 OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "connector").rglob("*.py"))}
 LINKING = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-ONLY_IN = {"file", "typeform", "webhook"}
-"""Kinds that send to us: Typeform's stand-in delivers, and anything that signs is a webhook."""
+ONLY_IN = {"csv", "file", "sql", "typeform", "webhook"}
+"""Kinds that send to us: Typeform's stand-in delivers, and anything that signs is a webhook; or that lie beside us."""
 
 
 @pytest.mark.parametrize("page", PAGES)

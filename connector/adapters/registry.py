@@ -3,7 +3,7 @@
 A kind is the name of its module here and of the `kind` in the YAML. The module exports, in plain sight:
 
 - `Options`: a frozen pydantic model that refuses unknown keys;
-- `ROLES`: any of source, crm, helpdesk, notifier, messenger, workflow;
+- `ROLES`: any of source, crm, helpdesk, notifier, messenger, workflow, interactions;
 - the class, called with `(name, options, kit)`, whose `kind` is the kind;
 - where it writes, `PROMISES` by kind of write, and `KNOWN_FIELDS` and `CUSTOM_FIELD` where fields can be
   checked offline, and `READS_QUOTA` where its replies say what is left of a quota;
@@ -29,11 +29,13 @@ from connector.transport.kit import Kit
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
+        "csv": "connector.adapters.csv:Csv",
         "file": "connector.adapters.file:File",
         "hubspot": "connector.adapters.hubspot:HubSpot",
         "salesforce": "connector.adapters.salesforce:Salesforce",
         "slack": "connector.adapters.slack:Slack",
         "smtp": "connector.adapters.smtp:Smtp",
+        "sql": "connector.adapters.sql:Sql",
         "typeform": "connector.adapters.typeform:Typeform",
         "webhook": "connector.adapters.webhook:Webhook",
         "workflow": "connector.adapters.workflow:Workflow",

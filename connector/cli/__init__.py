@@ -1,7 +1,8 @@
 """The command line: one module a command.
 
-Exit codes: 0 done · 1 no (nothing of that number, a file in the way, a demo that differs) · 2 the configuration or the
-command line is wrong · 3 the store cannot be used · 4 another system did not do what was asked · 130 interrupted.
+Exit codes: 0 done · 1 no (nothing of that number, a file in the way, a demo that differs, a test that fails) · 2 the
+configuration or the command line is wrong · 3 the store cannot be used · 4 another system did not do what was asked ·
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import typer
 
 from connector.cli import (
+    backtest,
     backup,
     check,
     config,
@@ -30,9 +32,11 @@ from connector.cli import (
     replay,
     report,
     run,
+    score,
     setup,
     simulator,
     status,
+    test,
     undo,
     webhooks,
 )
@@ -59,10 +63,13 @@ app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("simulator")(simulator.simulator)
 app.command("plan")(plan.plan)
+app.command("backtest")(backtest.backtest)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
 app.command("report")(report.report)
+app.command("score")(score.score)
 app.command("replay")(replay.replay)
+app.command("test")(test.try_out)
 app.command("import")(import_.import_)
 app.command("undo")(undo.undo)
 app.command("pause")(pause.pause)

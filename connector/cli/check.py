@@ -12,6 +12,7 @@ from connector.cli.output import AsJson, ConfigPath, console, print_json
 from connector.clock import running_clock
 from connector.config import Loaded, redacted
 from connector.ports import Finding
+from connector.wiring.directory import queries
 from connector.wiring.inspection import Inspection, inspect
 from connector.wiring.opening import load_config, open_store
 
@@ -27,6 +28,7 @@ def check(
 ) -> None:
     """Read the configuration and everything it names; exit 2 with file, line and nearest right name of each mistake."""
     loaded = load_config(config)
+    queries(loaded)  # a database nobody has a driver for
     if live:
         _ask(loaded, as_json=as_json)
         return

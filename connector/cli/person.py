@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json, print_table
 from connector.clock import running_clock
-from connector.domain.matching.canonical import canonical_email, canonical_phone
+from connector.domain.matching.canonical import canonical_email, canonical_id, canonical_phone
+from connector.domain.model.person import KeyKind
 from connector.errors import ConnectorError, RemoteError
 from connector.store import consent, erasures, links, people, responses, subjects
 from connector.store.database import Database, Transaction
@@ -21,9 +22,8 @@ from connector.wiring.erasing import Errand
 from connector.wiring.opening import load_config, open_store
 
 app = typer.Typer(help="What is held of a person: find it, give it to them, erase it.", no_args_is_help=True)
-Who = Annotated[
-    str, typer.Argument(help="An e-mail address, a phone number (+49…), a person's number, or an answer's id or key.")
-]
+WHO: Final = "An e-mail address, a phone number (+49…), a person's number, the id of their contact or of an answer."
+Who = Annotated[str, typer.Argument(help=WHO)]
 WAITS = 600.0
 NOBODY = "nothing is held of anybody by that name: give an e-mail address, a number or an id"
 
@@ -32,7 +32,7 @@ NOBODY = "nothing is held of anybody by that name: give an e-mail address, a num
 def find(who: Who, config: ConfigPath = "connector.yaml", as_json: AsJson = False) -> None:
     """Say what is held of somebody: numbers and ids, nothing they said."""
     with _store(config).read() as tx:
-        known = _known(tx, who)
+        known = known_as(tx, who)
         found = _counted(tx, known)
     if as_json:
         print_json(found)
@@ -52,7 +52,7 @@ def export_person(
 ) -> None:
     """Print everything held of somebody as one JSON document: for themselves, nobody else."""
     with _store(config).read() as tx:
-        document = export(tx, _known(tx, who))
+        document = export(tx, known_as(tx, who))
     if out is None:
         print_json(document)
         return
@@ -170,7 +170,7 @@ def _say(text: str, *, quiet: bool) -> None:
         console().print(f"Waits for {text}.", markup=False)
 
 
-def _known(tx: Transaction, who: str) -> Known:
+def known_as(tx: Transaction, who: str) -> Known:
     """Whom a command names. Raises ConnectorError for nobody."""
     known = _find(tx, who)
     if known is None:
@@ -192,6 +192,9 @@ def _named(tx: Transaction, who: str) -> Known | None:
     keys = responses.keys_like(tx, who)
     if len(keys) == 1 and (answer := responses.find(tx, keys[0])) is not None:
         return subjects.of_answer(tx, answer)
+    by_contact = people.find(tx, KeyKind.CRM_ID, canonical_id(who) or "")
+    if by_contact is not None:
+        return subjects.of_person(tx, by_contact)
     phone = canonical_phone(who)
     return None if phone is None else subjects.of_address(tx, phone=phone)
 

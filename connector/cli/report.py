@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import ConfigPath, console, legible
-from connector.clock import SystemClock
+from connector.clock import running_clock
 from connector.config.reporting import OURS
 from connector.domain.model.nearest import nearest
 from connector.domain.reporting.document import report_document
@@ -54,7 +54,7 @@ def report(
     config: ConfigPath = "connector.yaml",
 ) -> None:
     """Say how satisfied customers were and what was done for those who were not; nothing about small groups."""
-    loaded, clock = load_config(config), SystemClock()
+    loaded, clock = load_config(config), running_clock()
     settings = settings_at_rest(loaded, clock)
     segments = list(dict.fromkeys([*OURS, *loaded.config.segments]))
     with open_store(loaded.config, clock).read() as tx:

@@ -24,6 +24,7 @@ CONNECTIONS: Final[Sequence[tuple[Sequence[str], frozenset[str]]]] = (
     (("surveys", "*", "from"), frozenset({"source"})),
     (("health_score", "components", "*", "from"), frozenset({"crm", "helpdesk"})),
     (("health_score", "write", "to", "*"), frozenset({"crm"})),
+    (("interactions", "from", "*"), frozenset({"interactions"})),
     (("answers", "write_to", "*"), frozenset({"crm", "helpdesk"})),
     (("rules", "*", "do", "*", "notify", "connection"), frozenset({"notifier"})),
     (("rules", "*", "do", "*", "start", "workflow"), frozenset({"workflow"})),
@@ -75,17 +76,18 @@ TEMPLATES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     ),
 }
 OURS: Final = frozenset({"answers", "sentiment"})  # components that come from responses, not from a connection
+VISITS: Final = "interactions"  # a component from the records of all shops
 
 
 def connections(tree: Any, roles: Mapping[str, frozenset[str] | None], findings: Findings) -> None:
     """Every connection named exists and can do what it is named for. Roles None: of unknown kind, believed."""
     for pattern, needed in CONNECTIONS:
         for path, name in matches(tree, pattern):
-            if not isinstance(name, str) or (pattern[:2] == ("health_score", "components") and name in OURS):
+            if not isinstance(name, str) or (pattern[:2] == ("health_score", "components") and name in {*OURS, VISITS}):
                 continue
             if name not in roles:
                 fitting = [known for known, can in roles.items() if can is None or can & needed]
-                known = [*fitting, *(OURS if "components" in pattern else ())]
+                known = [*fitting, *((*OURS, VISITS) if "components" in pattern else ())]
                 suggestion = nearest(name, known) or nearest(name, roles) or (fitting[0] if len(fitting) == 1 else None)
                 findings.add(path, f"there is no connection {name!r}", suggestion)
                 continue
@@ -124,6 +126,33 @@ def calendars(tree: Any, findings: Findings) -> None:
         if isinstance(name, str) and "{{" not in name and name not in names:
             suggestion = nearest(name, names) or (names[0] if len(names) == 1 else None)
             findings.add(path, f"there is no calendar {name!r}", suggestion)
+
+
+def rules_on(tree: Any, event: str) -> Any:
+    """The tree with those rules alone that are `on` this; the others leave their places empty."""
+    written = tree.get("rules")
+    if not isinstance(written, list):
+        return tree
+    kept = [one if not isinstance(one, Mapping) or one.get("on", "answer") == event else None for one in written]
+    return {**tree, "rules": kept}
+
+
+def score_rules(tree: Any, findings: Findings) -> None:
+    """A rule `on: score` needs a score, and has no answer to open a recovery for."""
+    scored = rules_on(tree, "score")
+    for path, _ in matches(scored, ("rules", "*", "on")):
+        if "health_score" not in tree:
+            findings.add(path, "nobody is scored: there is no `health_score`")
+    for path, _ in matches(scored, ("rules", "*", "do", "*", "open_recovery")):
+        findings.add(path, "a rule `on: score` has no answer to open a recovery for: it can `notify` and `start`")
+
+
+def companies(tree: Any, roles: Mapping[str, frozenset[str] | None], findings: Findings) -> None:
+    """Companies are read from contacts of CRMs."""
+    crms = [name for name, can in roles.items() if can is None or "crm" in can]
+    for path, _ in matches(tree, ("health_score", "companies", "*")):
+        if path[-1] not in crms:
+            findings.unknown(path, "CRM", crms)
 
 
 def thresholds(tree: Any, segments: Sequence[str], findings: Findings) -> None:

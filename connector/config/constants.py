@@ -36,6 +36,9 @@ FIXED: Final[Known] = {
 CONFIGURED: Final[Mapping[str, Sequence[str]]] = {
     "survey": ("surveys",),
     "score.band": ("health_score", "bands"),
+    "score.before.band": ("health_score", "bands"),
+    "score.fell_into": ("health_score", "bands"),
+    "score.rose_into": ("health_score", "bands"),
     "recovery.playbook": ("playbooks",),
 }
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from connector.config.part import Model
 from connector.config.quantities import Duration, Text, duration
 from connector.domain.model.response import Metric
 from connector.domain.scoring.config import Measure, Missing
 
+ContactField = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z]\w*$")]
+
 
 class Component(Model):
     """One part of the health score."""
 
     weight: float = Field(gt=0, description="Its weight relative to the others.")
-    source: Text = Field(alias="from", description="`answers`, `sentiment`, or a connection it is read from.")
+    source: Text = Field(
+        alias="from",
+        description="`answers`, `sentiment`, `interactions` (visits on record), or a connection it is read from.",
+    )
     metric: Metric | None = Field(default=None, description="Which ratings; for `answers`, and only there.")
     half_life: Duration | None = Field(
         default=None, description="After this long a fact counts half; for `answers` and `sentiment`."
@@ -27,7 +34,7 @@ class Component(Model):
         pattern=r"^[A-Za-z]\w*$",
         description="The CRM's field that holds it; a helpdesk's tickets have none.",
     )
-    window: Duration | None = Field(default=None, description="Only facts this recent count; for `count`.")
+    window: Duration | None = Field(default=None, description="Only facts this recent count; for `count` and `amount`.")
     best: float | None = Field(default=None, description="The number worth 100.")
     worst: float | None = Field(default=None, description="The number worth 0.")
 
@@ -58,4 +65,11 @@ class HealthScore(Model):
     )
     bands: dict[Text, float] = Field(min_length=1, description="Band → the score it begins at; the lowest at 0.")
     margin: float = Field(default=0, ge=0, description="A band is left only by more than this.")
+    companies: dict[Text, ContactField] = Field(
+        default={},
+        description=(
+            "CRM connection → the field of its contacts with their company's id (Salesforce: `AccountId`, HubSpot: "
+            "`associatedcompanyid`): `connector score --company` rolls scores up by it."
+        ),
+    )
     write: ScoreWrite | None = Field(default=None, description="Where it is written, and when.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from connector.config.checks import OURS
+from connector.config.checks import OURS, VISITS
 from connector.config.connections import CEILINGS, ConnectionKeys
 from connector.config.document import Path_
 from connector.config.findings import Findings, keys_of, matches
@@ -95,6 +95,10 @@ def components(tree: Any, specs: Specs, findings: Findings) -> None:
             useful = RATED | ({"metric"} if source == "answers" else set())
             _useless(path, keys, useful, f"a component from {source}", findings)
             continue
+        if source == VISITS:
+            _useless(path, keys, SIGNAL - {"field"}, "a component from records of interactions", findings)
+            _visits(tree, path, keys, findings)
+            continue
         spec = specs.get(source)
         if spec is None or not spec.roles & {"crm", "helpdesk"}:
             continue
@@ -102,13 +106,28 @@ def components(tree: Any, specs: Specs, findings: Findings) -> None:
         _signal(path, keys, spec, findings)
 
 
+def _visits(tree: Any, path: Path_, keys: Mapping[str, object], findings: Findings) -> None:
+    if "interactions" not in tree:
+        findings.add((*path, "from"), "there are no records of interactions: name who keeps them under `interactions`")
+    if keys.get("measure") == Measure.VALUE.value:
+        findings.add((*path, "measure"), "visits are measured by count, days_since or amount", Measure.COUNT.value)
+    _window(path, keys, findings)
+
+
+def _window(path: Path_, keys: Mapping[str, object], findings: Findings) -> None:
+    if "window" in keys and keys.get("measure") in [Measure.VALUE.value, Measure.DAYS_SINCE.value]:
+        message = "does nothing here: only `measure: count` and `amount` look at a window; remove `window`"
+        findings.add((*path, "window"), message)
+
+
 def _signal(path: Path_, keys: Mapping[str, object], spec: KindSpec, findings: Findings) -> None:
     if "field" in keys and "crm" not in spec.roles:
         findings.add((*path, "field"), "does nothing here: a helpdesk's tickets are measured; remove `field`")
     if "field" not in keys and "helpdesk" not in spec.roles:
         findings.missing((*path, "field"))
-    if "window" in keys and keys.get("measure") in [Measure.VALUE.value, Measure.DAYS_SINCE.value]:
-        findings.add((*path, "window"), "does nothing here: only `measure: count` looks at a window; remove `window`")
+    if keys.get("measure") == Measure.AMOUNT.value:
+        findings.add((*path, "measure"), "only interactions have an amount", Measure.VALUE.value)
+    _window(path, keys, findings)
 
 
 def _useless(path: Path_, keys: Mapping[str, object], useful: frozenset[str], what: str, findings: Findings) -> None:

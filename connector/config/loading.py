@@ -221,6 +221,7 @@ class _Loading:
         # A group that is itself broken or misspelt is one mistake, not one for each name in it.
         if self._is_whole("connections", dict):
             checks.connections(self.tree, roles, self.findings)
+            checks.companies(self.tree, roles, self.findings)
             inert.connections(self.tree, self.specs, self.findings)
             inert.storm(self.tree, self.findings)
             inert.components(self.tree, self.specs, self.findings)
@@ -240,13 +241,17 @@ class _Loading:
         reporting.minimum(self.tree, self.findings)
         reporting.texts(self.tree, self.segments, self.files.lists, self.findings)
         checks.forms(self.tree, self.findings)
-        checks.expressions(
-            self.tree, checks.EXPRESSIONS, names_in("when", self.segments, self.files.lists), self.findings
-        )
-        checks.expressions(self.tree, checks.VALUES, names_in("notify", self.segments, self.files.lists), self.findings)
+        answered, scored = checks.rules_on(self.tree, "answer"), checks.rules_on(self.tree, "score")
+        lists = self.files.lists
+        checks.expressions(answered, checks.EXPRESSIONS, names_in("when", self.segments, lists), self.findings)
+        checks.expressions(answered, checks.VALUES, names_in("notify", self.segments, lists), self.findings)
         for place, patterns in checks.TEMPLATES.items():
-            names = names_in(place, self.segments, self.files.lists)
-            checks.expressions(self.tree, patterns, names, self.findings, templates=True)
+            names = names_in(place, self.segments, lists)
+            checks.expressions(answered, patterns, names, self.findings, templates=True)
+        names = names_in("score", self.segments, lists)
+        checks.expressions(scored, (*checks.EXPRESSIONS, *checks.VALUES), names, self.findings)
+        checks.expressions(scored, checks.TEMPLATES["notify"], names, self.findings, templates=True)
+        checks.score_rules(self.tree, self.findings)
         self._score()
 
     def _constants(self, themes: Themes | None) -> constants.Known:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from connector.config.part import Model
-from connector.config.quantities import ScaleText, Text
-from connector.domain.mapping.contacts import is_region
+from connector.config.quantities import Region, ScaleText, Text
 from connector.domain.model.response import Metric, Polarity
 
 # Where the expressions and templates of each kind of file stand.
@@ -24,12 +23,6 @@ SURVEY_EXPRESSIONS = (
 # Within a section.
 FIELD_EXPRESSIONS = (("*", "value"),)
 FIELD_TEMPLATES = (("*",), ("*", "text"))
-
-
-def _region(code: str) -> str:
-    if not is_region(code):
-        raise ValueError("expected a country such as DE or US")
-    return code
 
 
 class RatingKeys(Model):
@@ -76,7 +69,7 @@ class SurveyFile(Model):
     segments: dict[Text, Text] = Field(default={}, description="Configured segment → expression.")
     consent: Text | None = Field(default=None, description="May we contact them: an expression, yes or no.")
     language: Text | None = Field(default=None, description="The comment's language where the tool knows it.")
-    phone_region: Annotated[Text, AfterValidator(_region)] | None = Field(
+    phone_region: Region | None = Field(
         default=None, description="Country whose national phone numbers are understood."
     )
 

@@ -6,7 +6,6 @@ import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core.core_schema import ValidationInfo
@@ -17,7 +16,7 @@ from connector.config.directory import DirectoryKeys
 from connector.config.engine import Engine
 from connector.config.health import HealthScore
 from connector.config.messages import Messages, NightText
-from connector.config.part import SQLITE, FilePath, Misspelt, Model, beside_the_file
+from connector.config.part import SQLITE, FilePath, Model, beside_the_file
 from connector.config.playbooks import Notify, Playbook, Rule
 from connector.config.quantities import (
     Duration,
@@ -25,11 +24,12 @@ from connector.config.quantities import (
     Percent,
     ScaleText,
     Text,
+    ZoneName,
     duration,
     listen,
 )
+from connector.config.records import InteractionsKeys
 from connector.config.reporting import Coaching, Report, Trend
-from connector.domain.model.nearest import nearest
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Metric
 from connector.secret import Secret
@@ -41,12 +41,6 @@ def _store_url(url: str, info: ValidationInfo) -> str:
     if not url.startswith(SQLITE) or url == SQLITE:
         raise ValueError("expected sqlite:///file.db or postgresql://host/database")
     return SQLITE + str(beside_the_file(Path(url.removeprefix(SQLITE)), info))
-
-
-def _time_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise Misspelt("expected a time zone such as Europe/Berlin", nearest(name, available_timezones()))
-    return name
 
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
@@ -164,7 +158,10 @@ class AnswersKept(Model):
 
     anonymize_after: Duration | None = Field(
         default=duration("3y"),
-        description="After that an answer is nobody's: its ratings and segments stay, the person and words go.",
+        description=(
+            "After that an answer is nobody's: its ratings and segments stay, the person and words go; "
+            "and what happened so long ago by a shop's records is forgotten."
+        ),
     )
 
 
@@ -215,12 +212,13 @@ class Settings(Model):
         description="sqlite:///file, or postgresql://user:password@host/database for several machines."
     )
     engine: Engine = Field(default=Engine(), description="What does the work that is due.")
-    time_zone: Annotated[Text, AfterValidator(_time_zone)] = Field(default="UTC", description="For dates people read.")
+    time_zone: ZoneName = Field(default="UTC", description="For dates people read.")
     operators: Operators | None = Field(default=None, description="Who is told when something needs a person.")
     surveys: dict[Text, Survey] = Field(min_length=1, description="The surveys to listen to.")
     act_on: ActOn = Field(default=ActOn(), description="How old an answer may be to be acted on.")
     storm: Storm = Field(default=Storm(), description="When unhappy answers are too many to be true.")
     directory: DirectoryKeys = Field(default=DirectoryKeys(), description="Places and staff.")
+    interactions: InteractionsKeys | None = Field(default=None, description="Records of what answers are about.")
     segments: tuple[Text, ...] = Field(default=(), description="The slices for rules, thresholds and reports.")
     analysis: Analysis = Field(default=Analysis(), description="How comments are understood.")
     thresholds: tuple[Threshold, ...] = Field(min_length=1, description="When a rating is unhappy; the narrowest wins.")

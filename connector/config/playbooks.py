@@ -59,6 +59,13 @@ class Rule(Model):
     """When a response looks like this, do that."""
 
     name: Text = Field(description="Shown in explanations; renaming it decides nothing twice.")
+    on: Literal["answer", "score"] = Field(
+        default="answer",
+        description=(
+            "answer: looked at for every answer. score: looked at when a health score is computed; it acts when `when` "
+            "begins to hold, once, and can `notify` and `start`."
+        ),
+    )
     when: Text = Field(description="An expression; a missing value makes the rule not act.")
     do: tuple[Action, ...] = Field(min_length=1, description="What to do.")
     stop: bool = Field(default=False, description="True: no later rule is looked at.")

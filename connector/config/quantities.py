@@ -5,9 +5,21 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Annotated, Final
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 
+from connector.config.part import Misspelt
+from connector.domain.mapping.contacts import is_region
+from connector.domain.model.nearest import nearest
 from connector.domain.model.response import Scale
 
 UNITS: Final = {
@@ -135,3 +147,19 @@ ListenText = Annotated[
     _typed(_LISTEN.pattern, "127.0.0.1:8080"),
 ]
 Text = Annotated[str, BeforeValidator(text)]
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise Misspelt("expected a time zone such as Europe/Berlin", nearest(name, available_timezones()))
+    return name
+
+
+def _region(code: str) -> str:
+    if not is_region(code):
+        raise ValueError("expected a country such as DE or US")
+    return code
+
+
+ZoneName = Annotated[Text, AfterValidator(_zone)]
+Region = Annotated[Text, AfterValidator(_region)]

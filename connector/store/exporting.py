@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, select
 
 from connector.domain.model.intent import Json
-from connector.store import forgetting, resealing
+from connector.store import forgetting, interactions, resealing
 from connector.store.schema import (
     confirmed,
     contact,
@@ -19,6 +19,8 @@ from connector.store.schema import (
     history,
     inbox,
     intent,
+    interaction,
+    interaction_answer,
     link,
     person,
     person_key,
@@ -34,7 +36,7 @@ from connector.store.schema import (
     themed,
     ticket,
 )
-from connector.store.subjects import Known, intents_of
+from connector.store.subjects import Known, blinds_of, intents_of
 from connector.store.transaction import Transaction
 
 _TITLES: dict[Table, str] = {
@@ -59,6 +61,8 @@ _TITLES: dict[Table, str] = {
     history: "history",
     contact: "mirrored contacts",
     ticket: "mirrored tickets",
+    interaction: "records of interactions",
+    interaction_answer: "what answers are about (digests)",
 }
 
 
@@ -82,7 +86,7 @@ def _which(tx: Transaction, table: Table, known: Known) -> Iterator[ColumnElemen
         yield person.c.id.in_(known.persons)
     elif table is response:
         yield response.c.id.in_(known.responses)
-    elif table in {response_version, inbox, rated, sliced, themed}:
+    elif table in {response_version, inbox, rated, sliced, themed, interaction_answer}:
         yield table.c.response_id.in_(known.responses)
     elif table is intent:
         yield intents_of(known)
@@ -96,11 +100,20 @@ def _which(tx: Transaction, table: Table, known: Known) -> Iterator[ColumnElemen
         names = forgetting.objects_of(tx, known, mine)
         for start in range(0, len(names), forgetting.AT_ONCE):
             yield table.c.object.in_(names[start : start + forgetting.AT_ONCE])
-    elif table in {contact, ticket}:
-        for account, one in known.contacts if table is contact else known.own_tickets:
-            yield (table.c.account == account) & (table.c.remote_id == one)
+    elif table in {contact, ticket, interaction}:
+        yield from _mirrored(tx, table, known)
     else:
         yield table.c.person_id.in_(known.persons)
+
+
+def _mirrored(tx: Transaction, table: Table, known: Known) -> Iterator[ColumnElement[bool]]:
+    if table is interaction:
+        digests = blinds_of(tx, known)
+        for start in range(0, len(digests), forgetting.AT_ONCE):
+            yield interactions.of_customers(digests[start : start + forgetting.AT_ONCE])
+        return
+    for account, one in known.contacts if table is contact else known.own_tickets:
+        yield (table.c.account == account) & (table.c.remote_id == one)
 
 
 def _opened(tx: Transaction, table: Table, row: Any) -> Json:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, NullPool, bindparam, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.types import NullType
 
+from connector.domain.model.directory import Row, column_name
 from connector.errors import ConnectorError, Gone, Rejected, RemoteError, Transient, Unauthorized
 
 CONNECT_SECONDS: Final = 10
@@ -28,7 +31,6 @@ _READS: Final = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _PARAMETER: Final = re.compile(r"(?<![:\w\\]):(\w+)")
 _PREPARED: Final[Mapping[str, Sequence[str]]] = {
-    "sqlite": ("PRAGMA query_only = ON",),
     "postgresql": ("SET TRANSACTION READ ONLY", f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"),
     "mysql": ("SET SESSION TRANSACTION READ ONLY",),
     "mariadb": ("SET SESSION TRANSACTION READ ONLY",),
@@ -50,6 +52,30 @@ class Rows:
 
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]] = field(repr=False)
+
+    def texts(self) -> tuple[tuple[str, ...], list[Row]]:
+        """The same in the shape of a file people keep: columns as expressions name them, texts, blanks absent."""
+        columns = tuple(column_name(name) for name in self.columns)
+        rows: list[Row] = []
+        for row in self.rows:
+            values = {name: text_of(row[given]) for name, given in zip(columns, self.columns, strict=True)}
+            rows.append({name: value for name, value in values.items() if value})
+        return columns, rows
+
+
+def text_of(value: object) -> str:
+    """A value as such a file would hold it: an instant in UTC, a whole number without a fraction."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
 
 
 class Foreign:
@@ -105,7 +131,9 @@ class Foreign:
                 connection.exec_driver_sql(statement)
             # A colon that is no parameter of ours is the query's own.
             asked = _PARAMETER.sub(lambda each: each[0] if each[1] in values else rf"\{each[0]}", query)
-            result = connection.execute(text(asked), values)
+            # Untyped: a time is passed as text, and the database compares it as whatever its column is.
+            given = [bindparam(name, value, type_=NullType()) for name, value in values.items()]
+            result = connection.execute(text(asked).bindparams(*given))
             columns = tuple(result.keys())
             found = result.fetchmany(most + 1)
         finally:

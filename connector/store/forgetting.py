@@ -11,7 +11,7 @@ from connector.domain.model.intent import IntentState
 from connector.domain.model.person import KeyKind
 from connector.domain.model.recovery import RecoveryState, Stage
 from connector.domain.model.transitions import OPEN, Event
-from connector.store import blocks, codes, intents, people, tombstones
+from connector.store import blocks, codes, intents, interactions, people, tombstones
 from connector.store import receipts as remotes
 from connector.store.graveyard import KEEPS
 from connector.store.inbox import DeliveryState
@@ -26,6 +26,8 @@ from connector.store.schema import (
     history,
     inbox,
     intent,
+    interaction,
+    interaction_answer,
     link,
     match_block,
     person,
@@ -63,6 +65,8 @@ CLEARED: Final[frozenset[Table]] = frozenset(
         history,
         inbox,
         intent,
+        interaction,
+        interaction_answer,
         link,
         match_block,
         person,
@@ -186,6 +190,8 @@ def sever(tx: Transaction, known: Known, word: str, mine: Sequence[int], objects
     for table in (recovery_step, follow_up):
         which = table.c.recovery_id.in_(known.recoveries)
         cleared[table.name] = tx.execute(delete(table).where(which)).rowcount
+    about = interaction_answer.c.response_id.in_(known.responses)
+    cleared["interaction_answer"] = tx.execute(delete(interaction_answer).where(about)).rowcount
     cleared["response"] = tx.execute(
         update(response)
         .where(response.c.id.in_(known.responses))
@@ -234,6 +240,7 @@ def by_blind(tx: Transaction, blinds: Collection[str]) -> None:
         some = wanted[start : start + AT_ONCE]
         _drop_contacts(tx, or_(contact.c.email.in_(some), contact.c.phone.in_(some)))
         tx.execute(delete(ticket).where(ticket.c.requester.in_(some)))
+        tx.execute(delete(interaction).where(interactions.of_customers(some)))
 
 
 def by_contact(tx: Transaction, blinds: Collection[str]) -> None:

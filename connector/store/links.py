@@ -15,6 +15,7 @@ from connector.store.transaction import Transaction
 
 EVIDENCE = "link.evidence"
 _GET = Prepared(select(link).where(link.c.person_id == bindparam("person"), link.c.account == bindparam("wanted")))
+_OF_PERSON = Prepared(select(link).where(link.c.person_id == bindparam("person")).order_by(link.c.account))
 _PERSONS = Prepared(
     select(link.c.person_id)
     .where(
@@ -34,8 +35,17 @@ def get(tx: Transaction, person_id: int, account: str) -> Link | None:
 
 def of_person(tx: Transaction, person_id: int) -> list[Link]:
     """Every link of a person, by account."""
-    rows = tx.execute(select(link).where(link.c.person_id == person_id).order_by(link.c.account)).all()
-    return [_link(tx, row) for row in rows]
+    return [_link(tx, row) for row in tx.execute(_OF_PERSON, {"person": person_id})]
+
+
+def linked(tx: Transaction, account: str) -> list[tuple[int, str]]:
+    """Every person that is linked in an account, with the contact's id."""
+    rows = tx.execute(
+        select(link.c.person_id, link.c.remote_id)
+        .where(link.c.account == account, link.c.state == LinkState.LINKED.value, link.c.remote_id.is_not(None))
+        .order_by(link.c.person_id)
+    )
+    return [(int(row.person_id), str(row.remote_id)) for row in rows.all()]
 
 
 def persons(tx: Transaction, account: str, remote_id: str) -> list[int]:

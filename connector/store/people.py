@@ -28,6 +28,7 @@ _KEYS = Prepared(
 )
 _INTO = Prepared(select(person.c.merged_into).where(person.c.id == bindparam("person")))
 _SEALED = Prepared(select(person.c.sealed).where(person.c.id == bindparam("person")))
+_SCORED = Prepared(select(person.c.scored_at).where(person.c.id == bindparam("person")))
 _CREATE = Prepared(person.insert().returning(person.c.id))
 _CHANGE = Prepared(update(person).where(person.c.id == bindparam("person")))
 
@@ -130,6 +131,12 @@ def merge(tx: Transaction, loser: int, winner: int) -> list[tuple[int, int]]:
 def scored(tx: Transaction, person_id: int, at: datetime | None) -> None:
     """Remember when a person's score was last computed; None: it is due to be computed."""
     tx.execute(_CHANGE, {"person": person_id, "scored_at": at})
+
+
+def scored_at(tx: Transaction, person_id: int) -> datetime | None:
+    """When a person's score was last computed; None: never, or something was learnt that was not news since."""
+    at: datetime | None = tx.execute(_SCORED, {"person": person_id}).scalar()
+    return at
 
 
 def due_for_score(tx: Transaction, *, before: datetime, limit: int, known: bool = False) -> Sequence[int]:

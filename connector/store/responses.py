@@ -129,6 +129,7 @@ class Version:
     decided_at: datetime | None
     run_id: int | None = None
     record_only: bool | None = None
+    trimmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,4 +398,5 @@ def from_row(tx: Transaction, row: Row[Any]) -> Version:
         decided_at=row.decided_at,
         run_id=row.run_id,
         record_only=row.record_only,
+        trimmed=row.trimmed_at is not None,
     )

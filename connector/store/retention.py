@@ -11,7 +11,7 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from connector.domain.model.intent import FINAL_STATES
 from connector.domain.model.recovery import RecoveryState
 from connector.domain.model.response import Respondent, Response
-from connector.store import counts, figures, forgetting, people, responses, tombstones
+from connector.store import counts, figures, forgetting, interactions, people, responses, tombstones
 from connector.store.canonical import (
     response_from_json,
     response_to_json,
@@ -25,6 +25,7 @@ from connector.store.schema import (
     fact,
     inbox,
     intent,
+    interaction_answer,
     prior,
     recovery,
     recovery_response,
@@ -39,6 +40,7 @@ PAYLOADS: Final = f"{PREFIX}payloads"
 COMMENTS: Final = f"{PREFIX}comments"
 TEXTS: Final = f"{PREFIX}texts"
 ANSWERS: Final = f"{PREFIX}answers"
+INTERACTIONS: Final = f"{PREFIX}interactions"
 UNREAD: Final = "it could not be read, and retention took its bytes"
 _FINAL: Final = tuple(state.value for state in FINAL_STATES)
 
@@ -158,6 +160,7 @@ def _anonymous(tx: Transaction, response_id: int, key: str, person_id: int | Non
     objects = [name for name in forgetting.objects_of(tx, known, mine) if name.startswith("response/")]
     forgetting.sever(tx, known, "anonymous", mine, objects)
     tx.execute(delete(recovery_response).where(recovery_response.c.response_id == response_id))
+    tx.execute(delete(interaction_answer).where(interaction_answer.c.response_id == response_id))
     tx.execute(update(recovery).where(recovery.c.opened_by == key).values(opened_by=f"anonymous/{response_id}"))
     tx.execute(update(response).where(response.c.id == response_id).values(anonymous_at=tx.now))
     if person_id is None:
@@ -168,6 +171,11 @@ def _anonymous(tx: Transaction, response_id: int, key: str, person_id: int | Non
         nobody = Known(persons=(person_id,))
         forgetting.stop(tx, nobody)
         forgetting.delete_here(tx, nobody)
+
+
+def drop_interactions(tx: Transaction, before: datetime, limit: int) -> int:
+    """Forget records of what happened before then; how many."""
+    return _counted(tx, INTERACTIONS, interactions.drop(tx, before, limit))
 
 
 def _reseal(tx: Transaction, version_id: int, said: Response, understanding: bytes | None) -> None:

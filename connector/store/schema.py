@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from connector.store.about import directory_list
+from connector.store.about import directory_list, interaction, interaction_answer
 from connector.store.columns import EPOCH, Id, Instant, Long, metadata
 from connector.store.erased import erased, erasure
 from connector.store.ledger import pause, prior, storm, undoing
@@ -31,9 +31,9 @@ from connector.store.winning import follow_up, playbook_text, recovery, recovery
 
 # What is defined elsewhere and looked for here; the tables below need no mention.
 __all__ = [
-    "EPOCH", "contact", "directory_list", "erased", "erasure", "follow_up", "given_code", "match_block", "metadata",
-    "opted_out", "pause", "playbook_text", "prior", "rated", "recovery", "recovery_response", "recovery_step", "sliced",
-    "storm", "themed", "ticket", "told", "undoing",
+    "EPOCH", "contact", "directory_list", "erased", "erasure", "follow_up", "given_code", "interaction",
+    "interaction_answer", "match_block", "metadata", "opted_out", "pause", "playbook_text", "prior", "rated",
+    "recovery", "recovery_response", "recovery_step", "sliced", "storm", "themed", "ticket", "told", "undoing",
 ]  # fmt: skip
 
 meta = Table(

@@ -25,9 +25,9 @@ _DROP = Prepared(
     )
 )
 _SCORE = Prepared(score.insert())
-_HISTORY = Prepared(
-    select(score).where(score.c.person_id == bindparam("person")).order_by(score.c.id.desc()).limit(bindparam("most"))
-)
+_OF_PERSON = select(score).where(score.c.person_id == bindparam("person")).order_by(score.c.id.desc())
+_HISTORY = Prepared(_OF_PERSON.limit(bindparam("most")))
+_HISTORY_BY = Prepared(_OF_PERSON.where(score.c.computed_at <= bindparam("moment")).limit(bindparam("most")))
 _PUBLISHED = Prepared(
     select(published_row).where(
         published_row.c.person_id == bindparam("person"), published_row.c.account == bindparam("wanted")
@@ -97,19 +97,15 @@ def latest(tx: Transaction, person_id: int) -> Score | None:
 
 def as_of_then(tx: Transaction, person_id: int, moment: datetime) -> Score | None:
     """The score as it stood at `moment`; None when none was computed by then."""
-    row = tx.execute(
-        select(score)
-        .where(score.c.person_id == person_id, score.c.computed_at <= moment)
-        .order_by(score.c.id.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else _score(row)
+    found = history(tx, person_id, limit=1, by=moment)
+    return found[0] if found else None
 
 
-def history(tx: Transaction, person_id: int, *, limit: int) -> list[Score]:
-    """The person's scores, the one computed last first."""
-    rows = tx.execute(_HISTORY, {"person": person_id, "most": limit}).all()
-    return [_score(row) for row in rows]
+def history(tx: Transaction, person_id: int, *, limit: int, by: datetime | None = None) -> list[Score]:
+    """The person's scores (those computed by `by`), the one computed last first."""
+    wanted = {"person": person_id, "most": limit}
+    rows = tx.execute(_HISTORY, wanted) if by is None else tx.execute(_HISTORY_BY, {**wanted, "moment": by})
+    return [_score(row) for row in rows.all()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from connector.domain.matching.canonical import canonical_email, canonical_phone
 from connector.domain.model.intent import Json, WriteKind
 from connector.domain.model.person import KeyKind, LinkState
 from connector.ports.erasing import Subject
-from connector.store import contacts, people
+from connector.store import contacts, interactions, people
 from connector.store import responses as answers
 from connector.store.canonical import response_from_json
 from connector.store.schema import (
@@ -170,7 +170,9 @@ def _contacts(
 def is_nobody(tx: Transaction, known: Known) -> bool:
     """Whether nothing at all is held of them, or nothing is left."""
     has_keys = any(people.keys_of(tx, one) for one in known.persons)
-    return not (has_keys or known.responses or known.contacts or known.own_tickets)
+    if has_keys or known.responses or known.contacts or known.own_tickets:
+        return False
+    return not interactions.holds(tx, blinds_of(tx, known))
 
 
 def blinds_of(tx: Transaction, known: Known) -> list[str]:

@@ -76,14 +76,14 @@ def gather(
         recent=[]
         if person_id is None
         else responses.recent(tx, person_id, before=version.event_at, but=version.response_id),
-        respondent=_completed(tx, version.response.respondent, person_id, contact),
+        respondent=completed(tx, version.response.respondent, person_id, contact),
         contact=contact,
         now=tx.now,
         candidates=_candidates(tx, identity),
     )
 
 
-def _completed(tx: Transaction, offered: Respondent, person_id: int | None, contact: Contact | None) -> Respondent:
+def completed(tx: Transaction, offered: Respondent, person_id: int | None, contact: Contact | None) -> Respondent:
     """What this answer leaves out of who answered, from earlier answers, then from the CRM."""
     if person_id is None:
         return offered
@@ -133,6 +133,12 @@ def build(
     tx: Transaction, matter: Matter, settings: DecideSettings, recovery: Recovery | None = None
 ) -> dict[str, object]:
     """The context of rules and texts about one answer; `recovery` is the open one it belongs to, if any."""
+    known = {} if recovery is None else recovery_values(recovery, recoveries.answers(tx, recovery.id))
+    return values(matter, settings, known)
+
+
+def values(matter: Matter, settings: DecideSettings, recovery: Mapping[str, object]) -> dict[str, object]:
+    """The context from what was gathered, and from the values of the open recovery; empty: there is none."""
     version, response = matter.version, matter.version.response
     leading = matter.verdict.leading
     about = slices(response)
@@ -154,15 +160,15 @@ def build(
         "submitted_at": response.event_at,
         "age_hours": (matter.now - response.event_at) / timedelta(hours=1),
         "key": response.key,
-        "respondent": _respondent(matter.respondent),
+        "respondent": respondent_values(matter.respondent),
         "interaction": response.interaction,
         "segments": {name: response.segments.get(name) for name in settings.segments},
         "place": place,
         "staff": staff,
         "match": _match(matter.identity),
-        "contact": _contact_values(matter.contact),
+        "contact": contact_values(matter.contact),
         "score": _score(matter.score, settings),
-        "recovery": {} if recovery is None else _recovery(tx, recovery),
+        "recovery": recovery,
         "step": {},
         "ticket": {},
         "recent": _recent(matter.recent, settings.time_zone),
@@ -176,9 +182,7 @@ def build(
 def for_crm(context: Context, matter: Matter, account: str) -> dict[str, object]:
     """The context of a text for one CRM: `contact.id` is there even while the contact is being made."""
     assert matter.person_id is not None
-    known = _contact_values(
-        matter.contact if matter.contact is not None and matter.contact.account == account else None
-    )
+    known = contact_values(matter.contact if matter.contact is not None and matter.contact.account == account else None)
     return {**context, "contact": {**known, "id": refer(contact_object(matter.person_id, account))}}
 
 
@@ -205,7 +209,8 @@ def _rating(leading: Rating | None) -> dict[str, object]:
     }
 
 
-def _respondent(respondent: Respondent) -> dict[str, object]:
+def respondent_values(respondent: Respondent) -> dict[str, object]:
+    """Who answered, by the names expressions use."""
     first, _, last = (respondent.name or "").strip().rpartition(" ")
     return {
         "name": respondent.name,
@@ -229,7 +234,8 @@ def _match(identity: Identity) -> dict[str, object]:
     }
 
 
-def _contact_values(contact: Contact | None) -> dict[str, object]:
+def contact_values(contact: Contact | None) -> dict[str, object]:
+    """A contact by the names expressions use; nothing without one."""
     if contact is None:
         return {}
     return {"id": contact.id, "name": contact.name, "owner": contact.owner, "url": contact.url}
@@ -254,13 +260,14 @@ def score_values(score: Score, config: ScoringConfig) -> dict[str, object]:
     }
 
 
-def _recovery(tx: Transaction, recovery: Recovery) -> dict[str, object]:
+def recovery_values(recovery: Recovery, answers: int) -> dict[str, object]:
+    """An open recovery with so many answers, by the names expressions use."""
     return {
         "id": recovery.id,
         "severity": recovery.severity.value,
         "playbook": recovery.playbook,
         "opened_at": recovery.opened_at,
-        "answers": recoveries.answers(tx, recovery.id),
+        "answers": answers,
         "owner": recovery.owner,
         "stage": recovery.stage.value,
     }

@@ -6,7 +6,7 @@ One transaction takes a small batch, a savepoint each: what fails is quarantined
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,12 +18,13 @@ from connector.domain.recovery.act_on import may_act
 from connector.domain.recovery.thresholds import judge_ratings
 from connector.errors import ConnectorError, LeaseLost, StoreError
 from connector.observe import correlate
-from connector.store import erasures, figures, history, outbox, people, receipts, responses, tombstones
+from connector.store import erasures, figures, history, interactions, outbox, people, receipts, responses, tombstones
 from connector.store.canonical import substance
 from connector.store.database import Database
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
-from connector.sync import follow_up, planning, rules, storm, timers, winning_back
+from connector.sync import follow_up, planning, rules, score_rules, storm, timers, winning_back
+from connector.sync.about import About, about
 from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
@@ -34,6 +35,7 @@ from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
 from connector.sync.rescore import gather_signals, remember, rescore, write_score
 from connector.sync.rules import Ruling
+from connector.sync.score_rules import Before
 from connector.sync.settings import DecideSettings
 from connector.sync.slices import slices
 
@@ -140,7 +142,9 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if version.record_only:
         _record_only(tx, version, settings)
         return
-    acts, previous = _may_act(tx, version, settings), _decided_before(tx, version)
+    acts, previous = acts_on(version, tx.now, settings), _decided_before(tx, version)
+    said, subject = version, _about(tx, version, settings)
+    version = replace(version, response=subject.response)
     # What an import only recorded led to nothing: a fresh answer that says the same is news.
     told = previous
     if acts and previous is not None and previous.record_only:
@@ -151,12 +155,12 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     worst = min((rating.satisfaction for rating in version.response.ratings), default=None)
     responses.mark_decided(tx, version, person_id=identity.person_id, satisfaction=worst, unhappy=verdict.unhappy)
     figures.take(tx, version, sliced, unhappy=verdict.unhappy)
-    score = _score(tx, version, identity.person_id, settings)
+    score, known = _score(tx, version, identity.person_id, settings)
     matter = gather(tx, version, verdict, identity, previous, score)
     pace = planning.pace_of(matter, acts=acts)
     context = build(tx, matter, settings, winning_back.running(tx, matter, settings))
     rulings = rules.apply(settings.rules, context)
-    if told is not None and substance(told.response) == substance(version.response):
+    if told is not None and substance(told.response) == substance(said.response):
         planned: list[Intent] = []
         why: str | None = "the answer says the same as before"
     else:
@@ -165,10 +169,22 @@ def decide(tx: Transaction, version: Version, settings: DecideSettings) -> None:
     if matter.person_id is not None and score is not None:
         cause = f"{version.response.key}/{version.number}"
         planned += write_score(tx, matter.person_id, score, settings, pace, cause=cause, version=version)
+        # What an old answer changes is no news; what time alone has changed since is.
+        news = score if acts else None
+        planned += score_rules.react(
+            tx, matter.person_id, known, news, settings, cause=cause, response_id=version.response_id
+        )
     made = outbox.plan(tx, planned)
     if acts:
         storm.weather(tx, version, settings, unhappy=verdict.unhappy)
-    _tell(tx, matter, rulings, score, acts=acts, why=why, planned=len(made))
+    _tell(tx, matter, rulings, score, subject, acts=acts, why=why, planned=len(made))
+
+
+def _about(tx: Transaction, version: Version, settings: DecideSettings) -> About:
+    """What the answer is about, on record where it is known; remembered, so that figures find the answer by it."""
+    if settings.interactions:
+        interactions.note_answer(tx, version.response_id, version.response.interaction)
+    return about(tx, version.response, settings)
 
 
 def _decided_before(tx: Transaction, version: Version) -> Version | None:
@@ -182,6 +198,8 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     A hundred thousand of these may come at once. The person's score is left to the timers, which compute it once for
     all of them and write it to the contacts there are; none is made.
     """
+    subject = _about(tx, version, settings)
+    version = replace(version, response=subject.response)
     sliced = slices(version.response)
     verdict = judge_ratings(version.response.ratings, sliced, settings.thresholds)
     identity = identify(tx, version.response, settings, asks=False)
@@ -196,6 +214,7 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     detail: dict[str, Json] = {
         "version": version.number,
         "unhappy": verdict.unhappy,
+        "about": list(subject.lines),
         "compared": list(verdict.compared),
         **_who(identity),
         "rules": [],
@@ -207,22 +226,27 @@ def _record_only(tx: Transaction, version: Version, settings: DecideSettings) ->
     history.append(tx, "decided", response_id=version.response_id, person_id=identity.person_id, detail=detail)
 
 
-def _may_act(tx: Transaction, version: Version, settings: DecideSettings) -> bool:
+def acts_on(version: Version, now: datetime, settings: DecideSettings) -> bool:
     """Young answers are acted on; those of an import at any age, if that was asked for, else at none."""
     if version.record_only is not None:
         return not version.record_only
-    return may_act(version.event_at, tx.now, settings.answered_within)
+    return may_act(version.event_at, now, settings.answered_within)
 
 
-def _score(tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings) -> Score | None:
+def _score(
+    tx: Transaction, version: Version, person_id: int | None, settings: DecideSettings
+) -> tuple[Score | None, Before | None]:
+    """The score now, and what was known before this answer."""
     policy = settings.score
     if policy is None:
-        return None
-    remember(tx, version, person_id, policy)
+        return None, None
     if person_id is None:
-        return None
+        remember(tx, version, person_id, policy)
+        return None, None
     gather_signals(tx, person_id, policy, settings)
-    return rescore(tx, person_id, policy)
+    known = score_rules.before(tx, person_id, settings)
+    remember(tx, version, person_id, policy)
+    return rescore(tx, person_id, policy), known
 
 
 def _effects(
@@ -273,6 +297,7 @@ def _tell(
     matter: Matter,
     rulings: Sequence[Ruling],
     score: Score | None,
+    subject: About,
     *,
     acts: bool,
     why: str | None,
@@ -282,6 +307,7 @@ def _tell(
     detail: dict[str, Json] = {
         "version": matter.version.number,
         "unhappy": matter.verdict.unhappy,
+        "about": list(subject.lines),
         "compared": list(matter.verdict.compared),
         **_who(matter.identity),
         "rules": [ruling.to_json() for ruling in rulings],

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from connector.domain.model.directory import Directory, ListName, Roll, column_name, enrol, faults
+from connector.domain.model.directory import Directory, ListName, Roll, enrol, faults
 from connector.domain.model.nearest import nearest
 from connector.errors import RemoteError
 from connector.store import lists
@@ -75,7 +75,8 @@ class DirectoryLane:
             found = query.ask()
         except RemoteError as error:
             return self._trouble(hold, query, str(error))
-        listed = texts(found)
+        columns, rows = found.texts()
+        listed = Listed(columns=columns, rows=rows)
         wrong = mistakes(listed, query)
         if wrong:
             more = f" (and {len(wrong) - _SHOWN} more)" if len(wrong) > _SHOWN else ""
@@ -134,31 +135,6 @@ def due_since(tx: Transaction, queries: Sequence[Query], *, begun: datetime) -> 
         last = lists.read_at(tx, query.name)
         dues.append(begun if last is None else last + query.every)
     return min(dues, default=None)
-
-
-def texts(found: Rows) -> Listed:
-    """What a database returned in the shape of a list: texts by column, blanks absent."""
-    columns = tuple(column_name(name) for name in found.columns)
-    rows = []
-    for row in found.rows:
-        values = {name: text(row[given]) for name, given in zip(columns, found.columns, strict=True)}
-        rows.append({name: value for name, value in values.items() if value})
-    return Listed(columns=columns, rows=rows)
-
-
-def text(value: object) -> str:
-    """A column's value as a list file would hold it: an instant in UTC, a whole number without a fraction."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
 
 
 def mistakes(listed: Listed, query: Query) -> list[str]:

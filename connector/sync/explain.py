@@ -23,6 +23,7 @@ from connector.store.intents import IntentRow
 from connector.store.responses import Version, VersionState
 from connector.store.transaction import Transaction
 from connector.sync import follow_up, names
+from connector.sync.about import about
 from connector.sync.settings import DecideSettings
 
 KINDS: Final[Mapping[WriteKind, str]] = {
@@ -136,7 +137,7 @@ def story(tx: Transaction, key: str, settings: DecideSettings) -> Story | None:
     return Story(
         key=key,
         state=VERSIONS[version.state] + (f": {version.reason}" if version.reason else ""),
-        answer=_answer(version, decided, settings.time_zone),
+        answer=(*_answer(version, decided, settings.time_zone), *_late(tx, version, decided, settings)),
         identity=_identity(tx, person_id, decided, version),
         score=_score(score, latest, settings),
         parts=() if score is None else _parts(score),
@@ -166,12 +167,24 @@ def _answer(version: Version, decided: Mapping[str, Any], zone: ZoneInfo) -> tup
         f"themes {', '.join(understood.themes) or 'none'}"
     )
     lines += [f"theme {theme}: because of “{words}”" for theme, words in sorted(understood.evidence.items())]
+    lines += [str(line) for line in decided.get("about", ())]
     lines += [str(line) for line in decided.get("compared", ())]
     if decided:
         lines.append("unhappy" if decided["unhappy"] else "not unhappy")
     if decided.get("why"):
         lines.append(str(decided["why"]))
     return tuple(lines)
+
+
+def _late(tx: Transaction, version: Version, decided: Mapping[str, Any], settings: DecideSettings) -> tuple[str, ...]:
+    """That the shop's record came after the decision, which stands."""
+    if not decided or decided.get("about"):
+        return ()
+    found = about(tx, version.response, settings)
+    if found.record is None:
+        return ()
+    which = f"{found.record.kind} {found.record.id} of {found.record.account}"
+    return (f"the record of {which} came after this was decided: figures go by it, the decision stands",)
 
 
 def _identity(tx: Transaction, person_id: int | None, decided: Mapping[str, Any], version: Version) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ from connector.domain.matching.ladder import (
 )
 from connector.domain.model.intent import Json, WriteKind
 from connector.domain.model.person import Contact, KeyKind, Link, LinkState
-from connector.domain.model.response import Response
-from connector.store import contacts, history, intents, links, outbox, people, scores
+from connector.domain.model.response import Interaction, Response
+from connector.store import contacts, history, intents, interactions, links, outbox, people, scores
 from connector.store.transaction import Transaction
 from connector.sync import likeness
 from connector.sync.names import contact_object
@@ -75,6 +75,9 @@ def identify(tx: Transaction, response: Response, settings: DecideSettings, *, a
     keys = keys_offered(response)
     known = {kind: people.find(tx, kind, value) for kind, value in keys.items()}
     sightings = [Sighting(kind=kind, person_ids=_seen(tx, kind, keys[kind], known[kind], settings)) for kind in keys]
+    if KeyKind.INTERACTION in keys and known[KeyKind.INTERACTION] is None:
+        customer = _customer(tx, response.interaction, settings)
+        sightings.append(Sighting(kind=KeyKind.INTERACTION, person_ids=customer))
     choice = choose_person(settings.match_keys, keys, sightings)
     if choice.anonymous:
         return Identity(person_id=None, choice=choice, links={})
@@ -90,6 +93,16 @@ def identify(tx: Transaction, response: Response, settings: DecideSettings, *, a
         links=chosen,
         names_contact=KeyKind.CRM_ID in keys and settings.missing is not Missing.IGNORE,
     )
+
+
+def _customer(tx: Transaction, about: Interaction, settings: DecideSettings) -> tuple[int, ...]:
+    """The one person known by the strongest key of the customer on record; nobody while there is no such record."""
+    record = interactions.find(tx, about, settings.interactions)
+    for kind, value in {} if record is None else interactions.keys_of(record).items():
+        found = _seen(tx, kind, value, people.find(tx, kind, value), settings)
+        if found:
+            return found if len(found) == 1 else ()
+    return ()
 
 
 def _seen(tx: Transaction, kind: KeyKind, value: str, known: int | None, settings: DecideSettings) -> tuple[int, ...]:

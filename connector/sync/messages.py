@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from connector.domain.matching.canonical import canonical_email
+from connector.domain.matching.fuzzy import SIMILARITY
 from connector.domain.model.intent import Intent, WriteKind
-from connector.domain.model.person import KeyKind
+from connector.domain.model.person import KeyKind, LinkState
 from connector.domain.recovery.night import awake_from
 from connector.errors import ExpressionError
 from connector.store import codes, consent, follow_ups, history, intents, people, recoveries, tombstones
@@ -117,8 +118,15 @@ def written(work: Work, letter: Letter) -> Intent:
 
 
 def address(matter: Matter) -> str | None:
-    """Where the customer reads mail, as this answer, earlier ones or the CRM say; canonical."""
-    return canonical_email(matter.respondent.email or "")
+    """Where the customer reads mail, as this answer, earlier ones or the CRM say; canonical.
+
+    A contact that only looks like them may be somebody else, who is not told of a complaint they never made.
+    """
+    offered = matter.version.response.respondent.email
+    linked = [choice.link for choice in matter.identity.links.values() if choice.link.state is LinkState.LINKED]
+    if offered is None and any(SIMILARITY in link.evidence.decided_by for link in linked):
+        return None
+    return canonical_email(offered or matter.respondent.email or "")
 
 
 def refusal(tx: Transaction, matter: Matter, settings: DecideSettings) -> str | None:

@@ -69,6 +69,16 @@ def event_object(response_key: str, event: str, ordinal: int, mark: str, account
     return f"response/{response_key}/event/{event}/{ordinal}/{mark}@{account}"
 
 
+def score_alert_object(person_id: int, cause: str, ordinal: int) -> str:
+    """One message to people about a score that moved; `cause` as in `score_key`."""
+    return f"person/{person_id}/score/{cause}/alert/{ordinal}"
+
+
+def score_event_object(person_id: int, cause: str, event: str, ordinal: int, account: str) -> str:
+    """One event about a score that moved; `ordinal` tells events of one type apart."""
+    return f"person/{person_id}/score/{cause}/event/{event}/{ordinal}@{account}"
+
+
 def person_key(tx: Transaction, person_id: int) -> str:
     """A digest that is the same whenever and wherever this human is met again; it fits a field of 64 characters."""
     known = people.keys_of(tx, person_id)

@@ -11,6 +11,7 @@ from typing import Final
 from connector.domain.mapping.fields import FieldMapping
 from connector.domain.model.intent import FINAL_STATES, Intent, IntentState, Json, Priority, WriteKind, refer
 from connector.domain.model.person import LinkState
+from connector.domain.model.response import Interaction
 from connector.domain.recovery.text import fit
 from connector.store import intents, outbox, tickets
 from connector.store.transaction import Transaction
@@ -146,19 +147,26 @@ class AboutTicket:
 
     object: str
     remote_id: str
+    url: str | None = None
 
 
 def ticket_about(tx: Transaction, matter: Matter, target: Target) -> AboutTicket | None:
     """The helpdesk's ticket the answer is about, made known to the outbox; None when it is about something else."""
-    about = matter.version.response.interaction
+    about = about_ticket(tx, matter.version.response.interaction, target)
+    if about is not None:
+        outbox.adopt(tx, target.account, about.object, about.remote_id, about.url)
+    return about
+
+
+def about_ticket(tx: Transaction, about: Interaction, target: Target) -> AboutTicket | None:
+    """The helpdesk's ticket an interaction is; None when it is something else."""
     if about.kind != "ticket" or about.id is None or "helpdesk" not in target.roles:
         return None
     known = tickets.get(tx, target.account, about.id)
     if known is None and not about.id.isdigit():
         return None
     name = names.foreign_ticket(target.account, about.id)
-    outbox.adopt(tx, target.account, name, about.id, None if known is None else known.url)
-    return AboutTicket(object=name, remote_id=about.id)
+    return AboutTicket(object=name, remote_id=about.id, url=None if known is None else known.url)
 
 
 def answer_note(tx: Transaction, matter: Matter, target: Target, context: Context, pace: Pace) -> list[Intent]:

@@ -129,7 +129,7 @@ class TicketsPoll:
 
 
 def watched(settings: DecideSettings, target: Target) -> tuple[str, ...]:
-    """The CRM fields to read: those scores rest on, and those we write, to notice when a person changes them."""
+    """The CRM fields to read: those scores rest on or are rolled up by, and those we write, to see who changes them."""
     score, section = settings.score, target.sections.get("contact_fields")
     signals = () if score is None else score.signals
     read = {
@@ -137,6 +137,8 @@ def watched(settings: DecideSettings, target: Target) -> tuple[str, ...]:
         for signal in signals
         if signal.field is not None and settings.targets[signal.connection].account == target.account
     }
+    companies = {} if score is None else score.companies
+    read |= {name for one, name in companies.items() if settings.targets[one].account == target.account}
     return tuple(sorted(read | set(() if section is None else section.names)))
 
 

@@ -8,6 +8,7 @@ from connector.domain.recovery.thresholds import judge_ratings
 from connector.store import links, people, scores
 from connector.store.responses import Version
 from connector.store.transaction import Transaction
+from connector.sync.about import completed
 from connector.sync.context import Matter, gather
 from connector.sync.identify import Identity
 from connector.sync.settings import DecideSettings
@@ -17,6 +18,7 @@ from connector.sync.slices import slices
 def recall(tx: Transaction, version: Version, settings: DecideSettings) -> Matter:
     """What is known about a decided answer now."""
     person_id = None if version.person_id is None else people.survivor(tx, version.person_id)
+    version = completed(tx, version, settings)
     verdict = judge_ratings(version.response.ratings, slices(version.response), settings.thresholds)
     identity = identity_of(tx, person_id, settings, decided_by="remembered")
     score = None if person_id is None else scores.latest(tx, person_id)

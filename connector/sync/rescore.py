@@ -11,13 +11,13 @@ from connector.domain.model.score import Fact, Score
 from connector.domain.scoring.config import Measure, digest
 from connector.domain.scoring.facts import facts_of
 from connector.domain.scoring.score import score
-from connector.store import contacts, intents, links, people, scores, tickets
+from connector.store import contacts, intents, interactions, links, people, scores, tickets
 from connector.store.responses import Version
 from connector.store.transaction import Transaction
 from connector.sync.context import score_values
 from connector.sync.identify import waits_for_contact
 from connector.sync.planning import Pace, score_fields
-from connector.sync.settings import DecideSettings, ScorePolicy, Signal, Target
+from connector.sync.settings import INTERACTIONS, DecideSettings, ScorePolicy, Signal, Target
 
 SIGNALS = "signal/"
 """What the sources of outside facts begin with."""
@@ -57,6 +57,9 @@ def gather_signals(tx: Transaction, person_id: int, policy: ScorePolicy, setting
     """Bring the outside facts up to date from the mirrors; True when any changed."""
     found: list[Fact] = []
     for signal in policy.signals:
+        if signal.connection == INTERACTIONS:
+            found += _visits(tx, person_id, signal, policy)
+            continue
         target = settings.targets.get(signal.connection)
         if target is None:
             continue
@@ -65,6 +68,25 @@ def gather_signals(tx: Transaction, person_id: int, policy: ScorePolicy, setting
         else:
             found += _field(tx, person_id, signal, signal.field, target, policy)
     return scores.replace_facts(tx, person_id, SIGNALS, found)
+
+
+def _visits(tx: Transaction, person_id: int, signal: Signal, policy: ScorePolicy) -> list[Fact]:
+    """One fact a visit; worth what was spent where that is measured, and then only of visits whose amount is known."""
+    measure = _measure(signal, policy)
+    return [
+        Fact(
+            component=signal.component,
+            value=1.0 if measure is not Measure.AMOUNT or one.amount is None else one.amount,
+            at=one.at,
+            source=f"{SIGNALS}{one.id}",
+        )
+        for one in interactions.visits_of(tx, person_id)
+        if measure is not Measure.AMOUNT or one.amount is not None
+    ]
+
+
+def _measure(signal: Signal, policy: ScorePolicy) -> Measure | None:
+    return next((part.measure for part in policy.config.components if part.name == signal.component), None)
 
 
 def _tickets(tx: Transaction, person_id: int, signal: Signal, target: Target) -> list[Fact]:
@@ -83,7 +105,7 @@ def _field(
     there = contacts.survivor(tx, target.account, link.remote_id)
     if there is None:
         return []
-    measure = next((part.measure for part in policy.config.components if part.name == signal.component), None)
+    measure = _measure(signal, policy)
     fact = _reading(there, field, measure, signal.component, f"{SIGNALS}{target.account}/{field}")
     return [] if fact is None else [fact]
 

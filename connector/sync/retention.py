@@ -55,6 +55,7 @@ class RetentionLane:
             (spans.comments, retention.drop_comments),
             (spans.comments, retention.drop_texts),
             (spans.answers, retention.make_anonymous),
+            (spans.answers, retention.drop_interactions),
         )
 
     def _slice(self, hold: LaneHold, span: timedelta, step: Callable[[Transaction, datetime, int], int]) -> int:

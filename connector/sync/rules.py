@@ -46,12 +46,38 @@ def apply(rules: Sequence[Rule], context: Mapping[str, object]) -> list[Ruling]:
     return rulings
 
 
-def _apply(rule: Rule, context: Mapping[str, object]) -> Ruling:
-    missing = None
+def matching(rules: Sequence[Rule], context: Mapping[str, object]) -> list[Rule]:
+    """The rules that `apply` finds to match, without the reasons: for who asks of many answers."""
+    found: list[Rule] = []
+    for rule in rules:
+        if _matches(rule, context)[0]:
+            found.append(rule)
+            if rule.stop:
+                break
+    return found
+
+
+def begun(rules: Sequence[Rule], context: Mapping[str, object], before: Mapping[str, object]) -> list[Ruling]:
+    """The rules that match in `context` and did not `before`, up to the first of them that says stop."""
+    found: list[Ruling] = []
+    for rule in rules:
+        if _matches(rule, context)[0] and not _matches(rule, before)[0]:
+            found.append(_apply(rule, context))
+            if rule.stop:
+                break
+    return found
+
+
+def _matches(rule: Rule, context: Mapping[str, object]) -> tuple[bool, str | None]:
+    """Whether it matches, and which value is missing where that keeps it from saying so."""
     try:
-        matched = bool(rule.when.evaluate(context))
+        return bool(rule.when.evaluate(context)), None
     except ExpressionError as error:
-        matched, missing = False, error.message
+        return False, error.message
+
+
+def _apply(rule: Rule, context: Mapping[str, object]) -> Ruling:
+    matched, missing = _matches(rule, context)
     return Ruling(
         rule=rule.name,
         when=rule.when.text,
@@ -69,7 +95,7 @@ def _outcome(outcome: bool | str) -> str:  # noqa: FBT001  # what an explanation
     return "yes" if outcome else "no"
 
 
-def recoveries_wanted(rulings: Sequence[Ruling]) -> dict[str, Severity]:
+def recoveries_wanted(rulings: Sequence[Ruling | Rule]) -> dict[str, Severity]:
     """The playbooks to open, each at the highest severity any rule asked for, whatever the order of the rules."""
     wanted: dict[str, Severity] = {}
     for ruling in rulings:
@@ -80,11 +106,11 @@ def recoveries_wanted(rulings: Sequence[Ruling]) -> dict[str, Severity]:
     return wanted
 
 
-def alerts_wanted(rulings: Sequence[Ruling]) -> list[SendAlert]:
+def alerts_wanted(rulings: Sequence[Ruling | Rule]) -> list[SendAlert]:
     """The messages to send, in the order of the rules."""
     return [action for ruling in rulings for action in ruling.actions if isinstance(action, SendAlert)]
 
 
-def events_wanted(rulings: Sequence[Ruling]) -> list[StartWorkflow]:
+def events_wanted(rulings: Sequence[Ruling | Rule]) -> list[StartWorkflow]:
     """The events for other programs, in the order of the rules."""
     return [action for ruling in rulings for action in ruling.actions if isinstance(action, StartWorkflow)]

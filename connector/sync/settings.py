@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from connector.domain.expressions import Expression, Template
@@ -191,9 +192,16 @@ class Playbook:
     content: str = ""
 
 
+INTERACTIONS: Final = "interactions"
+"""What a component's `from` says of records of interactions, of whatever shop."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Where a score component's outside facts come from: a CRM field, or (`field` None) the requester's tickets."""
+    """Where a score component's outside facts come from: a CRM field, or (`field` None) the requester's tickets.
+
+    A `connection` called `INTERACTIONS` are the person's visits, by the shop's records.
+    """
 
     component: str
     connection: str
@@ -202,13 +210,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorePolicy:
-    """How the health score is computed, and when and where it is written."""
+    """How the health score is computed, and when and where it is written.
+
+    `companies` is, by connection, the field of its contacts that holds their company's id.
+    """
 
     config: ScoringConfig
     signals: tuple[Signal, ...] = ()
     write_to: tuple[str, ...] = ()
     points: float = 1.0
     linger: timedelta = timedelta(minutes=5)
+    companies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,11 +280,15 @@ class FiguresPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideSettings:
-    """Everything the deciding half reads of one configuration. `targets` are the connections written to, by name."""
+    """Everything the deciding half reads of one configuration. `targets` are the connections written to, by name.
+
+    `rules` are looked at for answers, `score_rules` when a score is computed.
+    """
 
     targets: Mapping[str, Target]
     thresholds: tuple[Threshold, ...]
     rules: tuple[Rule, ...] = ()
+    score_rules: tuple[Rule, ...] = ()
     playbooks: Mapping[str, Playbook] = field(default_factory=dict)
     book_of: Callable[[str], Playbook] | None = None
     """A playbook from its `content`, as it was when a recovery was opened. Raises ConfigError."""
@@ -298,6 +314,8 @@ class DecideSettings:
     messages: MessagePolicy = field(default_factory=MessagePolicy)
     follow_ups: Mapping[str, FollowUp] = field(default_factory=dict)
     """By playbook: the survey once its recovery's ticket is solved."""
+    interactions: frozenset[str] = frozenset()
+    """The accounts whose records say what answers are about."""
 
     def crms(self) -> tuple[Target, ...]:
         """The CRMs, in the order of their accounts, so that reordering the file changes nothing."""

@@ -12,7 +12,7 @@ from connector.domain.scoring.config import digest
 from connector.store import outbox, people, recording, settings_seen, steps
 from connector.store.database import Database
 from connector.store.transaction import Transaction
-from connector.sync import tracking
+from connector.sync import score_rules, tracking
 from connector.sync.lane import LaneHold
 from connector.sync.planning import Pace
 from connector.sync.rescore import FRESH, gather_signals, rescore, write_score
@@ -99,7 +99,12 @@ def _rebase(tx: Transaction, policy: ScorePolicy) -> None:
 def refresh(tx: Transaction, person_id: int, settings: DecideSettings, policy: ScorePolicy) -> None:
     """Bring one person's score up to date and write it where it moved far enough."""
     gather_signals(tx, person_id, policy, settings)
+    # Who is due because something was learnt that is no news (an import, other weights, what was taken back) moves
+    # quietly.
+    is_quiet = people.scored_at(tx, person_id) is None
+    known = None if is_quiet else score_rules.before(tx, person_id, settings)
     computed = rescore(tx, person_id, policy)
     if computed is not None:
-        pace = Pace(priority=Priority.BACKFILL, now=tx.now)
-        outbox.plan(tx, write_score(tx, person_id, computed, settings, pace, cause=f"at/{computed.as_of.isoformat()}"))
+        pace, cause = Pace(priority=Priority.BACKFILL, now=tx.now), f"at/{computed.as_of.isoformat()}"
+        outbox.plan(tx, write_score(tx, person_id, computed, settings, pace, cause=cause))
+        outbox.plan(tx, score_rules.react(tx, person_id, known, computed, settings, cause=cause))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from connector.adapters import registry
 from connector.config import Config
-from connector.ports import Source, Writer
+from connector.ports import Interactions, Source, Writer
 from connector.transport.kit import Kit
 
 
@@ -26,6 +26,11 @@ class Adapters:
     def writers(self) -> dict[str, Writer]:
         """What is written to."""
         return {name: one for name, one in self.made.items() if isinstance(one, Writer)}
+
+    @property
+    def records(self) -> dict[str, Interactions]:
+        """Who keeps records of interactions."""
+        return {name: one for name, one in self.made.items() if isinstance(one, Interactions)}
 
     @property
     def accounts(self) -> dict[str, str]:

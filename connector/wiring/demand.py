@@ -28,7 +28,8 @@ def demand_of(loaded: Loaded, name: str, public_url: str | None = None) -> Deman
             part.field
             for part in (health.components.values() if health else ())
             if part.source == name and part.field is not None
-        ),
+        )
+        | frozenset(field for crm, field in (health.companies.items() if health else ()) if crm == name),
         statuses=frozenset(_constants(step.status for step in steps)),
         groups=frozenset(_constants(step.group for step in steps)),
         channels=frozenset(_channels(loaded, name)),
@@ -79,9 +80,8 @@ def _channels(loaded: Loaded, name: str) -> Iterator[str]:
     for message in _step_messages(loaded):
         if message.connection == name:
             yield from _constants([message.channel])
-    for about_figures in (*loaded.config.coaching, *loaded.config.trends):
-        if about_figures.notify.connection == name:
-            yield from _constants([about_figures.notify.channel])
+    told = [*(each.notify for each in loaded.config.coaching), *(each.notify for each in loaded.config.trends)]
+    yield from _constants(each.channel for each in told if each.connection == name)
     yield from _constants(mail.to for mail in loaded.config.report.mail if mail.connection == name)
 
 

@@ -21,7 +21,7 @@ from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.lanes import erasers_of, notifying
 from connector.wiring.process import is_dead, process_name
-from connector.wiring.settings import decide_settings
+from connector.wiring.settings import settings_with
 from connector.wiring.workshop import limits_of
 
 LEASE = timedelta(minutes=3)
@@ -93,7 +93,7 @@ class Errand:
 
 def _write_lanes(loaded: Loaded, adapters: Adapters, db: Database, clock: Clock) -> dict[str, WriteLane]:
     """Write lanes that find out what became of requests under way, and send nothing."""
-    settings = decide_settings(loaded, adapters.accounts)
+    settings = settings_with(loaded, adapters)
     return {
         writer.account: WriteLane(
             db,

@@ -22,7 +22,7 @@ from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.directory import current
 from connector.wiring.lanes import make_reading, notifying
 from connector.wiring.process import process_name
-from connector.wiring.settings import decide_settings
+from connector.wiring.settings import settings_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Importer:
 
     def lanes(self) -> Foreground:
         """The lanes that understand, decide and score, to be drained here while nobody else does."""
-        settings = current(self._loaded, decide_settings(self._loaded, self._adapters.accounts), self._db)()
+        settings = current(self._loaded, settings_with(self._loaded, self._adapters), self._db)()
         reading = make_reading(self._loaded, self._adapters)
         with self._db.read() as tx:
             active = runs.active(tx)

@@ -14,7 +14,7 @@ from connector.domain.analysis.themes import Themes
 from connector.domain.analysis.understand import understand as understand_comment
 from connector.domain.model.intent import WriteKind
 from connector.domain.model.response import Understanding
-from connector.ports import Contacts, Polling, Tasks, Tickets, Writer
+from connector.ports import Tickets, Writer
 from connector.ports.erasing import Erasing
 from connector.ports.taking_back import Retractable
 from connector.store import erasures, lanes, undoings
@@ -22,22 +22,16 @@ from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync import (
     decide,
-    directory,
     erasing,
-    fetch,
     figures,
-    poll,
     retention,
-    task_poll,
     timers,
     understand,
     undo,
 )
-from connector.sync.directory import Current
 from connector.sync.lane import Drain
 from connector.sync.operators import tell_operators
 from connector.sync.outlet import Limits, Notify, Prepare, as_planned
-from connector.sync.pausing import unless_paused
 from connector.sync.preparing import TicketLook
 from connector.sync.settings import DecideSettings
 from connector.sync.unchanged import UndoLook
@@ -45,6 +39,7 @@ from connector.sync.withholding import MessageLook
 from connector.sync.write import WriteLane
 from connector.wiring.adapters import Adapters
 from connector.wiring.directory import current
+from connector.wiring.polls import Polls
 from connector.wiring.telemetry import Telemetry
 
 
@@ -68,10 +63,12 @@ def make_lanes(
         timers.LANE: timers.TimersLane(db=db, settings=now).drain,
         erasing.LANE: erasing.ErasureLane(db=db, erasers=erasers_of(loaded, adapters), may_call=settings.live).drain,
         retention.LANE: retention.RetentionLane(db=db, spans=spans_of(loaded)).drain,
+        figures.LANE: figures.FiguresLane(db=db, settings=now).drain,
         undo.LANE: undo.UndoLane(db=db, settings=lambda: settings, retractable=retractable(adapters)).drain,
     }
     telemetry.follow(erasing.LANE, erasures.due_since)
     telemetry.follow(retention.LANE, partial(lanes.due_at, name=retention.LANE))
+    telemetry.follow(figures.LANE, partial(lanes.due_at, name=figures.LANE))
     telemetry.follow(undo.LANE, undoings.asked_since)
     telemetry.follow(timers.LANE, partial(timers.overdue_since, scores=settings.score is not None))
     for name, adapter in adapters.made.items():
@@ -93,63 +90,10 @@ def make_lanes(
                 readings=telemetry.readings,
             )
             drains[lane.name] = lane.drain
-        if isinstance(adapter, Contacts):
-            feed = poll.ContactsPoll(db=db, source=adapter, settings=now, share=limits[name].share)
-            drains[poll.contacts_lane(adapter.account)] = unless_paused(db, name, feed.drain)
-            read = poll.contacts_feed(settings, poll.target_of(settings, adapter.account))
-            telemetry.follow(poll.contacts_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
-        if isinstance(adapter, Tickets):
-            tickets = poll.TicketsPoll(db=db, source=adapter, settings=now, share=limits[name].share)
-            drains[poll.tickets_lane(adapter.account)] = unless_paused(db, name, tickets.drain)
-            read = poll.tickets_feed(adapter.account)
-            telemetry.follow(poll.tickets_lane(adapter.account), partial(poll.due_since, feed=read, begun=clock.now()))
-        if isinstance(adapter, Tasks):
-            tasks = task_poll.TasksPoll(db=db, source=adapter, settings=now, share=limits[name].share)
-            drains[task_poll.tasks_lane(adapter.account)] = unless_paused(db, name, tasks.drain)
-    drains |= fetch_lanes(loaded, settings=settings, db=db, adapters=adapters, telemetry=telemetry)
-    return drains | directory_lane(now, db=db, telemetry=telemetry) | figures_lane(now, db=db, telemetry=telemetry)
-
-
-def figures_lane(now: Current, *, db: Database, telemetry: Telemetry) -> dict[str, Drain]:
-    """The lane that counts and tells figures."""
-    telemetry.follow(figures.LANE, partial(lanes.due_at, name=figures.LANE))
-    return {figures.LANE: figures.FiguresLane(db=db, settings=now).drain}
-
-
-def directory_lane(now: Current, *, db: Database, telemetry: Telemetry) -> dict[str, Drain]:
-    """The lane that reads the lists of places and staff from databases, where there are such."""
-    if not now.queries:
-        return {}
-    lane = directory.DirectoryLane(db=db, queries=now.queries, settings=lambda: now.settings)
-    telemetry.follow(directory.LANE, partial(directory.due_since, queries=now.queries, begun=db.clock.now()))
-    return {directory.LANE: lane.drain}
-
-
-def fetch_lanes(
-    loaded: Loaded, *, settings: DecideSettings, db: Database, adapters: Adapters, telemetry: Telemetry
-) -> dict[str, Drain]:
-    """A lane for each form that is polled."""
-    drains: dict[str, Drain] = {}
-    for survey in loaded.config.surveys.values():
-        source, there, every = adapters.sources[survey.source], adapters.made[survey.source], survey.poll
-        if every is None or not isinstance(there, Polling):
-            continue
-        for form in survey.forms:
-            lane = fetch.fetch_lane(survey.source, form)
-            fetching = fetch.ResponsesFetch(
-                db=db,
-                connection=survey.source,
-                source=source,
-                there=there,
-                form=form,
-                since=survey.since,
-                every=every,
-                settings=lambda: settings,
-            )
-            drains[lane] = unless_paused(db, survey.source, fetching.drain)
-            feed = fetch.fetch_feed(source.kind, form, survey.since)
-            telemetry.follow(lane, partial(fetch.due_since, feed=feed, begun=db.clock.now(), every=every))
-    return drains
+    polled = Polls(
+        loaded=loaded, settings=settings, now=now, db=db, adapters=adapters, limits=limits, telemetry=telemetry
+    )
+    return drains | polled.lanes()
 
 
 def spans_of(loaded: Loaded) -> retention.Spans:

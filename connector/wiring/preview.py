@@ -33,7 +33,7 @@ from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.directory import current
 from connector.wiring.lanes import make_reading, notifying
 from connector.wiring.opening import graveyard_of
-from connector.wiring.settings import decide_settings
+from connector.wiring.settings import settings_with
 from connector.wiring.workshop import limits_of
 
 HORIZON: Final = timedelta(hours=1)
@@ -137,7 +137,7 @@ class _Before:
 def _play(loaded: Loaded, db: Database, clock: VirtualClock, *, at: datetime, mode: str) -> Plan:
     kit = Kit(clock=clock, token_store=MemoryTokens(clock), read_only=True)
     adapters = make_adapters(loaded.config, kit)
-    settings = current(loaded, decide_settings(loaded, adapters.accounts), db)()
+    settings = current(loaded, settings_with(loaded, adapters), db)()
     until = at + _horizon(settings)
     with db.write() as tx:
         before = _settle_down(tx)

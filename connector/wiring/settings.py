@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from connector.clock import Clock
@@ -25,7 +26,7 @@ OURS = frozenset({"answers", "sentiment"})
 
 def settings_at_rest(loaded: Loaded, clock: Clock) -> settings.DecideSettings:
     """Settings for looking at what was decided, by a command that calls no vendor."""
-    return decide_settings(loaded, adapters_at_rest(loaded, clock).accounts)
+    return settings_with(loaded, adapters_at_rest(loaded, clock))
 
 
 def adapters_at_rest(loaded: Loaded, clock: Clock) -> Adapters:
@@ -33,8 +34,18 @@ def adapters_at_rest(loaded: Loaded, clock: Clock) -> Adapters:
     return make_adapters(loaded.config, Kit(clock=clock, token_store=MemoryTokens(clock), read_only=True))
 
 
-def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.DecideSettings:
-    """Settings for the deciding lanes. `accounts` is the vendor account of each connection that has one."""
+def settings_with(loaded: Loaded, adapters: Adapters) -> settings.DecideSettings:
+    """Settings for the deciding lanes, with these adapters."""
+    return decide_settings(loaded, adapters.accounts, {name: one.account for name, one in adapters.records.items()})
+
+
+def decide_settings(
+    loaded: Loaded, accounts: Mapping[str, str], records: Mapping[str, str] = MappingProxyType({})
+) -> settings.DecideSettings:
+    """Settings for the deciding lanes.
+
+    `accounts` is the vendor account of each connection that is written to, `records` of those that keep records.
+    """
     config = loaded.config
     return settings.DecideSettings(
         targets=_targets(loaded, accounts),
@@ -42,7 +53,8 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
             Threshold(metric=each.metric, scale=each.scale, at=each.at, segments=each.where)
             for each in config.thresholds
         ),
-        rules=tuple(_rule(loaded, each) for each in config.rules),
+        rules=tuple(_rule(loaded, each) for each in config.rules if each.on == "answer"),
+        score_rules=tuple(_rule(loaded, each) for each in config.rules if each.on == "score"),
         playbooks=books.books(config),
         book_of=books.book_of,
         score=_score(config),
@@ -71,6 +83,9 @@ def decide_settings(loaded: Loaded, accounts: Mapping[str, str]) -> settings.Dec
         else None,
         figures=figures_policy(loaded),
         directory=loaded.directory,
+        interactions=frozenset()
+        if config.interactions is None
+        else frozenset(records[name] for name in config.interactions.source if name in records),
     )
 
 
@@ -127,12 +142,14 @@ def _score(config: Config) -> settings.ScorePolicy | None:
             for name, part in health.components.items()
             if part.source not in OURS
         ),
+        companies=health.companies,
     )
     if write is None:
         return policy
     return settings.ScorePolicy(
         config=policy.config,
         signals=policy.signals,
+        companies=policy.companies,
         write_to=write.to,
         points=write.points,
         linger=write.linger,

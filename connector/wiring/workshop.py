@@ -22,7 +22,7 @@ from connector.transport.client import READ, patience
 from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.lanes import make_lanes
-from connector.wiring.settings import decide_settings
+from connector.wiring.settings import settings_with
 from connector.wiring.telemetry import Telemetry
 
 LEASE_MARGIN = timedelta(seconds=25)
@@ -50,7 +50,7 @@ def furnish(loaded: Loaded, *, db: Database, clock: Clock, telemetry: Telemetry)
     )
     adapters = make_adapters(loaded.config, kit)
     telemetry.know(adapters.made)
-    settings = decide_settings(loaded, adapters.accounts)
+    settings = settings_with(loaded, adapters)
     limits = {name: limits_of(loaded.config, name, one.promises) for name, one in adapters.writers.items()}
     drains = make_lanes(
         loaded=loaded,

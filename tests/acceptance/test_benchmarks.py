@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from benchmarks import audit, drain, endtoend, intake, latency, matching, restart
+from benchmarks import audit, backtest, drain, endtoend, intake, latency, matching, restart
 from benchmarks.__main__ import HEAD, NAMES, section
 from benchmarks.audit import Effects, Line, judge
 from benchmarks.report import Goal, Result, Series, ratio
@@ -69,6 +69,14 @@ def test_nothing_is_there_twice_after_a_kill(tmp_path: Path) -> None:
     assert 0 < found[restart.CONNECTOR].waiting < restart.SIZES["smoke"].waiting
     assert [len(one.seconds) for one in found.values()] == [1, 1]
     assert "kill -9" in restart.result(found).text()
+
+
+def test_a_history_is_played_again_whole(tmp_path: Path) -> None:
+    found = backtest.measure(backtest.SIZES["smoke"], backtest.AGAIN["smoke"], tmp_path, rounds=1)
+    assert found.report.did.answers == found.report.would.answers == backtest.SIZES["smoke"]
+    assert found.report.would.turned > 0
+    assert found.report.would.bands.total() > 0
+    assert "× as fast as deciding them again" in backtest.result(found).text()
 
 
 def test_matching_runs_small(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def worked_on(db: Database) -> int:
         for table in (recovery_step, follow_up):  # what the example's playbook began is told anew
             tx.execute(delete(table))
         opened = tx.execute(answered_at.order_by(recovery.c.id)).all()
+        tx.execute(delete(recovery_step))  # those of the playbook: the ones below have told ends
         for place, (one, began) in enumerate(opened):
             done = {
                 "opened_at": began,

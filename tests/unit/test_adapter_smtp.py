@@ -64,12 +64,13 @@ def write(writer: Smtp, one: Item, kind: WriteKind = WriteKind.MESSAGE) -> Recei
 
 def test_what_arrives_is_what_was_meant(vendor: smtp.Smtp) -> None:
     writer = adapter(vendor, from_name="Bräuer & Söhne", reply_to="hello@shop.example.com", html=True)
-    text = "Hello Ada,\n.\n.hidden\n\nsee https://shop.example.com/x?a=1&b=2, <b>now</b> – Grüße"
+    text = "Hello Ada,\n.\n.hidden\n\n<see> https://shop.example.com/x?a=1&b=2, <b>now</b> – Grüße"
     receipt = write(writer, item(subject="Wir bedauern – sehr", text=text))
     (mail,) = vendor.mails
     assert (mail["to"], mail["subject"]) == ("ada@example.com", "Wir bedauern – sehr")
     assert mail["text"].replace("\r\n", "\n") == text
     assert '<a href="https://shop.example.com/x?a=1&amp;b=2">' in mail["html"]
+    assert "&lt;see&gt; <a" in mail["html"]
     assert "&lt;b&gt;now" in mail["html"]
     headers = mail["headers"]
     assert headers["From"] == "Bräuer & Söhne <care@shop.example.com>"

@@ -19,7 +19,7 @@ from connector.domain.model.intent import WriteKind
 from connector.errors import ConfigError, ConnectorError, Gone, Rejected, RemoteError, Transient, Unauthorized
 from connector.store import lists
 from connector.store.database import Database
-from connector.store.foreign import Foreign, Rows
+from connector.store.foreign import Foreign, Rows, text_of
 from connector.store.lanes import finish
 from connector.sync import directory
 from connector.sync.directory import Current, DirectoryLane, Query
@@ -161,7 +161,7 @@ def test_a_list_that_is_wrong_leaves_the_one_before_and_tells_the_operators(
 def test_values_of_every_kind_become_texts() -> None:
     there = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
     values = (None, " North ", 7, 7.0, 7.5, True, date(2026, 3, 2), there, there.replace(tzinfo=None))
-    assert [directory.text(value) for value in values] == [
+    assert [text_of(value) for value in values] == [
         "", "North", "7", "7", "7.5", "true", "2026-03-02", "2026-03-02T12:30:00+00:00", "2026-03-02T12:30:00",
     ]  # fmt: skip
 

@@ -135,6 +135,7 @@ def answers(db: Database, wanted: DecideSettings, response: Response) -> None:
     decide_all(db, wanted)
 
 
+@pytest.mark.both_stores
 def test_a_solved_recovery_asks_once_and_the_link_leads_back(db: Database) -> None:
     wanted = asking()
     reference = asked(db, wanted)
@@ -199,6 +200,7 @@ def test_a_happy_answer_wins_it_and_nothing_else_happens(db: Database) -> None:
     assert "its follow-up was answered" in found.recovery
 
 
+@pytest.mark.both_stores
 def test_an_unhappy_answer_has_the_same_recovery_go_on_and_asks_no_second_time(db: Database) -> None:
     wanted = asking()
     reference = asked(db, wanted)
@@ -254,8 +256,10 @@ def test_a_late_answer_is_one_like_any_other(db: Database) -> None:
 
 def test_a_reference_nobody_gave_out_is_nobodys(db: Database) -> None:
     wanted = asking()
-    asked(db, wanted)
+    reference = asked(db, wanted)
     clock_of(db).advance(timedelta(days=3))
+    about_a_ticket = Interaction(id=reference, kind="ticket")
+    answers(db, wanted, replace(back("", stars=5, at=NOON + timedelta(days=3)), interaction=about_a_ticket))
     for guessed in ("1", "recovery/1", "0" * 32):
         answers(db, wanted, back(guessed, stars=5, at=NOON + timedelta(days=3)))
     assert the_recovery(db).stage is Stage.ENDED

@@ -12,29 +12,46 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from connector.adapters.smtp import Smtp
 from connector.clock import VirtualClock
 from connector.domain.expressions import compile_expression, compile_template
 from connector.domain.model.context import rule_names
 from connector.domain.model.intent import IntentState, Item, WriteKind
-from connector.domain.model.person import KeyKind
+from connector.domain.model.person import Evidence, KeyKind
 from connector.domain.model.recovery import Severity
+from connector.domain.model.response import Interaction, Respondent
 from connector.domain.recovery.night import Night, awake_from
 from connector.simulator import smtp
-from connector.store import codes, consent, follow_ups, history, lanes, outbox, people, runs, tombstones
+from connector.store import (
+    codes,
+    consent,
+    follow_ups,
+    history,
+    lanes,
+    outbox,
+    people,
+    recoveries,
+    responses,
+    runs,
+    tombstones,
+)
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.runs import RunKind
+from connector.store.schema import intent
 from connector.sync.message_settings import Codes, MessagePolicy, MessageStep
+from connector.sync.messages import address as messages_to
 from connector.sync.outlet import Limits, Replan
+from connector.sync.recall import recall
 from connector.sync.settings import DecideSettings, OpenRecovery, Rule, Step, Target, TaskStep, TicketStep
 from connector.sync.withholding import NIGHT, OBSERVED, MessageLook
 from connector.sync.write import WriteLane
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 from tests.durability.effects_smtp import options_of
-from tests.unit.deciding import clock_of, decide_all, example_settings, feed, planned, take_lane
+from tests.unit.deciding import clock_of, decide_all, example_settings, feed, known_contact, planned, take_lane
 from tests.unit.samples import NOON, answer, empty_store
 
 MAIL = "smtp:mail.example.com/1"
@@ -144,12 +161,27 @@ def test_only_who_agrees_is_written_to(db: Database, needs: bool, agrees: bool |
 
 
 def test_nobody_is_written_to_without_an_address(db: Database) -> None:
-    from connector.domain.model.response import Respondent
-
     feed(db, unhappy(respondent=Respondent(phone="+49301234567")))
     decide_all(db, settings())
     assert messages(db) == []
     assert reasons(db) == ["no e-mail address is known"]
+
+
+def test_who_only_looks_like_them_is_not_written_to(db: Database) -> None:
+    """An answer without an address, linked by likeness to a contact that has one: by an exact key it is theirs."""
+    wanted = settings()
+    known_contact(db, email="eve@example.org")
+    feed(db, unhappy(respondent=Respondent(crm_id="003A", name="Ada Example")))
+    decide_all(db, wanted)
+    with db.read() as tx:
+        version = responses.get(tx, 1)
+        assert version is not None
+        matter = recall(tx, version, wanted)
+    assert messages_to(matter) == "eve@example.org"
+    (link,) = matter.identity.links.values()
+    alike = replace(link, link=replace(link.link, evidence=Evidence(decided_by="found by similarity, certainty 97")))
+    guessed = replace(matter, identity=replace(matter.identity, links={"salesforce:acme": alike}))
+    assert messages_to(guessed) is None
 
 
 def test_who_opted_out_hears_nothing_and_may_opt_in_again(db: Database) -> None:
@@ -211,8 +243,6 @@ def test_what_is_no_message_is_left_alone(db: Database) -> None:
 
 
 def test_a_call_back_is_not_announced_once_the_recovery_is_closed(db: Database) -> None:
-    from connector.store import recoveries
-
     wanted = settings(replace(APOLOGY, kind="call_back"), APOLOGY)
     feed(db, unhappy())
     decide_all(db, wanted)
@@ -226,10 +256,10 @@ def test_a_call_back_is_not_announced_once_the_recovery_is_closed(db: Database) 
 def test_messages_go_by_severity_also_when_it_rises(db: Database) -> None:
     critical = replace(APOLOGY, when=compile_expression('recovery.severity == "critical"', NAMES))
     missing = replace(APOLOGY, when=compile_expression("score.trend > 0", NAMES))
-    wanted = settings(critical, missing)
+    wanted = settings(critical, missing, OFFER)
     feed(db, unhappy())
     decide_all(db, wanted)
-    assert messages(db) == []
+    (offer,) = messages(db)
     assert reasons(db)[0] == 'this does not hold: recovery.severity == "critical"'
     rule = Rule(
         name="all critical",
@@ -238,10 +268,15 @@ def test_messages_go_by_severity_also_when_it_rises(db: Database) -> None:
     )
     feed(db, unhappy("2", at=NOON - timedelta(minutes=2)))
     decide_all(db, replace(wanted, rules=(rule,)))
-    (row,) = messages(db)
+    first, row = messages(db)
+    assert first == offer, "what was planned is not planned again"
     assert row.key.endswith("/recovery/0/2/message")
+    with db.read() as tx:
+        assert codes.count(tx) == 1
+        assert [one.kind for one in follow_ups.of(tx, 1)] == ["offer", "apology"]
 
 
+@pytest.mark.both_stores
 def test_a_code_is_given_once_and_to_nobody_too_often(db: Database) -> None:
     wanted = settings(OFFER)
     for number, email in (("1", ADA), ("2", "kim@example.org"), ("3", "lee@example.org")):
@@ -270,8 +305,6 @@ def test_who_was_given_a_code_gets_no_other_one_soon(db: Database) -> None:
 
 
 def _about(number: str) -> Any:
-    from connector.domain.model.response import Interaction
-
     return Interaction(id=f"R-{number}", kind="repair_order", service="brakes")
 
 
@@ -326,6 +359,14 @@ def test_nights_end_and_days_are_left_alone(minute: int, begins: time, ends: tim
         assert after.time() == night.ends
 
 
+def test_an_hour_that_comes_twice_is_night_once() -> None:
+    """The night ends at half past two; when the clock shows a quarter past two for the second time, it is over."""
+    night = Night(begins=time(20), ends=time(2, 30))
+    first, second = (datetime(2026, 10, 25, 2, 15, fold=fold, tzinfo=BERLIN).astimezone(UTC) for fold in (0, 1))
+    assert awake_from(first, night, BERLIN) == first + timedelta(minutes=15)
+    assert awake_from(second, night, BERLIN) == second
+
+
 @pytest.fixture
 def vendor(db: Database) -> Iterator[smtp.Smtp]:
     server = smtp.Smtp(db.clock)
@@ -376,10 +417,6 @@ def test_what_was_planned_while_observing_is_never_sent(db: Database, vendor: sm
     feed(db, unhappy())
     decide_all(db, wanted)
     with db.write() as tx:
-        from sqlalchemy import update
-
-        from connector.store.schema import intent
-
         tx.execute(update(intent).values(run_id=run))
     clock_of(db).advance(timedelta(hours=1))
     send(db, vendor, wanted, live=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from connector.clock import VirtualClock
@@ -157,8 +158,6 @@ def test_a_line_ends_properly(vendor: Smtp) -> None:
 
 
 def test_pages_know_only_their_own(vendor: Smtp) -> None:
-    import httpx
-
     base = vendor.url.removesuffix("/mails")
     assert "Mails" in httpx.get(vendor.url).text
     assert httpx.get(f"{base}/nope").status_code == REFUSALS["unknown-route"].status

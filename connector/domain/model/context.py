@@ -83,6 +83,8 @@ def plain(*names: str) -> Names:
 
 NO_LISTS: Final[Mapping[str, Names]] = MappingProxyType({"place": plain(), "staff": plain()})
 """The groups the directory fills, where there is none."""
+MOVED: Final = ("before", "fell_into", "rose_into", "fell_30d")
+"""What is known of a score where rules are about its movement."""
 
 
 def rule_names(segments: Iterable[str], lists: Mapping[str, Names] = NO_LISTS) -> Names:
@@ -121,7 +123,10 @@ def rule_names(segments: Iterable[str], lists: Mapping[str, Names] = NO_LISTS) -
         "segments": plain(*segments),
         "match": plain("state", "by", "text"),
         "contact": plain("id", "name", "owner", "url"),
-        "score": plain("points", "band", "trend", "reason", "coverage", "as_of", "answers"),
+        "score": Names(
+            parts=dict.fromkeys(("points", "band", "trend", "reason", "coverage", "as_of", "answers", *MOVED[1:]))
+            | {"before": plain("points", "band")}
+        ),
         "recovery": plain("id", "severity", "playbook", "opened_at", "answers", "owner", "stage"),
         "step": plain("name", "who", "due_at", "due_text", "late_by"),
         "ticket": plain("id", "url"),
@@ -132,6 +137,7 @@ def rule_names(segments: Iterable[str], lists: Mapping[str, Names] = NO_LISTS) -
 
 # Where a rule, a text or a section of a field mapping is evaluated, the names that nothing fills there: the ticket is
 # known once a playbook has one, a step only while it is carried out, and a score moves without any answer.
+_ABOUT_AN_ANSWER: Final = frozenset(rule_names(()).parts).difference({"score", "respondent", "contact"})
 NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "when": frozenset({"ticket", "step", "message"}),
@@ -146,15 +152,21 @@ NEVER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "activity": frozenset({"ticket", "step", "message"}),
         "message": frozenset({"ticket", "step", "message.reference", "message.link"}),
         "follow_up": frozenset({"ticket", "step", "message.code"}),
-        "contact_fields": frozenset(rule_names(()).parts).difference({"score", "respondent", "contact"})
+        "contact_fields": _ABOUT_AN_ANSWER
         | {"contact.name", "contact.owner", "contact.url", "respondent.first_name", "respondent.last_name"},
+        "score": _ABOUT_AN_ANSWER,
     }
 )
 
 
 def names_in(place: str, segments: Iterable[str], lists: Mapping[str, Names] = NO_LISTS) -> Names:
-    """`rule_names` as they are in one place: `when`, `notify`, a kind of step, or a section of a field mapping."""
-    return replace(rule_names(segments, lists), never=NEVER.get(place, frozenset()))
+    """`rule_names` as they are in one place: `when`, `notify`, a kind of step, or a section of a field mapping.
+
+    `score` is everything in a rule `on: score`, and the only place where a score has moved.
+    """
+    never = NEVER.get(place, frozenset())
+    moved = frozenset[str]() if place == "score" else {f"score.{one}" for one in MOVED}
+    return replace(rule_names(segments, lists), never=never | moved)
 
 
 def survey_names() -> Names:

@@ -15,7 +15,7 @@ from connector.domain.scoring.config import ComponentConfig, ComponentKind, Meas
 _DAY = timedelta(days=1)
 # Weights of facts are counted in units of 10⁻¹²: whole numbers add up to the same sum in any order. Decimal's exp() is
 # correctly rounded, so every machine finds the same units; a float's power is not.
-_UNIT = 10**12
+WHOLE = 10**12
 _PRECISE = Context(prec=34, rounding=ROUND_HALF_EVEN)
 _LN_2 = _PRECISE.ln(Decimal(2))
 # Values are counted in millionths, which removes the noise of binary fractions (70.00000000000001).
@@ -46,7 +46,7 @@ def figure(facts: Sequence[Fact], as_of: datetime, component: ComponentConfig, s
         weighted += weight * _micros(fact.value)
     if total == 0:
         return None
-    phantom = exact(shrink.answers) * _UNIT
+    phantom = exact(shrink.answers) * WHOLE
     value = (Fraction(weighted, _MICRO) + phantom * exact(shrink.toward)) / (total + phantom)
     return Figure(value=value, facts=len(facts))
 
@@ -55,10 +55,10 @@ def figure(facts: Sequence[Fact], as_of: datetime, component: ComponentConfig, s
 def decay(days: int, half_life: timedelta | None) -> int:
     """What a fact of so many whole days weighs, in units of 10⁻¹²: half as much after each half-life, 0 after forty."""
     if half_life is None:
-        return _UNIT
+        return WHOLE
     age = _PRECISE.divide(Decimal(days * 86_400), Decimal(str(half_life.total_seconds())))
     share = _PRECISE.exp(_PRECISE.multiply(-age, _LN_2))
-    return int(_PRECISE.multiply(share, Decimal(_UNIT)).to_integral_value(ROUND_HALF_EVEN))
+    return int(_PRECISE.multiply(share, Decimal(WHOLE)).to_integral_value(ROUND_HALF_EVEN))
 
 
 @lru_cache(maxsize=4096)
@@ -78,7 +78,7 @@ def _measure(facts: Sequence[Fact], as_of: datetime, component: ComponentConfig)
     newest = max(facts, key=lambda fact: (fact.at, fact.source, fact.value))
     if component.measure is Measure.DAYS_SINCE:
         return Fraction((as_of - newest.at) // _DAY)
-    if component.measure is Measure.COUNT:
+    if component.measure in {Measure.COUNT, Measure.AMOUNT}:
         window = component.window
         counted = (fact.value for fact in facts if window is None or as_of - fact.at < window)
         return sum((exact(value) for value in counted), Fraction(0))

@@ -32,6 +32,8 @@ class Measure(StrEnum):
     COUNT = "count"
     """The sum of the values of the facts younger than `window` (all, without one). A person whose facts are all older
     counts 0; a person without any fact has no data: nobody is scored for tickets that were never seen."""
+    AMOUNT = "amount"
+    """As COUNT: the sum of what was spent, where facts are worth an amount."""
     DAYS_SINCE = "days_since"
     """Whole days since the newest fact's `at`; its value does not matter."""
 
@@ -52,7 +54,8 @@ class ComponentConfig:
     """One component. `weight` is relative to the others and positive.
 
     ANSWERS need `metric`; SIGNAL needs `measure`, `best` and `worst` (the measures that mean 100 and 0; either may be
-    the larger). `half_life` is for ANSWERS and SENTIMENT, None for no decay; `window` for COUNT. Raises ValueError.
+    the larger). `half_life` is for ANSWERS and SENTIMENT, None for no decay; `window` for COUNT and AMOUNT. Raises
+    ValueError.
     """
 
     name: str

@@ -28,14 +28,11 @@ class _Evaluation:
     figures: Mapping[str, Figure]
     coverage: Fraction
     parts: Mapping[str, Fraction]
-
-    @property
-    def hundredths(self) -> int | None:
-        """The score, rounded half up once."""
-        return _round_half_up(100 * sum(self.parts.values(), Fraction(0))) if self.parts else None
+    hundredths: int | None
+    """The score, rounded half up once."""
 
 
-_NOTHING = _Evaluation(figures={}, coverage=Fraction(0), parts={})
+_NOTHING = _Evaluation(figures={}, coverage=Fraction(0), parts={}, hundredths=None)
 
 
 def score(facts: Iterable[Fact], as_of: datetime, config: ScoringConfig) -> Score:
@@ -49,17 +46,27 @@ def score(facts: Iterable[Fact], as_of: datetime, config: ScoringConfig) -> Scor
     ordered = _known(facts, as_of, config)
     now = _evaluate(ordered, as_of, config)
     before = _evaluate(ordered, as_of - TREND_SPAN, config).hundredths
-    moments = sorted({fact.at for fact in ordered} - {as_of})
-    history = [_evaluate(ordered, moment, config).hundredths for moment in moments]
     return Score(
         hundredths=now.hundredths,
         coverage=float(now.coverage),
         contributions=_contributions(now, config),
         as_of=as_of,
-        band=fold_bands([*history, now.hundredths], config.bands, config.margin),
+        band=_band(ordered, now, as_of, config),
         answers=_count_answers(ordered, config),
         trend=None if now.hundredths is None or before is None else now.hundredths - before,
     )
+
+
+def band(facts: Iterable[Fact], as_of: datetime, config: ScoringConfig) -> str | None:
+    """The band of `score` alone, in two thirds of the time."""
+    ordered = _known(facts, as_of, config)
+    return _band(ordered, _evaluate(ordered, as_of, config), as_of, config)
+
+
+def _band(ordered: Sequence[Fact], now: _Evaluation, as_of: datetime, config: ScoringConfig) -> str | None:
+    moments = sorted({fact.at for fact in ordered} - {as_of})
+    history = [_evaluate(ordered, moment, config).hundredths for moment in moments]
+    return fold_bands([*history, now.hundredths], config.bands, config.margin)
 
 
 def _known(facts: Iterable[Fact], as_of: datetime, config: ScoringConfig) -> list[Fact]:
@@ -93,7 +100,8 @@ def _evaluate(ordered: Sequence[Fact], as_of: datetime, config: ScoringConfig) -
     coverage = present / whole
     published = bool(figures) and coverage >= exact(config.coverage)
     parts = _parts(figures, config, present if config.missing is Missing.RENORMALIZE else whole) if published else {}
-    return _Evaluation(figures=figures, coverage=coverage, parts=parts)
+    hundredths = _round_half_up(100 * sum(parts.values(), Fraction(0))) if parts else None
+    return _Evaluation(figures=figures, coverage=coverage, parts=parts, hundredths=hundredths)
 
 
 def _parts(figures: Mapping[str, Figure], config: ScoringConfig, divisor: Fraction) -> dict[str, Fraction]:

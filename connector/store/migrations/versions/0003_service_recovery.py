@@ -41,6 +41,37 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_given_code_holder_at"), ["holder", "at"], unique=False)
 
     op.create_table(
+        "interaction",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False, comment="blind id, as answers name it"),
+        sa.Column("kind", sa.Text(), nullable=False, comment="as it is compared: repair order"),
+        sa.Column("occurred_at", sa.BigInteger(), nullable=False),
+        sa.Column("invited_at", sa.BigInteger(), nullable=True, comment="when the customer was asked for an answer"),
+        sa.Column("service", sa.Text(), nullable=True),
+        sa.Column("location", sa.Text(), nullable=True),
+        sa.Column("channel", sa.Text(), nullable=True),
+        sa.Column("amount", sa.Float(), nullable=True),
+        sa.Column("crm_id", sa.Text(), nullable=True, comment="blind"),
+        sa.Column("email", sa.Text(), nullable=True, comment="blind"),
+        sa.Column("phone", sa.Text(), nullable=True, comment="blind"),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True, comment="the customer's keys, who served; sealed JSON"),
+        sa.Column(
+            "content", sa.Text(), nullable=False, comment="blind digest of the record: the same again changes nothing"
+        ),
+        sa.Column("first_at", sa.BigInteger(), nullable=False, comment="when it was first read"),
+        sa.PrimaryKeyConstraint("account", "remote_id", name=op.f("pk_interaction")),
+        comment="interactions as the shop's records last had them",
+    )
+    with op.batch_alter_table("interaction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_interaction_crm_id"), ["crm_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_interaction_email"), ["email"], unique=False)
+        batch_op.create_index(batch_op.f("ix_interaction_invited_at"), ["invited_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_interaction_occurred_at"), ["occurred_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_interaction_phone"), ["phone"], unique=False)
+        batch_op.create_index(batch_op.f("ix_interaction_reference"), ["reference"], unique=False)
+
+    op.create_table(
         "opted_out",
         sa.Column("blind", sa.Text(), nullable=False, comment="digest of an e-mail address"),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -85,6 +116,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("reference", name=op.f("uq_follow_up_reference")),
         comment="what the customer of a recovery was sent, and what came back",
     )
+    op.create_table(
+        "interaction_answer",
+        sa.Column("response_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False, comment="blind id of what the answer is about"),
+        sa.Column("kind", sa.Text(), nullable=True, comment="as the answer calls it; null where it does not say"),
+        sa.ForeignKeyConstraint(
+            ["response_id"], ["response.id"], name=op.f("fk_interaction_answer_response_id_response")
+        ),
+        sa.PrimaryKeyConstraint("response_id", name=op.f("pk_interaction_answer")),
+        comment="which interaction an answer is about, also of one whose record has not come yet",
+    )
+    with op.batch_alter_table("interaction_answer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_interaction_answer_reference"), ["reference"], unique=False)
+
     op.create_table(
         "rated",
         sa.Column("response_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
