@@ -14,12 +14,16 @@ from connector.domain.model.recovery import Stage
 from connector.domain.model.response import Metric
 from connector.domain.reporting.figures import Facts, Recovered
 from connector.domain.reporting.measure import Tally
+from connector.store import interactions
+from connector.store.figures import legible
 from connector.store.schema import follow_up, rated, recovery, recovery_step, response, sliced, themed
 from connector.store.transaction import Transaction
 from connector.store.views import CALLED_OFF
 
 SURVEY: Final = "survey"
 """The kind of follow-up that is answered."""
+RECORDED: Final = frozenset({"service", "location", "channel"})
+"""The slices that records of interactions have, too."""
 DONE: Final = "done"
 _R = rated.c
 _FIRST: Final = _R.number == 0
@@ -55,6 +59,7 @@ def facts_by(tx: Transaction, of: Selection, segment: str | None) -> dict[str | 
         themes[slice_][theme] = int(number)
     recoveries = _recoveries(tx, of, segment)
     asked = {row[0]: (int(row[1]), int(row[2])) for row in tx.execute(_asked(of, segment))}
+    invited = _invited(tx, of, segment)
     return {
         slice_: Facts(
             tallies=tallies.get(slice_, []),
@@ -63,10 +68,36 @@ def facts_by(tx: Transaction, of: Selection, segment: str | None) -> dict[str | 
             recoveries=recoveries.get(slice_, []),
             asked=asked.get(slice_, (0, 0))[0],
             replied=asked.get(slice_, (0, 0))[1],
+            invited=invited.get(slice_),
             themes=themes.get(slice_, {}),
         )
-        for slice_ in {*counted, *recoveries, *asked}
+        for slice_ in {*counted, *recoveries, *asked, *invited}
     }
+
+
+def customers(tx: Transaction, of: Selection) -> tuple[int, int] | None:
+    """How many customers came, and how many of them more than once; None where no records say so.
+
+    Records are of whole interactions: of a slice nobody knows.
+    """
+    if of.where or not interactions.counts(tx):
+        return None
+    visits = interactions.visits_by_person(tx, of.since, of.until)
+    return len(visits), sum(len(mine) > 1 for mine in visits.values())
+
+
+def _invited(tx: Transaction, of: Selection, segment: str | None) -> dict[str | None, tuple[int, int]]:
+    """How many were asked for an answer in that time, and how many of these gave one, as far as records say so."""
+    if not {*of.where, *([] if segment is None else [segment])} <= RECORDED:
+        return {}
+    found: dict[str | None, tuple[int, int]] = {}
+    for one in interactions.invitations(tx, of.since, of.until):
+        mine = {name: legible(value) for name in RECORDED if (value := getattr(one, name)) is not None}
+        if all(mine.get(name) == value for name, value in of.where.items()):
+            slice_ = None if segment is None else mine.get(segment)
+            asked, answered = found.get(slice_, (0, 0))
+            found[slice_] = (asked + 1, answered + one.answered)
+    return found
 
 
 def counts(tx: Transaction, of: Selection, segments: Sequence[str]) -> dict[tuple[str, ...], Facts]:

@@ -19,6 +19,7 @@ from connector.domain.reporting.texts import report_text
 from connector.store import cursors, figures, outbox, tallies
 from connector.store.database import Database
 from connector.store.transaction import Transaction
+from connector.sync.about import about
 from connector.sync.lane import LaneHold
 from connector.sync.noticing import falling, message, people_of, to_somebody, warn
 from connector.sync.reporting import Asked, count
@@ -44,7 +45,7 @@ class FiguresLane:
         """Count for about a second; then say what is to be said. Due again tomorrow morning."""
         settings, clock = self.settings(), self.db.clock
         ends_at = clock.monotonic() + TURN
-        while self._fill(hold):
+        while self._fill(hold, settings):
             if clock.monotonic() > ends_at:
                 return clock.now()
         self._notice(hold, settings)
@@ -52,10 +53,10 @@ class FiguresLane:
             self._send(hold, rule, settings)
         return next_morning(clock.now(), settings)
 
-    def _fill(self, hold: LaneHold) -> bool:
+    def _fill(self, hold: LaneHold, settings: DecideSettings) -> bool:
         with self.db.write() as tx:
             hold.confirm(tx)
-            return figures.fill(tx, slices, limit=BATCH)
+            return figures.fill(tx, lambda said: slices(about(tx, said, settings).response), limit=BATCH)
 
     def _notice(self, hold: LaneHold, settings: DecideSettings) -> None:
         if not settings.figures.trends:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from connector.domain.reporting.figures import Facts
 from connector.domain.reporting.period import Period
 from connector.domain.reporting.report import Counted, Report, Terms, make_report
 from connector.store import tallies
@@ -33,16 +34,20 @@ def count(tx: Transaction, settings: DecideSettings, asked: Asked) -> Report:
     terms = Terms(minimum=policy.minimum, zone=str(settings.time_zone), targets=policy.targets, where=asked.where)
     counted = Counted(
         period=asked.period,
-        facts=tallies.facts(tx, _of(asked.period, asked, settings)),
+        facts=_whole(tx, asked.period, asked, settings),
         parts=[(part, tallies.facts(tx, _of(part, asked, settings))) for part in asked.period.parts()]
         if asked.with_line
         else (),
         slices={by: tallies.facts_by(tx, _of(asked.period, asked, settings), by) for by in asked.by},
-        baseline=None
-        if asked.baseline is None
-        else (asked.baseline, tallies.facts(tx, _of(asked.baseline, asked, settings))),
+        baseline=None if asked.baseline is None else (asked.baseline, _whole(tx, asked.baseline, asked, settings)),
     )
     return make_report(counted, terms, tx.now)
+
+
+def _whole(tx: Transaction, period: Period, asked: Asked, settings: DecideSettings) -> Facts:
+    """Everything about a period, who came again included."""
+    chosen = _of(period, asked, settings)
+    return replace(tallies.facts(tx, chosen), customers=tallies.customers(tx, chosen))
 
 
 def _of(period: Period, asked: Asked, settings: DecideSettings) -> Selection:

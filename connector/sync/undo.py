@@ -29,6 +29,7 @@ from connector.store.responses import Version
 from connector.store.runs import Run, RunKind
 from connector.store.transaction import Transaction
 from connector.sync import defects, timers
+from connector.sync.about import about
 from connector.sync.lane import LaneHold
 from connector.sync.rescore import remember, rescore
 from connector.sync.settings import DecideSettings
@@ -171,7 +172,7 @@ def withdraw(tx: Transaction, version: Version, run: Run, settings: DecideSettin
     earlier = responses.last_decided(tx, version.response_id)
     figures.withdraw(tx, version.response_id)
     if earlier is not None:
-        figures.take(tx, earlier, slices(earlier.response), unhappy=bool(earlier.unhappy))
+        figures.take(tx, earlier, slices(about(tx, earlier.response, settings).response), unhappy=bool(earlier.unhappy))
     if version.person_id is None or settings.score is None:
         return
     person_id = people.survivor(tx, version.person_id)

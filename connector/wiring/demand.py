@@ -80,8 +80,8 @@ def _channels(loaded: Loaded, name: str) -> Iterator[str]:
     for message in _step_messages(loaded):
         if message.connection == name:
             yield from _constants([message.channel])
-    about_figures = [each.notify for each in loaded.config.coaching] + [each.notify for each in loaded.config.trends]
-    yield from _constants(notify.channel for notify in about_figures if notify.connection == name)
+    told = [*(each.notify for each in loaded.config.coaching), *(each.notify for each in loaded.config.trends)]
+    yield from _constants(each.channel for each in told if each.connection == name)
     yield from _constants(mail.to for mail in loaded.config.report.mail if mail.connection == name)
 
 

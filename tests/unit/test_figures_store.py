@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from connector.clock import VirtualClock
+from connector.domain.model.interaction import InteractionRecord
 from connector.domain.model.response import Interaction, Polarity, Rating, Scale, Understanding
 from connector.domain.reporting.figures import Figure, Unit
 from connector.domain.reporting.period import dated
 from connector.domain.reporting.report import Report
-from connector.store import cursors, figures, forgetting, lanes, responses, retention, subjects, views
+from connector.store import cursors, figures, forgetting, interactions, lanes, responses, retention, subjects, views
 from connector.store.database import Database
 from connector.store.runs import Run, RunKind
 from connector.store.schema import dependency, intent, rated, recovery, sliced, themed
@@ -248,3 +249,32 @@ def test_a_report_narrowed_to_a_slice_is_about_nothing_else(db: Database) -> Non
     assert report.recoveries is not None
     assert whole.recoveries is not None
     assert 0 < report.recoveries < whole.recoveries
+
+
+def test_records_of_interactions_say_who_was_invited_and_who_came_again(db: Database) -> None:
+    weeks(db, 10)
+    since = NOON - timedelta(days=20)
+    with db.write() as tx:
+        for number in range(12):
+            record = InteractionRecord(
+                account="csv:shop",
+                id=f"R-{number}",
+                kind="repair_order",
+                occurred_at=since,
+                service=("brakes", "tires")[number % 2],
+                invited_at=since + timedelta(hours=number),
+                email=f"kim{number % 8}@example.com",
+            )
+            interactions.put(tx, record)
+        for number in range(1, 4):
+            version = responses.get(tx, number)
+            assert version is not None
+            interactions.note_answer(tx, number, version.response.interaction)
+    with db.read() as tx:
+        report = count(tx, example_settings(), NOVEMBER)
+        narrowed = count(tx, example_settings(), replace(NOVEMBER, where={"service": "brakes"}, by=()))
+    rate, again = figure(report, "response_rate"), figure(report, "repeat_rate")
+    assert (rate.value, rate.n) == (0.25, 12)
+    assert (again.value, again.n) == (0.5, 8), "of those we know"
+    assert figure(narrowed, "response_rate").n == 6
+    assert figure(narrowed, "repeat_rate").why == "not known: no interactions"

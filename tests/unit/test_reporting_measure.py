@@ -120,7 +120,7 @@ def recovered(minutes: int, stage: Stage = Stage.WON_BACK, *, timed: int = 2, mi
 
 def test_what_was_done_about_it_in_figures() -> None:
     mine = [recovered(10), recovered(20, Stage.LOST, missed=1), recovered(90, Stage.OPENED, missed=2), recovered(30)]
-    facts = Facts(recoveries=mine, asked=4, replied=1, invited=40, answers=10, customers=(8, 2))
+    facts = Facts(recoveries=mine, asked=4, replied=1, invited=(40, 10), answers=10, customers=(8, 2))
     told = {each.id: each for each in figures_of(facts, 1, {})}
     assert told["first_touch"].value == 25 * 60
     assert told["resolution"].value == 20 * 3600

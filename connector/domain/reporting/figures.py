@@ -76,8 +76,8 @@ class Facts:
     """What figures are worked out from.
 
     `answers` have ratings, `unhappy` of them are unhappy. `asked` customers of recoveries were sent a short survey,
-    `replied` of them answered. `invited`: how many people were asked for an answer, `customers`: how many came, and how
-    many of them more than once; None where nobody knows.
+    `replied` of them answered. `invited`: how many were asked for an answer, and how many of these gave one;
+    `customers`: how many came, and how many of them more than once; None where nobody knows.
     """
 
     tallies: Sequence[Tally] = ()
@@ -86,7 +86,7 @@ class Facts:
     recoveries: Sequence[Recovered] = ()
     asked: int = 0
     replied: int = 0
-    invited: int | None = None
+    invited: tuple[int, int] | None = None
     customers: tuple[int, int] | None = None
     themes: Mapping[str, int] = field(default_factory=dict)
 
@@ -149,7 +149,7 @@ def _acted(facts: Facts) -> list[Figure]:
     resolved = _figure("resolution", "time to resolution, median", Unit.SECONDS, measure.middle(spans))
     in_time = measure.share(sum(not each.missed for each in whole), len(whole))
     told = [
-        _known("response_rate", "response rate", facts.answers, facts.invited, NO_INVITATIONS),
+        _known("response_rate", "response rate", facts.invited, NO_INVITATIONS),
         replace(first, lower_is_better=True),
         _figure("steps_in_time", "steps done by their deadline", Unit.SHARE, measure.share(kept, timed)),
         _figure("recoveries_in_time", "recoveries with every step in time", Unit.SHARE, in_time),
@@ -157,15 +157,14 @@ def _acted(facts: Facts) -> list[Figure]:
         _figure("recovery_rate", "recoveries won back", Unit.SHARE, measure.share(won, len(ended))),
         _figure("engagement", "follow-ups answered", Unit.SHARE, measure.share(facts.replied, facts.asked)),
     ]
-    came, again = (None, 0) if facts.customers is None else facts.customers
-    told.append(_known("repeat_rate", "customers who came again", again, came, NO_INTERACTIONS))
+    told.append(_known("repeat_rate", "customers who came again", facts.customers, NO_INTERACTIONS))
     return told
 
 
-def _known(name: str, label: str, part: int, n: int | None, why: str) -> Figure:
-    if n is None:
+def _known(name: str, label: str, counted: tuple[int, int] | None, why: str) -> Figure:
+    if counted is None:
         return Figure(id=name, label=label, unit=Unit.SHARE, value=None, n=None, why=why)
-    return _figure(name, label, Unit.SHARE, measure.share(min(part, n), n))
+    return _figure(name, label, Unit.SHARE, measure.share(counted[1], counted[0]))
 
 
 def _figure(

@@ -154,9 +154,10 @@ def folded(found: Mapping[str | None, Facts], minimum: int) -> list[tuple[str, F
 
 
 def joined(several: Iterable[Facts]) -> Facts:
-    """The facts of several groups as those of one. Who was invited, or came again, is known of wholes only."""
+    """The facts of several groups as those of one. Who came again is known of wholes only."""
     each = list(several)
     themes: Counter[str] = Counter()
+    invited = [one.invited for one in each if one.invited is not None]
     for one in each:
         themes.update(one.themes)
     return Facts(
@@ -166,5 +167,6 @@ def joined(several: Iterable[Facts]) -> Facts:
         recoveries=[recovery for one in each for recovery in one.recoveries],
         asked=sum(one.asked for one in each),
         replied=sum(one.replied for one in each),
+        invited=(sum(number for number, _ in invited), sum(number for _, number in invited)) if invited else None,
         themes=themes,
     )
