@@ -276,6 +276,7 @@ def test_requests_are_counted_by_batch_and_moment(tmp_path: Path) -> None:
     assert alone.requests - alone.made[WriteKind.TASK] < tasks.requests <= alone.requests
 
 
+@pytest.mark.both_stores
 def test_only_the_newest_are_looked_at(tmp_path: Path) -> None:
     with recorded_store(tmp_path, 6) as db:
         report = play(db, calm(), batches={}, until=UNTIL, newest=10)

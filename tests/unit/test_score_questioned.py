@@ -129,6 +129,7 @@ def test_on_a_date_a_later_version_of_an_answer_does_not_count() -> None:
     assert longer.history == ()
 
 
+@pytest.mark.both_stores
 def test_on_the_instant_of_each_evaluation_it_says_what_was_said_then() -> None:
     with ada() as db:
         for moment in (FIRST, NOON - timedelta(days=1)):

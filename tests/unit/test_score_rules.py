@@ -232,7 +232,7 @@ def test_other_programs_are_started_and_stop_ends_the_list(db: Database) -> None
     assert len({row.key for row in fired(db)}) == len({row.object for row in fired(db)}) == 2
 
 
-@tried(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     said=st.lists(st.tuples(st.sampled_from([1, 3, 5]), st.integers(0, 40)), min_size=2, max_size=6),
     often=st.lists(st.booleans(), min_size=6, max_size=6),
