@@ -14,13 +14,15 @@ from connector.adapters import registry
 from connector.clock import VirtualClock
 from connector.domain.model.intent import WriteKind
 from connector.errors import ConfigError
-from connector.ports import Source, Writer
+from connector.ports import Interactions, Source, Writer
 from connector.transport.grants import MemoryTokens
 from connector.transport.kit import Kit
 
 CLOCK = VirtualClock(datetime(2026, 11, 21, tzinfo=UTC))
 KIT = Kit(clock=CLOCK, token_store=MemoryTokens(CLOCK))
+ROWS = {"columns": {"id": "no", "occurred_at": "at"}}
 GIVEN: dict[str, dict[str, object]] = {
+    "csv": {"path": "orders.csv", **ROWS},
     "file": {},
     "github": {"repository": "acme/shop", "token": "sample"},
     "hubspot": {"portal": "4711", "token": "pat-na1-sample"},
@@ -28,12 +30,19 @@ GIVEN: dict[str, dict[str, object]] = {
     "salesforce": {"domain": "acme.my.salesforce.com", "client_id": "id", "client_secret": "secret"},
     "slack": {"token": "xoxb-sample"},
     "smtp": {"host": "smtp.example.com", "from": "care@example.com"},
+    "sql": {
+        "url": "sqlite:///erp.db",
+        "query": "SELECT no, at, changed FROM orders WHERE changed >= :since",
+        "changed_at": "changed",
+        **ROWS,
+    },
     "typeform": {"webhook_secret": ["secret"]},
     "webhook": {"webhook_secret": ["secret"]},
     "workflow": {"url": "https://hooks.example.com/catch/1", "secret": "a secret of 16 bytes or more"},
     "zendesk": {"subdomain": "acme", "client_id": "id", "client_secret": "secret"},
 }
 ROLES = {
+    "csv": {"interactions"},
     "file": {"source"},
     "github": {"tracker"},
     "hubspot": {"crm"},
@@ -41,6 +50,7 @@ ROLES = {
     "salesforce": {"crm"},
     "slack": {"notifier"},
     "smtp": {"messenger", "notifier"},
+    "sql": {"interactions"},
     "typeform": {"source"},
     "webhook": {"source"},
     "workflow": {"workflow"},
@@ -64,6 +74,10 @@ def test_a_kind_is_what_it_says(kind: str) -> None:
     if spec.roles == {"source"}:
         assert isinstance(built, Source)
         assert spec.writes == frozenset()
+    elif spec.roles == {"interactions"}:
+        assert isinstance(built, Interactions)
+        assert spec.writes == frozenset()
+        assert built.account == f"{kind}:named"  # files and databases have no account of their own
     else:
         assert isinstance(built, Writer)
         assert set(built.promises) == spec.writes
