@@ -76,11 +76,17 @@ def is_erased(found: Evidence, answer: Answer) -> bool:
     return answer.person is not None and answer.person.number in found.journal.erased
 
 
+def is_one_with_somebody_erased(found: Evidence, answer: Answer) -> bool:
+    """Whoever the CRM says is the same human as somebody who was erased may have been erased with them."""
+    together = [one for one in found.journal.merged if one & found.journal.erased]
+    return answer.person is not None and any(answer.person.number in one for one in together)
+
+
 def acknowledged_is_kept(found: Evidence) -> Iterator[str]:
     """Every acknowledged version of every answer is in the ledger."""
     for answer in found.journal.answers:
         wanted = known_versions(found, answer)
-        if not wanted or is_erased(found, answer):
+        if not wanted or is_erased(found, answer) or is_one_with_somebody_erased(found, answer):
             continue
         row = found.response(answer.key)
         if row is None:
