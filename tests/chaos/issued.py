@@ -181,6 +181,8 @@ class Journal:
     """Contact id and field → what a person wrote there last, and when."""
     disturbed: set[int] = field(default_factory=set)
     """People whose contact or ticket somebody deleted, closed or merged: less can be foretold about them."""
+    merged: list[frozenset[int]] = field(default_factory=list)
+    """People whose contacts somebody merged in the CRM: for the connector they are one, once it has read of that."""
     erased: set[int] = field(default_factory=set)
     """People who were erased."""
     solved: dict[int, datetime] = field(default_factory=dict)

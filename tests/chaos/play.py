@@ -392,6 +392,7 @@ class Play:
         else:
             self.world.simulators.hubspot.merge(winner[0], loser[0])
         self.journal.disturbed |= {winner[1].number, loser[1].number}
+        self.journal.merged.append(frozenset({winner[1].number, loser[1].number}))
 
     def _delete_contact(self, one: Happening) -> None:
         known = self._contacts()
