@@ -127,9 +127,10 @@ class Undo:
         """A note cannot be taken away: another one corrects it. On a ticket that is closed anyway that says enough."""
         ticket = row.target or row.object
         there = receipts.of_objects(tx, [ticket]).get(ticket)
+        thing = Thing.TICKET if row.kind is WriteKind.NOTE else Thing.ISSUE
         if there is None:
             yield _left(row, "its ticket is gone")
-        elif not undoings.made(tx, self.run_id, receipts.named(tx, row.account, Thing.TICKET, there.remote_id)):
+        elif not undoings.made(tx, self.run_id, receipts.named(tx, row.account, thing, there.remote_id)):
             text = f"{self.title}: what the connector wrote here then was a mistake, please disregard it."
             key = self.key("note", f"{row.account}/{there.remote_id}")  # one for all notes on the ticket
             yield self._noted(tx, row, key, What.NOTE, {"text": text}, ticket, row.kind)

@@ -364,13 +364,17 @@ def test_a_run_that_is_undone_closes_what_it_opened_and_its_answers_count_no_lon
     with db.write() as tx:
         db.run_id = run_id = runs.begin(tx, RunKind.START, mode="live", config="1")
     opened(db)
+    say(db, 4, 5)
+    [grew] = of(db, WriteKind.ISSUE_NOTE)
+    pretend_confirmed(db, grew, "comment-1")
     with db.write() as tx:
         undoings.ask(tx, run_id)
     hold = take_lane(db, UNDO)
     UndoLane(db=db, settings=tracking, retractable={}).drain(hold)
     undone = {row.kind: row for row in planned(db) if row.key.startswith("undo/") and row.account == TRACKER}
     assert undone[WriteKind.ISSUE_STATE].fields == {"state": "closed"}
-    assert "opened by mistake" in str(undone[WriteKind.ISSUE_NOTE].fields["text"])
+    [note] = [row for row in planned(db, WriteKind.ISSUE_NOTE) if row.key.startswith("undo/")]
+    assert "opened by mistake" in str(note.fields["text"]), "and that is all there is to say"
     assert {row.target for row in undone.values()} == {issue_of(db).object}
     assert issue_of(db).state is DefectState.UNDONE
     with db.read() as tx:
