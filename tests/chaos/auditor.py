@@ -215,7 +215,10 @@ def _crm_marks(found: Evidence) -> Iterator[tuple[str, str, str]]:
 def said_once(found: Evidence) -> Iterator[str]:
     """Whatever keys say: each version of an answer is told once in each place where people read it."""
     about = {version.tag for answer in found.journal.answers if answer.form == "desk" for version in answer.versions}
-    for tag, places in found.places.items():
+    # What was said on a ticket that somebody deleted is said again.
+    gone = {key for key, ticket in found.objects("zendesk", "ticket").items() if ticket["status"] == "deleted"}
+    for tag, everywhere in found.places.items():
+        places = [place for place in everywhere if place.site != "zendesk" or place.id not in gone]
         told = Counter((place.site, place.kind) for place in places)
         # An answer about a ticket is noted there, and on the ticket on which its person is being won back.
         notes = {("zendesk", "note"): 2} if tag in about else {}
