@@ -55,6 +55,8 @@ WAIVED: Mapping[str, str] = {
     "wiring/preview.py:_drain#2": _COPY,
     "wiring/preview.py:_play": _COPY,
     "wiring/preview.py:_run": _COPY,
+    "sync/figures.py:FiguresLane._notice": "only with `trends`: what is told and how far that is, in one transaction",
+    "sync/figures.py:FiguresLane._send": "only with `report.mail`: the same; keys make a repeat the same messages",
     "sync/asking.py:_give_up": "no shipped adapter leaves a kind of write without a question; see tests/durability",
     "sync/likeness.py:catch_up#1": "only where the YAML says that nobody is found by likeness; done again at each turn",
     "wiring/accounts.py:Accounts._settle": "`check --live` counts its calls; the next reply corrects a lost count",
