@@ -241,7 +241,8 @@ class _Loading:
         reporting.minimum(self.tree, self.findings)
         reporting.texts(self.tree, self.segments, self.files.lists, self.findings)
         checks.forms(self.tree, self.findings)
-        answered, scored = checks.rules_on(self.tree, "answer"), checks.rules_on(self.tree, "score")
+        answered = checks.rules_on(self.tree, "answer")
+        scored = {"rules": checks.rules_on(self.tree, "score").get("rules")}
         lists = self.files.lists
         checks.expressions(answered, checks.EXPRESSIONS, names_in("when", self.segments, lists), self.findings)
         checks.expressions(answered, checks.VALUES, names_in("notify", self.segments, lists), self.findings)

@@ -27,16 +27,17 @@ _DIGEST: Final = "scoring"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimersLane:
-    """Drains what is due by the clock."""
+    """Drains what is due by the clock; without `deadlines` scores alone."""
 
     db: Database
     settings: Callable[[], DecideSettings]
+    deadlines: bool = True
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Climb the ladders of late steps, then compute scores that are a day old; due again when the next is."""
         settings = self.settings()
         started = self.db.clock.monotonic()
-        next_step = self._steps(hold, settings, started)
+        next_step = self._steps(hold, settings, started) if self.deadlines else None
         next_score = self._scores(hold, settings, started)
         return min((due for due in (next_step, next_score) if due is not None), default=None)
 

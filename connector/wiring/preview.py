@@ -223,7 +223,8 @@ def _lanes(
     drains: dict[str, Drain] = {
         understand.LANE: understand.UnderstandLane(db=db, reading=lambda: reading, notify=tell).drain,
         decide.LANE: decide.DecideLane(db=db, settings=lambda: settings).drain,
-        timers.LANE: timers.TimersLane(db=db, settings=lambda: settings).drain,
+        # What nobody does in time, nobody knows beforehand.
+        timers.LANE: timers.TimersLane(db=db, settings=lambda: settings, deadlines=False).drain,
     }
     for name, stand_in in actors.stand_ins.items():
         mirror = actors.mirrors.get(stand_in.account)

@@ -115,7 +115,7 @@ def test_the_examples_of_the_pages_work(type_: Keyboard) -> None:
         (ROOT / "docs" / "rules.md").read_text(encoding="utf-8").partition("```yaml\nrules:\n")[2].partition("```")[0]
     )
     config = type_.folder / "connector.yaml"
-    text = config.read_text(encoding="utf-8").replace("\nplaybooks:", f"\n{rules}\nplaybooks:")
+    text = config.read_text(encoding="utf-8").replace("\ncalendars:", f"\n{rules}\ncalendars:")
     for line in ("zapier:", "  kind: workflow", '  url: "${ZAPIER_URL}"', '  secret: "${ZAPIER_SECRET}"'):
         text = text.replace(f"#  {line}", f"  {line}")
     type_.monkeypatch.setenv("ZAPIER_URL", "https://hooks.example.com/1")

@@ -39,8 +39,10 @@ def offered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     begun = False
     lines = []
     for line in text.splitlines():
-        begun = line.startswith("#") and (
-            begun or re.match(r"#( {2}mail:| {6}- message:| {4}follow_up:)", line) is not None
+        begun = (
+            line.startswith("#")
+            and not line.startswith("#  github:")
+            and (begun or re.match(r"#( {2}mail:| {6}- message:| {4}follow_up:)", line) is not None)
         )
         lines.append(line[1:] if begun else line)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -305,7 +305,7 @@ def test_it_is_configured_and_tested_like_any_other(type_: Keyboard) -> None:
 def configured(type_: Keyboard, rule: str) -> None:
     path = type_.folder / "connector.yaml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("\nplaybooks:", f"{rule}\nplaybooks:"), encoding="utf-8")
+    path.write_text(text.replace("\ncalendars:", f"{rule}\ncalendars:"), encoding="utf-8")
     load_config(str(path))
 
 
