@@ -52,6 +52,7 @@ CREDENTIALS = frozenset(
         "two_factor_setup_required",
     }
 )
+FORBIDDEN = frozenset({"missing_scope", "no_permission", "not_allowed_token_type"})
 TOO_FAST = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
 # Slack failed after it had the request; nothing says whether the message is there.
 MAYBE_DONE = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "unreadable"})
@@ -284,6 +285,8 @@ class Slack:
     def _error(self, code: str, reply: Reply) -> RemoteError:
         context = reply.context()
         if code in CREDENTIALS:
+            # Slack says 200; whoever may do one thing and not another is told apart by what HTTP would say.
+            context["status"] = 403 if code in FORBIDDEN else 401
             return Unauthorized(f"Slack refused the token ({code})", **context)
         if code in TOO_FAST:
             when = replies.retry_at(reply.headers, self._clock.now())

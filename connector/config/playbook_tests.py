@@ -75,11 +75,6 @@ class Moment(Model):
     expect: ExpectedThen = Field(default=ExpectedThen(), description="What holds then.")
 
 
-def ascending(moments: tuple[Moment, ...]) -> bool:
-    """Whether they are in the order in which they happen."""
-    return all(earlier.after <= later.after for earlier, later in pairwise(moments))
-
-
 class Times(Model):
     """When the answer of a test comes."""
 
@@ -88,6 +83,6 @@ class Times(Model):
 
     @model_validator(mode="after")
     def _in_order(self) -> Times:
-        if not ascending(self.then):
+        if any(earlier.after > later.after for earlier, later in pairwise(self.then)):
             raise ValueError("what happens afterwards is told in order: each `after` at least the one before")
         return self

@@ -1,6 +1,7 @@
 """Files of tests users write: what an answer is expected to lead to. Read, checked against the configuration.
 
-A file has a section for each sort of test; `rules` are answers and what rules and thresholds make of them.
+A file has a section for each sort of test: `rules` are answers and what rules and thresholds make of them, `playbooks`
+what happens when time passes afterwards, `calendars` when so much open time has passed.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from connector.config.document import Document, Path_, read
 from connector.config.findings import Findings, keys_of, matches
 from connector.config.loading import Loaded
 from connector.config.part import Model
+from connector.config.playbook_tests import CalendarTest, Times
+from connector.config.playbooks import TaskStep
 from connector.config.quantities import Duration, Text
+from connector.config.steps import ExpectStep
 from connector.domain.model.nearest import nearest
 from connector.domain.model.recovery import Severity
 from connector.domain.model.response import Rating, Sentiment
@@ -109,10 +113,29 @@ class RuleTest(Model):
     expect: Expected = Field(description="What it leads to.")
 
 
+class PlaybookTest(Times):
+    """One test of a playbook: an answer opens a recovery, and then time passes."""
+
+    name: Text = Field(description="What it shows; printed when it fails.")
+    answer: GivenAnswer = Field(description="The answer that opens it.")
+
+
 class FileOfTests(Model):
     """A file of tests."""
 
-    rules: tuple[RuleTest, ...] = Field(min_length=1, description="Tests of rules and thresholds.")
+    rules: tuple[RuleTest, ...] = Field(default=(), description="Tests of rules and thresholds.")
+    playbooks: tuple[PlaybookTest, ...] = Field(default=(), description="Tests of deadlines and what comes of them.")
+    calendars: tuple[CalendarTest, ...] = Field(default=(), description="Tests of when people work.")
+
+    @model_validator(mode="after")
+    def _some(self) -> FileOfTests:
+        if not (self.rules or self.playbooks or self.calendars):
+            raise ValueError("a file of tests has some under `rules`, `playbooks` or `calendars`")
+        return self
+
+
+SECTIONS: Final = ("rules", "playbooks", "calendars")
+AnyTest = RuleTest | PlaybookTest | CalendarTest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +143,7 @@ class Found:
     """One test, and where it stands: `file:line`."""
 
     place: str
-    test: RuleTest
+    test: AnyTest
 
 
 def read_tests(files: Sequence[Path], loaded: Loaded) -> list[Found]:
@@ -136,8 +159,8 @@ def read_tests(files: Sequence[Path], loaded: Loaded) -> list[Found]:
         tests = _tests(document, loaded)
         problems += sorted(document.problems, key=lambda each: each.line)
         found += [
-            Found(place=f"{path}:{document.place(('rules', number)).line}", test=test)
-            for number, test in enumerate(tests)
+            Found(place=f"{path}:{document.place((section, number)).line}", test=test)
+            for section, number, test in tests
         ]
     if problems:
         raise ConfigError(problems)
@@ -157,7 +180,7 @@ def rated(answer: GivenAnswer, loaded: Loaded) -> tuple[Rating, ...]:
     )
 
 
-def _tests(document: Document, loaded: Loaded) -> tuple[RuleTest, ...]:
+def _tests(document: Document, loaded: Loaded) -> list[tuple[str, int, AnyTest]]:
     findings = Findings(document)
     try:
         read_file = FileOfTests.model_validate(document.tree if document.tree is not None else {})
@@ -166,7 +189,9 @@ def _tests(document: Document, loaded: Loaded) -> tuple[RuleTest, ...]:
         read_file = None
     _names(document.tree, loaded, findings)
     findings.close()
-    return () if read_file is None or document.problems else read_file.rules
+    if read_file is None or document.problems:
+        return []
+    return [(name, number, test) for name in SECTIONS for number, test in enumerate(getattr(read_file, name))]
 
 
 def _names(tree: Any, loaded: Loaded, findings: Findings) -> None:
@@ -178,12 +203,22 @@ def _names(tree: Any, loaded: Loaded, findings: Findings) -> None:
         ("rules", "*", "expect", "recovery", "playbook"): ("playbook", list(config.playbooks)),
         ("rules", "*", "expect", "themes", "*"): ("theme", () if loaded.themes is None else loaded.themes.names),
         ("rules", "*", "expect", "band"): ("band", [] if health is None else list(health.bands)),
+        ("calendars", "*", "calendar"): ("calendar", list(config.calendars)),
+        ("playbooks", "*", "then", "*", "done"): ("step", _steps(loaded)),
+        ("playbooks", "*", "then", "*", "expect", "waits_for", "*"): ("step", _steps(loaded)),
+        ("playbooks", "*", "then", "*", "expect", "late", "*"): ("step", _steps(loaded)),
     }
     for pattern, (what, names) in known.items():
         for path, name in matches(tree, pattern):
             _known(path, what, name, names, findings)
     for path, answer in _answers(tree):
         _answer(path, answer, loaded, findings)
+
+
+def _steps(loaded: Loaded) -> list[str]:
+    """The names of steps that are waited for."""
+    books = loaded.config.playbooks.values()
+    return [step.name for book in books for step in book.steps if isinstance(step, ExpectStep | TaskStep)]
 
 
 def _known(path: Path_, what: str, name: object, names: Sequence[str], findings: Findings) -> bool:
@@ -194,7 +229,7 @@ def _known(path: Path_, what: str, name: object, names: Sequence[str], findings:
 
 
 def _answers(tree: Any) -> Iterator[tuple[Path_, Mapping[str, Any]]]:
-    for pattern in (("rules", "*", "answer"), ("rules", "*", "before", "*")):
+    for pattern in (("rules", "*", "answer"), ("rules", "*", "before", "*"), ("playbooks", "*", "answer")):
         for path, answer in matches(tree, pattern):
             if isinstance(answer, Mapping):
                 yield path, answer

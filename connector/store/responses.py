@@ -11,15 +11,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select, update
 
 from connector.domain.model.response import Response, Understanding
-from connector.store import history, tombstones
-from connector.store.canonical import (
-    content,
-    mark_of,
-    response_from_json,
-    response_to_json,
-    understanding_from_json,
-    understanding_to_json,
-)
+from connector.store import canonical, history, tombstones
 from connector.store.prepared import Prepared
 from connector.store.schema import response, response_version
 from connector.store.transaction import Transaction
@@ -167,7 +159,7 @@ def record(
     if is_erased(tx, [tx.blind("response", answer.key), *blinds]):
         return Recorded(outcome=Outcome.ERASED, response_id=None, version=None)
     response_id, is_new = _row_of(tx, answer)
-    digest = tx.blind("content", content(answer))
+    digest = tx.blind("content", canonical.content(answer))
     known = [] if is_new else tx.execute(_VERSIONS, {"wanted": response_id}).all()
     counting = [row for row in known if row.state != VersionState.UNDONE.value]
     if (same := _known_as(counting, digest, answer.submitted_at, acts=acts)) is not None:
@@ -194,9 +186,9 @@ def record(
             "submitted_at": answer.submitted_at,
             "received_at": answer.received_at,
             "content": digest,
-            "mark": mark_of(answer.submitted_at, [row.submitted_at for row in known]),
-            "sealed": tx.seal(SEALED, response_to_json(answer)),
-            "understanding": tx.seal(UNDERSTANDING, understanding_to_json(understanding)),
+            "mark": canonical.mark_of(answer.submitted_at, [row.submitted_at for row in known]),
+            "sealed": tx.seal(SEALED, canonical.response_to_json(answer)),
+            "understanding": tx.seal(UNDERSTANDING, canonical.understanding_to_json(understanding)),
             "run_id": run_id,
             "record_only": record_only,
         },
@@ -381,14 +373,14 @@ def counts(tx: Transaction) -> dict[str, int]:
 def from_row(tx: Transaction, row: Row[Any]) -> Version:
     """A row of the table, with the `person_id` of its answer, as a value."""
     kept = row.understanding
-    understood = Understanding() if kept is None else understanding_from_json(tx.unseal(UNDERSTANDING, kept))
+    understood = Understanding() if kept is None else canonical.understanding_from_json(tx.unseal(UNDERSTANDING, kept))
     return Version(
         id=row.id,
         response_id=row.response_id,
         number=row.version,
         mark=row.mark or str(row.version),
         state=VersionState(row.state),
-        response=response_from_json(tx.unseal(SEALED, row.sealed)),
+        response=canonical.response_from_json(tx.unseal(SEALED, row.sealed)),
         understanding=understood,
         event_at=row.event_at,
         person_id=row.person_id,

@@ -222,7 +222,7 @@ def _goes_unasked(record: Folded, error: RemoteError) -> bool:
     backup's life, is better than never; what an operator tries again, or a known old copy has planned, stays unsent.
     """
     is_message = all(row.kind is WriteKind.ALERT and not row.ask_first for row in record.members)
-    return is_message and isinstance(error, Unauthorized)
+    return is_message and isinstance(error, Unauthorized) and error.status == 403
 
 
 def _is_planned(tx: Transaction, record: Folded) -> bool:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from connector.clock import VirtualClock
 from connector.config import Loaded
-from connector.config.rule_tests import ABOUT, Expected, Found, GivenAnswer, rated
+from connector.config.playbook_tests import CalendarTest
+from connector.config.rule_tests import ABOUT, Expected, Found, GivenAnswer, PlaybookTest, RuleTest, rated
 from connector.domain.mapping.contacts import email, phone
 from connector.domain.model.intent import Json, WriteKind
 from connector.domain.model.response import Interaction, Respondent, Response
@@ -27,9 +29,9 @@ from connector.store.transaction import Transaction
 from connector.sync.decide import decide_alone
 from connector.sync.identify import blinds_of
 from connector.sync.score_rules import FIRED
-from connector.sync.settings import DecideSettings
-from connector.sync.understand import Reading
+from connector.wiring.bench import Bench
 from connector.wiring.lanes import make_reading
+from connector.wiring.playbook_tests import calendar_differs, playbook_differs
 from connector.wiring.settings import adapters_at_rest, decide_settings
 
 MONDAY: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -71,29 +73,32 @@ def run_tests(loaded: Loaded, tests: Sequence[Found]) -> Iterator[Outcome]:
         empty = Path(folder) / "empty.db"
         Database(f"sqlite:///{empty}", ring, VirtualClock(MONDAY), durable=False).create().close()
         for number, found in enumerate(tests):
+            if isinstance(found.test, CalendarTest):
+                differences = calendar_differs(found.test, loaded)
+                yield Outcome(place=found.place, name=found.test.name, differences=differences)
+                continue
             path = Path(folder) / f"{number}.db"
             shutil.copy(empty, path)  # making the tables takes a hundred times as long
-            clock = VirtualClock(MONDAY - max((one.ago for one in found.test.before), default=timedelta(0)))
+            clock = VirtualClock(_begins(found.test, loaded))
             db = Database(f"sqlite:///{path}", ring, clock, durable=False)
             try:
-                yield _run(found, _Bench(loaded=loaded, settings=settings, reading=reading, db=db, clock=clock))
+                yield _run(found, Bench(loaded=loaded, settings=settings, reading=reading, db=db, clock=clock))
             finally:
                 db.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
-    """What one test is run with."""
-
-    loaded: Loaded
-    settings: DecideSettings
-    reading: Reading
-    db: Database
-    clock: VirtualClock
+def _begins(test: RuleTest | PlaybookTest, loaded: Loaded) -> datetime:
+    if isinstance(test, PlaybookTest):
+        return test.at.replace(tzinfo=ZoneInfo(loaded.config.time_zone)).astimezone(UTC)
+    return MONDAY - max((one.ago for one in test.before), default=timedelta(0))
 
 
-def _run(found: Found, bench: _Bench) -> Outcome:
-    test, before = found.test, 0
+def _run(found: Found, bench: Bench) -> Outcome:
+    test = found.test
+    if isinstance(test, PlaybookTest):
+        return _played(found.place, test, bench)
+    assert isinstance(test, RuleTest)
+    before = 0
     given = [*sorted(test.before, key=lambda one: -one.ago), test.answer]
     for number, one in enumerate(given):
         at = MONDAY if one is test.answer else MONDAY - one.ago
@@ -106,6 +111,15 @@ def _run(found: Found, bench: _Bench) -> Outcome:
     with bench.db.read() as tx:
         told = _told(tx, len(given), before)
     return Outcome(place=found.place, name=test.name, differences=tuple(_differences(test.expect, told)))
+
+
+def _played(place: str, test: PlaybookTest, bench: Bench) -> Outcome:
+    began = bench.clock.now()
+    with bench.db.write() as tx:
+        problem = _decide(tx, _response(test.answer, 0, began, bench.loaded), bench)
+    if problem is not None:
+        return Outcome(place=place, name=test.name, problem=problem)
+    return Outcome(place=place, name=test.name, differences=tuple(playbook_differs(test.then, began, bench)))
 
 
 def _response(one: GivenAnswer, number: int, at: datetime, loaded: Loaded) -> Response:
@@ -132,7 +146,7 @@ def _response(one: GivenAnswer, number: int, at: datetime, loaded: Loaded) -> Re
     )
 
 
-def _decide(tx: Transaction, answer: Response, bench: _Bench) -> str | None:
+def _decide(tx: Transaction, answer: Response, bench: Bench) -> str | None:
     """Record and decide one answer; why not, where that failed."""
     understood = bench.reading.analyse(answer.comment, answer.language_hint)
     recorded = responses.record(tx, answer, understood, blinds=blinds_of(tx, answer))

@@ -32,7 +32,7 @@ def tried(type_: Keyboard, text: str, *words: str) -> Done:
 def test_the_shipped_tests_pass_and_leave_nothing(type_: Keyboard) -> None:
     before = sorted(type_.folder.rglob("*"))
     done = type_("test")
-    done.says(0, "passed brakes that failed on the motorway are critical", "8 passed.")
+    done.says(0, "passed brakes that failed on the motorway are critical", "12 passed.")
     assert sorted(type_.folder.rglob("*")) == before
 
 
@@ -41,7 +41,7 @@ def test_a_changed_rule_fails_the_test_that_guards_it(type_: Keyboard) -> None:
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("service: brakes, at: 4}", "service: brakes, at: 3}"), encoding="utf-8")
     done = type_("test")
-    done.says(1, "FAILED four of five is unhappy at brakes", "mappings/tests/rules.yaml:", "1 of 8 failed")
+    done.says(1, "FAILED four of five is unhappy at brakes", "mappings/tests/rules.yaml:", "1 of 12 failed")
     done.says(1, "unhappy: expected true, found false", 'rules: expected ["unhappy"], found []')
 
 
@@ -103,14 +103,15 @@ def test_ratings_are_those_of_the_survey(type_: Keyboard) -> None:
 
 def test_files_that_are_not_there_and_folders_without_tests_get_a_sentence(type_: Keyboard) -> None:
     type_("test", "nowhere.yaml").says(2, "nowhere.yaml:1:1: cannot be read")
-    tried(type_, "").says(2, "'rules' is missing")
+    tried(type_, "").says(2, "has some under `rules`, `playbooks` or `calendars`")
     shutil.rmtree(type_.folder / "mappings" / "tests")
     type_("test").says(1, "there are no tests in mappings/tests")
 
 
 def test_the_examples_of_the_pages_work(type_: Keyboard) -> None:
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    tried(type_, page.partition("```yaml\n")[2].partition("```")[0]).says(0, "1 passed.")
+    for number, block in enumerate(page.split("```yaml\n")[1:]):
+        tried(type_, block.partition("```")[0]).says(0, ("1 passed.", "2 passed.")[number])
     rules = (
         (ROOT / "docs" / "rules.md").read_text(encoding="utf-8").partition("```yaml\nrules:\n")[2].partition("```")[0]
     )
@@ -121,4 +122,36 @@ def test_the_examples_of_the_pages_work(type_: Keyboard) -> None:
     type_.monkeypatch.setenv("ZAPIER_URL", "https://hooks.example.com/1")
     type_.monkeypatch.setenv("ZAPIER_SECRET", "whsec_" + KEY)
     config.write_text(text, encoding="utf-8")
-    type_("test").says(0, "8 passed.")
+    type_("test").says(0, "12 passed.")
+
+
+WATCHED = """playbooks:
+  - name: one
+    at: "2026-11-27 09:50"
+    answer: {survey: service, ratings: {csat: 2}, person: {email: ada@example.com}}
+    then:
+      - {after: 31m, expect: {messages: 0, late: [supervisor review]}}
+"""
+CALENDAR = (
+    "calendars:\n  - {name: one, calendar: desk, from: '2026-11-27 17:45', within: 30m, due: '2026-11-27 18:15'}\n"
+)
+
+
+def test_what_happens_in_time_is_compared(type_: Keyboard) -> None:
+    tried(type_, WATCHED).says(1, "mine.yaml:2", "after 31m, messages: expected 0, found 1")
+    tried(type_, WATCHED.replace("messages: 0", "messages: 1")).says(0, "1 passed.")
+    tried(type_, CALENDAR).says(1, 'due: expected "2026-11-27 18:15", found "2026-11-28 09:15"')
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (WATCHED.replace("supervisor review", "supervisor reveiw"), ["mine.yaml:6:", "'supervisor review'"]),
+        (WATCHED.replace("2026-11-27 09:50", "Friday"), ["mine.yaml:3:", "a day and a time such as"]),
+        (WATCHED.replace("service, rat", "servce, rat"), ["mine.yaml:4:", "there is no survey 'servce'"]),
+        (WATCHED + "      - {after: 5m}\n", ["told in order"]),
+        (CALENDAR.replace("desk", "dekc"), ["mine.yaml:2:", "there is no calendar 'dekc'", "'desk'"]),
+    ],
+)
+def test_slips_about_times_are_told_likewise(type_: Keyboard, text: str, words: list[str]) -> None:
+    tried(type_, text).says(2, *words)
