@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from connector.domain.model.intent import Intent, IntentState, WriteKind
+from connector.domain.model.recovery import Severity
 from connector.domain.recovery.act_on import may_notify
 from connector.store import history, outbox
 from connector.store.intents import IntentRow
@@ -14,6 +15,7 @@ from connector.store.transaction import Transaction
 from connector.sync import names
 from connector.sync.context import Context, Matter
 from connector.sync.planning import Pace
+from connector.sync.quiet import loud_from
 from connector.sync.settings import DecideSettings, SendAlert
 
 _GONE: Final = frozenset({IntentState.SUPERSEDED, IntentState.REJECTED, IntentState.GIVEN_UP, IntentState.ERASED})
@@ -47,6 +49,7 @@ def alerts(
     mine = names.alert_object(response.key, "")
     earlier = [row for row in outbox.for_response(tx, matter.version.response_id) if row.object.startswith(mine)]
     taken: set[str] = set()
+    loud = loud_from(settings, tx.now, critical=_is_critical(context))
     planned = []
     for alert in wanted:
         target = settings.targets[alert.connection]
@@ -64,8 +67,8 @@ def alerts(
                 target=known,
                 fields={"channel": channel, "text": text},
                 cause_at=matter.version.event_at,
-                not_before=pace.not_before(target.linger),
-                give_up_at=max(matter.version.event_at + settings.notify_within, tx.now + timedelta(minutes=10)),
+                not_before=max(pace.not_before(target.linger), loud),
+                give_up_at=max(matter.version.event_at + settings.notify_within, loud + timedelta(minutes=10)),
                 priority=pace.priority,
                 fold=True,
                 person_id=matter.person_id,
@@ -75,6 +78,13 @@ def alerts(
             )
         )
     return planned
+
+
+def _is_critical(context: Context) -> bool:
+    """Whether the answer, or the recovery it is part of, is reason enough to wake somebody."""
+    recovery = context.get("recovery")
+    severity = recovery.get("severity") if isinstance(recovery, Mapping) else None
+    return severity == Severity.CRITICAL.value or bool(context.get("critical") and context.get("unhappy"))
 
 
 def _same_thread(earlier: Sequence[IntentRow], account: str, channel: str, taken: set[str]) -> str | None:

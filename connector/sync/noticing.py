@@ -24,6 +24,7 @@ from connector.store.transaction import Transaction
 from connector.sync import names
 from connector.sync.context import Context, Matter
 from connector.sync.planning import PATIENCE, Pace
+from connector.sync.quiet import loud_from
 from connector.sync.settings import CoachingRule, DecideSettings, SendAlert, TrendRule
 from connector.sync.slices import slices
 
@@ -111,6 +112,7 @@ def _coach(
         return []
     figures.tell(tx, what, subject, version.event_at)
     target = settings.targets[place.connection]
+    loud = loud_from(settings, tx.now, critical=False)
     kind = f"coaching/{_digest(what, subject)}"
     return [
         Intent(
@@ -120,8 +122,8 @@ def _coach(
             object=f"response/{version.response.key}/{kind}",
             fields={"channel": place.channel, "text": place.text},
             cause_at=version.event_at,
-            not_before=pace.not_before(target.linger),
-            give_up_at=max(version.event_at + settings.notify_within, tx.now + timedelta(minutes=10)),
+            not_before=max(pace.not_before(target.linger), loud),
+            give_up_at=max(version.event_at + settings.notify_within, loud + timedelta(minutes=10)),
             priority=Priority.NORMAL,
             response_key=version.response.key,
             version=version.number,

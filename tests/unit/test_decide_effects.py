@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,11 +18,12 @@ from connector.domain.model.context import rule_names
 from connector.domain.model.intent import IntentState, Json, Priority, WriteKind, references
 from connector.domain.model.recovery import Severity
 from connector.domain.model.response import Interaction, Respondent, Sentiment, Understanding
+from connector.domain.recovery.night import Night
 from connector.store import history, recoveries, responses
 from connector.store.database import Database
 from connector.sync.settings import OpenRecovery, Rule
 from tests.unit.deciding import CHAT, CRM, DESK, decide_all, example_settings, feed, kinds, known_contact, planned
-from tests.unit.samples import NOON, answer, empty_store
+from tests.unit.samples import NOON, PLAIN, answer, empty_store
 
 pytestmark = pytest.mark.both_stores
 
@@ -198,6 +200,20 @@ def test_a_message_waits_for_the_ticket_whose_address_it_holds(db: Database) -> 
     assert (alert.state, alert.reason) == (IntentState.BLOCKED, "waits for recovery/1/ticket/1")
     [ticket] = planned(db, WriteKind.TICKET)
     assert ticket.fields["priority"] == "urgent"
+
+
+@pytest.mark.parametrize(("understanding", "hour"), [(PLAIN, 18), (ANGRY, 12)], ids=["calm", "critical"])
+def test_at_night_a_message_waits_for_the_morning_unless_it_is_critical(
+    db: Database, understanding: Understanding, hour: int
+) -> None:
+    settings = example_settings()
+    told = replace(settings.rules[1], when=settings.rules[0].when, actions=settings.rules[1].actions[1:])
+    night = Night(begins=time(0), ends=time(18))
+    feed(db, answer(), understanding=understanding)
+    decide_all(db, replace(settings, rules=(told,), quiet=night, time_zone=ZoneInfo("UTC")))
+    [alert] = planned(db, WriteKind.ALERT)
+    assert alert.not_before == NOON.replace(hour=hour)
+    assert alert.give_up_at >= alert.not_before + timedelta(minutes=10)
 
 
 def test_a_second_unhappy_answer_joins_with_one_note_and_may_raise_severity(db: Database) -> None:
