@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tests.chaos import scores
 from tests.chaos.evidence import Evidence, Row, instant, micros
@@ -246,6 +246,41 @@ def _messages(found: Evidence) -> Counter[str]:
         if message["channel"] == "csat-safety" and not about.startswith(":"):
             told[about] += 1
     return told
+
+
+RUNGS: Mapping[str, timedelta] = {
+    "supervisor review is late": timedelta(minutes=30),
+    "Nobody looked for an hour": timedelta(minutes=60),
+}
+"""What the ladder of the shipped playbook says, and how long after its recovery began it may say so at the earliest."""
+
+
+def ladders_are_climbed_once(found: Evidence) -> Iterator[str]:
+    """A late step is told of once for each rung, and never before its time."""
+    told: Counter[str] = Counter()
+    began = {one.number: _first_heard(found, one.number) for one in found.journal.people}
+    known = {one.email: one.number for one in found.journal.people}
+    tickets, users = found.objects("zendesk", "ticket"), found.objects("zendesk", "user")
+    for key, message in found.objects("slack", "message").items():
+        said, _, address = message["text"].partition(": http")
+        if message["channel"] != "csat-leads" or said not in RUNGS:
+            continue
+        told[message["text"]] += 1
+        ticket = tickets.get(address.rpartition("/")[2])
+        user = {} if ticket is None else users.get(str(ticket["requester_id"]), {})
+        first = began.get(known.get(user.get("email") or "", -1))
+        at = datetime.fromtimestamp(float(key.rpartition(":")[2]), UTC)
+        if first is not None and at < first + RUNGS[said] - ROUGHLY:
+            yield f"{said!r} was told {at - first} after the first answer"
+    for text, number in told.items():
+        if number > 1:
+            yield f"told {number} times: {text}"
+
+
+def _first_heard(found: Evidence, number: int) -> datetime | None:
+    """When anything of a person was acknowledged first: no recovery of theirs began before."""
+    mine = (one for one in found.journal.answers if one.person is not None and one.person.number == number)
+    return min((at for one in mine for at in one.acknowledged.values()), default=None)
 
 
 def nothing_invented(found: Evidence) -> Iterator[str]:
@@ -547,6 +582,7 @@ CHECKS: Mapping[str, Check] = {
     "everything ends": everything_ends,
     "one object each": one_object_each,
     "said once": said_once,
+    "ladders are climbed once": ladders_are_climbed_once,
     "nothing invented": nothing_invented,
     "old answers are quiet": old_answers_are_quiet,
     "observe is silent": observe_is_silent,

@@ -26,9 +26,10 @@ from connector.domain.model.transitions import Event
 from connector.domain.recovery.opening import Move, Standing, Step
 from connector.errors import Gone, InDoubt, RemoteError, Throttled, Transient
 from connector.ports import Job
-from connector.store import confirmed, intents, lanes, quotas, responses, scores, tombstones, writes, writing
+from connector.store import confirmed, intents, lanes, quotas, responses, scores, steps, tombstones, writes, writing
 from connector.store.schema import confirmed as confirmed_table
 from connector.store.schema import lane, response_version
+from connector.store.transaction import Transaction
 from connector.sync import asking, collect, decide, freezing, mirroring, settling, winning_back
 from connector.sync import understand as understanding
 from connector.sync.folding import Folded
@@ -394,6 +395,16 @@ def a_refused_token_never_renewed(change: Changes) -> None:
     change.put(ClientCredentials, "renew", lambda self, wire, refused: False)
 
 
+def a_deadline_before_its_time(changes: Changes) -> None:
+    """Deadlines are counted from when the answer was given, or some minutes short."""
+    begin: Callable[..., None] = steps.begin
+
+    def hasty(tx: Transaction, row: steps.StepRow, due_at: datetime) -> None:
+        begin(tx, row, due_at - timedelta(minutes=10))
+
+    changes.put(steps, "begin", hasty)
+
+
 BUGS: Mapping[str, Change] = {
     change.__name__.replace("_", " "): change
     for change in (
@@ -419,6 +430,7 @@ BUGS: Mapping[str, Change] = {
         a_vanished_job_taken_for_done,
         retry_after_ignored,
         a_ceiling_ignored,
+        a_deadline_before_its_time,
         folding_drops_the_newest,
         writing_while_observing,
         a_lease_without_an_epoch,
