@@ -302,7 +302,10 @@ class DecideSettings:
     score_rules: tuple[Rule, ...] = ()
     playbooks: Mapping[str, Playbook] = field(default_factory=dict)
     book_of: Callable[[str], Playbook] | None = None
-    """A playbook from its `content`, as it was when a recovery was opened. Raises ConfigError."""
+    """A playbook from its `content`, as it was when a recovery was opened; it names accounts for connections.
+
+    Raises ValueError.
+    """
     score: ScorePolicy | None = None
     match_keys: tuple[KeyKind, ...] = tuple(KeyKind)
     missing: Missing = Missing.CREATE

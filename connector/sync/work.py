@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connector.domain.model.intent import Priority
@@ -16,7 +16,17 @@ from connector.sync import names
 from connector.sync.context import Matter
 from connector.sync.planning import Pace
 from connector.sync.recall import recall
-from connector.sync.settings import DecideSettings, ExpectStep, Playbook, Step, Target, TaskStep, TicketStep
+from connector.sync.settings import (
+    DecideSettings,
+    ExpectStep,
+    Message,
+    NotifyStep,
+    Playbook,
+    Step,
+    Target,
+    TaskStep,
+    TicketStep,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +77,29 @@ def book_of(tx: Transaction, recovery: Recovery, settings: DecideSettings) -> Pl
         return now
     content = steps.book(tx, recovery.book)
     try:
-        return now if content is None else settings.book_of(content)
+        return now if content is None else _called(settings.book_of(content), settings)
     except (ConnectorError, ValueError):
         return now
+
+
+def _called(book: Playbook, settings: DecideSettings) -> Playbook:
+    """A kept playbook with its accounts called what the file calls them now."""
+    names = {target.account: name for name, target in settings.targets.items()}
+
+    def message(one: Message | None) -> Message | None:
+        return None if one is None else replace(one, connection=names.get(one.connection, one.connection))
+
+    def step(one: Step) -> Step:
+        if isinstance(one, NotifyStep):
+            return replace(one, message=message(one.message) or one.message)
+        if isinstance(one, ExpectStep | TaskStep):
+            one = replace(one, late=tuple(replace(rung, notify=message(rung.notify)) for rung in one.late))
+        return (
+            one if isinstance(one, ExpectStep) else replace(one, connection=names.get(one.connection, one.connection))
+        )
+
+    steps_now = tuple(step(one) for one in book.steps)
+    return replace(book, steps=steps_now, close=replace(book.close, ask=message(book.close.ask)))
 
 
 def recalled(tx: Transaction, recovery: Recovery, settings: DecideSettings) -> Work | None:

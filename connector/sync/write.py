@@ -360,7 +360,8 @@ class WriteLane:
             if is_shut:
                 instants = [*waits, ends]
             else:
-                due = intents.next_due(tx, outlet.account, after=seen or began)
+                # A clock that was set back meanwhile has what was due then still before it.
+                due = intents.next_due(tx, outlet.account, after=min(seen or began, tx.now))
                 instants = [*waits, ends, due, writes.next_settling(tx, outlet.account), *ceilings.ends(tx, outlet)]
                 instants += [tx.now] if digest.is_due(tx, outlet.account) else []
         return min((at for at in instants if at is not None), default=None)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from connector.config import Config
 from connector.config import calendars as times
@@ -42,19 +43,22 @@ class Reader:
         return rule_names(self.segments, {"place": Names(open=True), "staff": Names(open=True)})
 
 
-def books(config: Config) -> dict[str, settings.Playbook]:
-    """Every playbook of a configuration."""
+def books(config: Config, accounts: Mapping[str, str]) -> dict[str, settings.Playbook]:
+    """Every playbook of a configuration; `accounts` is the vendor account of each connection."""
     book_of.cache_clear()  # the files with codes may have grown
     return {
-        name: _book(playbook, config.calendars, config.time_zone, config.segments, content(config, playbook))
+        name: _book(playbook, config.calendars, config.time_zone, config.segments, content(config, playbook, accounts))
         for name, playbook in config.playbooks.items()
     }
 
 
-def content(config: Config, playbook: written.Playbook) -> str:
-    """A playbook with everything its meaning rests on, as text that is the same for the same meaning."""
+def content(config: Config, playbook: written.Playbook, accounts: Mapping[str, str]) -> str:
+    """A playbook with everything its meaning rests on, as text that is the same for the same meaning.
+
+    It names accounts where the file names connections: a connection that is called otherwise is the same one.
+    """
     parts_of_it = {
-        "playbook": playbook.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "playbook": _at_accounts(playbook.model_dump(mode="json", by_alias=True, exclude_defaults=True), accounts),
         "calendars": {
             name: each.model_dump(mode="json", by_alias=True, exclude_defaults=True)
             for name, each in config.calendars.items()
@@ -65,9 +69,18 @@ def content(config: Config, playbook: written.Playbook) -> str:
     return json.dumps(parts_of_it, sort_keys=True, ensure_ascii=False)
 
 
+def _at_accounts(part: Any, accounts: Mapping[str, str]) -> Any:
+    if isinstance(part, dict):
+        return {
+            key: accounts.get(value, value) if key == "connection" else _at_accounts(value, accounts)
+            for key, value in part.items()
+        }
+    return [_at_accounts(each, accounts) for each in part] if isinstance(part, list) else part
+
+
 @lru_cache(maxsize=256)
 def book_of(text: str) -> settings.Playbook:
-    """The playbook that `content` wrote. Raises ValueError when this version cannot read it."""
+    """The playbook that `content` wrote, its connections those accounts. Raises ValueError for what cannot be read."""
     found = json.loads(text)
     calendars = {name: times.Calendar.model_validate(each) for name, each in found["calendars"].items()}
     playbook = written.Playbook.model_validate(found["playbook"])

@@ -10,7 +10,7 @@ from connector.config import Loaded
 from connector.ports import Contacts, Polling, Tasks, Tickets, Writer
 from connector.ports.conversations import Conversations
 from connector.ports.tracking import Issues
-from connector.store import defects
+from connector.store import defects, lanes
 from connector.store.database import Database
 from connector.store.defects import lane_of_conversations, lane_of_issues
 from connector.sync import directory, fetch, interactions, poll, task_poll
@@ -69,8 +69,10 @@ class Polls:
         return {lane: unless_paused(self.db, name, feed.drain)}
 
     def _tasks(self, name: str, source: Tasks) -> dict[str, Drain]:
+        lane = task_poll.tasks_lane(source.account)
         feed = task_poll.TasksPoll(db=self.db, source=source, settings=self.now, share=self.limits[name].share)
-        return {task_poll.tasks_lane(source.account): unless_paused(self.db, name, feed.drain)}
+        self.telemetry.follow(lane, partial(lanes.due_at, name=lane))
+        return {lane: unless_paused(self.db, name, feed.drain)}
 
     def _conversations(self, name: str, source: Conversations) -> dict[str, Drain]:
         """What customers wrote on their own tickets, where themes become issues."""
@@ -82,8 +84,10 @@ class Polls:
         return {lane: unless_paused(self.db, name, feed.drain)}
 
     def _issues(self, name: str, source: Issues) -> dict[str, Drain]:
+        lane = lane_of_issues(source.account)
         feed = IssuesPoll(db=self.db, source=source, settings=self.now, share=self.limits[name].share)
-        return {lane_of_issues(source.account): unless_paused(self.db, name, feed.drain)}
+        self.telemetry.follow(lane, partial(lanes.due_at, name=lane))
+        return {lane: unless_paused(self.db, name, feed.drain)}
 
     def _answers(self) -> dict[str, Drain]:
         """A lane for each form that is polled."""

@@ -57,7 +57,7 @@ def decide_settings(
         ),
         rules=tuple(_rule(loaded, each) for each in config.rules if each.on == "answer"),
         score_rules=tuple(_rule(loaded, each) for each in config.rules if each.on == "score"),
-        playbooks=books.books(config),
+        playbooks=books.books(config, accounts),
         book_of=books.book_of,
         score=_score(config),
         match_keys=config.match.keys,

@@ -68,7 +68,7 @@ def test_repeats_write_nothing_even_under_other_names(tmp_path: Path, crm: str) 
         assert before.stop() == 0
 
         text = before.config.read_text()
-        start, end = text.index("rules: "), text.index("playbooks:")
+        start, end = text.index("rules: "), text.index("calendars:")
         after = stage.again(
             rewrite={
                 text[start:end]: REORDERED + "\n",

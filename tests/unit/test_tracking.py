@@ -26,8 +26,9 @@ from connector.sync.mirroring import take_ticket
 from connector.sync.settings import DecideSettings
 from connector.sync.timers import LANE, TimersLane
 from connector.sync.tracking import task_done
-from connector.wiring.books import book_of, content
+from connector.wiring.books import book_of, books
 from tests.unit.deciding import (
+    ACCOUNTS,
     DESK,
     clock_of,
     decide_all,
@@ -77,7 +78,7 @@ def settings_with(
     playbook = Playbook.model_validate({"steps": list(written), **keys})
     return replace(
         example_settings(),
-        playbooks={"service-recovery": book_of(content(config, playbook))},
+        playbooks=books(config.model_copy(update={"playbooks": {"service-recovery": playbook}}), ACCOUNTS),
         book_of=book_of,
         notify_within=HOUR * 4,
     )
@@ -325,3 +326,15 @@ def test_owners_take_turns(db: Database) -> None:
     with db.read() as tx:
         owners = [known.owner for number in (1, 2, 3) if (known := recoveries.get(tx, number)) is not None]
     assert owners == ["ada", "grace", "ada"]
+
+
+def test_a_connection_that_is_called_otherwise_is_the_same_one(db: Database) -> None:
+    settings = settings_with({"ticket": TICKET}, {"expect": REVIEW})
+    opened(db, settings)
+    names = {"slack": "chat", "zendesk": "desk", "salesforce": "crm"}
+    other = settings_with({"ticket": TICKET}, {"expect": {**REVIEW, "within": "5h"}})
+    renamed = replace(other, targets={names[name]: target for name, target in other.targets.items()}, answers_to=())
+    ticks(db, renamed, NOON + 2 * HOUR)
+    assert [row.fields["channel"] for row in messages(db)] == ["#leads", "#heads"]
+    [urgent] = planned(db, WriteKind.TICKET_UPDATE)
+    assert urgent.account == DESK
