@@ -29,7 +29,7 @@ from connector.sync.alerts import alerts
 from connector.sync.context import Context, Matter, build, gather, with_ticket
 from connector.sync.events import events
 from connector.sync.identify import Identity, blinds_of, identify
-from connector.sync.lane import LaneHold
+from connector.sync.lane import POISON, LaneHold
 from connector.sync.noticing import coach
 from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
@@ -45,8 +45,6 @@ BATCH, LARGEST = 10, 100
 TURN: Final = 1.0
 # A delivery at the door waits for the one writer of a SQLite store: seconds of work it may be kept by one transaction.
 HOLD, IMPORT_HOLD = 0.05, 0.1
-# What deciding one odd answer can raise; anything else is a bug of the lane and stops it loudly.
-POISON: Final = (ConnectorError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from connector.clock import Clock
-from connector.errors import LeaseLost
+from connector.errors import ConnectorError, LeaseLost
 from connector.store import lanes
 from connector.store.database import Transaction
 from connector.store.lanes import Hold
+
+POISON: Final = (ConnectorError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What one odd record can raise, which is then set aside alone; anything else is a bug of the lane and stops it."""
 
 
 class LaneHold:

@@ -9,11 +9,14 @@ from typing import Final
 
 from connector.domain.model.intent import Priority
 from connector.domain.scoring.config import digest
+from connector.errors import ConnectorError, LeaseLost, StoreError
 from connector.store import outbox, people, recording, settings_seen, steps
 from connector.store.database import Database
+from connector.store.steps import StepRow
 from connector.store.transaction import Transaction
 from connector.sync import score_rules, tracking
-from connector.sync.lane import LaneHold
+from connector.sync.lane import POISON, LaneHold
+from connector.sync.operators import tell_operators
 from connector.sync.planning import Pace
 from connector.sync.rescore import FRESH, gather_signals, rescore, write_score
 from connector.sync.settings import DecideSettings, ScorePolicy
@@ -49,7 +52,7 @@ class TimersLane:
                 hold.confirm(tx)
                 late = steps.due(tx, limit=BATCH)
                 for row in late:
-                    tracking.fire(tx, row, settings)
+                    _fire_alone(tx, row, settings)
                 if len(late) < BATCH:
                     return steps.next_due(tx)
         return clock.now()
@@ -75,6 +78,20 @@ class TimersLane:
             if len(due) < BATCH:
                 return next_due
         return clock.now()
+
+
+def _fire_alone(tx: Transaction, row: StepRow, settings: DecideSettings) -> None:
+    """Climb what is due; a step nobody can make sense of is given up and told of, and stops no other."""
+    try:
+        with tx.savepoint():
+            tracking.fire(tx, row, settings)
+    except (LeaseLost, StoreError):
+        raise
+    except POISON as error:
+        steps.climb(tx, row, row.rung, None)
+        reason = str(error) if isinstance(error, ConnectorError) else f"a defect: {type(error).__name__}"
+        text = f"recovery {row.recovery_id}: {row.name!r} is late and its ladder cannot be climbed: {reason}"
+        tell_operators(tx, settings, LANE, f"ladder/{type(error).__name__}", text)
 
 
 def due_since(tx: Transaction) -> datetime | None:

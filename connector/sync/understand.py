@@ -20,7 +20,7 @@ from connector.store.responses import Outcome
 from connector.store.transaction import Transaction
 from connector.sync import decide
 from connector.sync.identify import blinds_of
-from connector.sync.lane import LaneHold
+from connector.sync.lane import POISON, LaneHold
 from connector.sync.outlet import Notify
 
 LANE: Final = inbox.LANE
@@ -156,7 +156,7 @@ def interpret(delivery: Delivery, reading: Reading) -> What:
         return Unreadable(field=error.field, reason=str(error).removeprefix(f"{error.field}: "), form=form)
     except (LeaseLost, StoreError):
         raise
-    except decide.POISON as error:
+    except POISON as error:
         reason = str(error) if isinstance(error, ConnectorError) else f"a defect: {type(error).__name__}"
         return Unreadable(field="payload", reason=reason, form=form)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import update
 
 from connector.clock import VirtualClock
 from connector.config.calendars import Calendar
@@ -16,11 +17,13 @@ from connector.config.playbooks import Playbook
 from connector.domain.model.intent import Json, WriteKind
 from connector.domain.model.recovery import RecoveryState, Severity, Stage, StepState
 from connector.domain.model.response import Interaction
+from connector.domain.recovery import calendar as domain
 from connector.domain.recovery.night import Night
 from connector.ports import Ticket
 from connector.store import history, lanes, recoveries, steps
 from connector.store.database import Database
 from connector.store.intents import IntentRow
+from connector.store.schema import recovery
 from connector.store.steps import StepRow
 from connector.sync.mirroring import take_ticket
 from connector.sync.settings import DecideSettings
@@ -338,3 +341,19 @@ def test_a_connection_that_is_called_otherwise_is_the_same_one(db: Database) -> 
     assert [row.fields["channel"] for row in messages(db)] == ["#leads", "#heads"]
     [urgent] = planned(db, WriteKind.TICKET_UPDATE)
     assert urgent.account == DESK
+
+
+def test_a_ladder_nobody_can_climb_stops_no_other_and_the_operators_hear_of_it(db: Database) -> None:
+    settings = settings_with({"ticket": TICKET}, {"expect": REVIEW})
+    opened(db, settings)
+    feed(db, answer("2", email="ben@example.org", interaction=Interaction(id="R-2")))
+    decide_all(db, settings)
+    book = settings.playbooks["service-recovery"]
+    never = domain.Calendar(zone=ZoneInfo("UTC"), week=((),) * 7)
+    with db.write() as tx:
+        tx.execute(update(recovery).where(recovery.c.id == 1).values(calendar="never"))
+    broken = replace(settings, playbooks={"service-recovery": replace(book, calendars={"never": never})})
+    ticks(db, broken, NOON + 2 * HOUR)
+    assert [row.recovery_id for row in messages(db)] == [2, 2]
+    told = [str(row.fields["text"]) for row in planned(db, WriteKind.ALERT) if row.object.startswith("operators/")]
+    assert [text.partition(":")[0] for text in told if "cannot be climbed" in text] == ["recovery 1"]

@@ -304,3 +304,4 @@ def upgrade() -> None:
                 comment="what keys call it: the same on an old copy of the store, which counts anew",
             )
         )
+    op.execute("UPDATE recovery SET stage = 'ended' WHERE state = 'closed'")
