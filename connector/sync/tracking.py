@@ -270,7 +270,8 @@ def _intent(
         target=None if is_message else name,
         after=() if is_message else (name,),
         fields=fields,
-        cause_at=tx.now,
+        # An old copy of the store may not know that a message was sent: as old as its answer, it is looked for.
+        cause_at=response.event_at if is_message else tx.now,
         not_before=not_before,
         give_up_at=not_before + work.settings.notify_within,
         priority=work.pace.priority,

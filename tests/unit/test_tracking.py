@@ -163,6 +163,7 @@ def test_a_step_nobody_takes_climbs_its_ladder_once_and_never_early(db: Database
     assert first.fields["channel"] == "#leads"
     assert "supervisor review by the supervisor is late" in str(first.fields["text"])
     assert first.planned_at == NOON + 30 * MINUTE
+    assert first.cause_at < NOON, "an old copy of the store looks whether it was told before"
     ticks(db, settings, NOON + 5 * HOUR)
     assert [row.fields["channel"] for row in messages(db)] == ["#leads", "#heads"]
     assert messages(db)[1].planned_at == NOON + HOUR
