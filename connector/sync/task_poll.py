@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from connector.errors import QuotaExhausted, RemoteError, Throttled
+from connector.errors import RemoteError
 from connector.ports import Tasks
 from connector.store import quotas, steps
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
-from connector.sync.poll import AFTER_REFUSAL, AFTER_TROUBLE
+from connector.sync.poll import AFTER_TROUBLE, later
 from connector.sync.quota import grant
 from connector.sync.settings import DecideSettings
 from connector.sync.tracking import task_done
@@ -42,9 +42,9 @@ class TasksPoll:
         with self.db.read() as tx:
             waited = steps.open_tasks(tx, self.source.account)
         for start in range(0, len(waited), PIECE):
-            later = self._look(hold, waited[start : start + PIECE])
-            if later is not None:
-                return later
+            wait_until = self._look(hold, waited[start : start + PIECE])
+            if wait_until is not None:
+                return wait_until
         return self.db.clock.now() + INTERVAL
 
     def _look(self, hold: LaneHold, some: Sequence[tuple[str, int, int]]) -> datetime | None:
@@ -57,7 +57,15 @@ class TasksPoll:
         try:
             done = self.source.completed_tasks([remote_id for remote_id, _, _ in some])
         except RemoteError as error:
-            return self._later(hold, error)
+            return later(
+                self.db,
+                hold,
+                error,
+                account=self.source.account,
+                read_class=self.source.task_class,
+                what="tasks",
+                settings=self.settings(),
+            )
         with self.db.write() as tx:
             hold.confirm(tx)
             for remote_id, recovery_id, number in some:
@@ -74,13 +82,3 @@ class TasksPoll:
             return allowed.at or tx.now + AFTER_TROUBLE
         quotas.spend(tx, account, name)
         return None
-
-    def _later(self, hold: LaneHold, error: RemoteError) -> datetime:
-        """A full quota is closed to the account's writes too; what is refused, the feed of contacts tells of."""
-        if isinstance(error, Throttled | QuotaExhausted):
-            until = error.retry_at if isinstance(error, Throttled) else error.until
-            with self.db.write() as tx:
-                hold.confirm(tx)
-                quotas.block(tx, self.source.account, self.source.task_class, until)
-            return until
-        return self.db.clock.now() + AFTER_REFUSAL

@@ -78,7 +78,6 @@ WAIVED: Mapping[str, str] = {
     "sync/directory.py:DirectoryLane._trouble": _LIST,
     "sync/directory.py:DirectoryLane.drain": _LIST,
     "sync/note_reading.py:read_notes": "only where a step waits for a note: a call counted that may not have been made",
-    "sync/task_poll.py:TasksPoll._later": "when a quota is full; the next look learns it again",
     "sync/figures.py:FiguresLane._notice": "only with `trends`: what is told and how far that is, in one transaction",
     "sync/figures.py:FiguresLane._send": "only with `report.mail`: the same; keys make a repeat the same messages",
     "sync/asking.py:_give_up": "no shipped adapter leaves a kind of write without a question; see tests/durability",

@@ -112,7 +112,7 @@ def holidays_of(region: str, year: int) -> frozenset[date]:
     country, _, part = region.partition("-")
     try:
         return frozenset(holidays.country_holidays(country, subdiv=part or None, years=year, expand=False))
-    except NotImplementedError:
+    except NotImplementedError:  # what the library raises for a country or part it does not know
         raise ValueError(
             f"the public holidays of {region!r} are not known: write a country such as DE, or DE-BE"
         ) from None
