@@ -17,10 +17,22 @@ from connector.domain.model.intent import Found, Item, Json, Promise, Receipt, R
 from connector.domain.model.person import Contact
 from connector.errors import RemoteError
 from connector.ports.interactions import Interactions
-from connector.ports.sources import Addressed, Hinted, Hook, Importing, Page, Polling, Record, Row, Source
+from connector.ports.sources import Addressed, Hinted, Hook, Importing, Paced, Page, Polling, Record, Row, Source
 from connector.secret import Secret
 
-__all__ = ["Addressed", "Hinted", "Hook", "Importing", "Interactions", "Page", "Polling", "Record", "Row", "Source"]
+__all__ = [
+    "Addressed",
+    "Hinted",
+    "Hook",
+    "Importing",
+    "Interactions",
+    "Paced",
+    "Page",
+    "Polling",
+    "Record",
+    "Row",
+    "Source",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

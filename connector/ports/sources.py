@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from connector.domain.model.intent import Json
@@ -88,6 +88,18 @@ class Polling(Protocol):
         Each record is a delivery that `Source.read` opens to the same answer as its webhook. Raises RemoteError.
         """
         ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A system with a limit that none of its replies tells.
+
+    `pace`: at least so long between two of our calls that spend `read_class`, whichever process makes them.
+    """
+
+    account: str
+    read_class: str
+    pace: timedelta
 
 
 @runtime_checkable

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from connector.domain.model.intent import Json
-from connector.errors import RemoteError, Transient
+from connector.errors import RemoteError, Throttled, Transient
+from connector.ports import Paced
 from connector.ports.erasing import Erased, Erasing, Fate, Subject
 from connector.store import erasures, forgetting, returned, subjects
 from connector.store.database import Database
@@ -20,6 +21,7 @@ from connector.store.erasures import Erasure, State
 from connector.store.receipts import lane_of
 from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
+from connector.sync.quota import take_turn
 from connector.sync.verdict import ASK_AGAIN, judge, wait_after
 from connector.transport.lease import fence
 
@@ -27,6 +29,8 @@ LANE: Final = erasures.LANE
 SLICE: Final = 100
 """Deliveries and answers looked through in one transaction."""
 AGAIN: Final = timedelta(seconds=1)
+CALLS: Final = 2
+"""What erasing takes of a system's limit at a time: to delete, and to see what is left."""
 PATIENCE: Final = 5
 """How often emptying the log is tried before the certificate says that it was in use."""
 TURN: Final = 1.0
@@ -140,6 +144,7 @@ class ErasureLane:
         trouble: list[tuple[str, RemoteError]] = []
         for account, subject in left.items():
             try:
+                self._take_turn(hold, systems[account])
                 with fence(hold.seconds_left):
                     results = systems[account].erase(subject)
             except RemoteError as error:
@@ -165,6 +170,16 @@ class ErasureLane:
                 erasures.move(tx, one, State.DELETING)
                 return tx.now
             return self._later(tx, one, trouble)
+
+    def _take_turn(self, hold: LaneHold, system: Erasing) -> None:
+        """Whoever says nothing of its limit is not called by reading and erasing at once. Raises Throttled."""
+        if not isinstance(system, Paced):
+            return
+        with self.db.write() as tx:
+            hold.confirm(tx)
+            turn = take_turn(tx, system.account, system.read_class, pace=system.pace, calls=CALLS)
+        if turn.at is not None:
+            raise Throttled("its turn comes", retry_at=turn.at)
 
     def _wanted(self, tx: Transaction, one: Erasure) -> Mapping[str, Subject]:
         """What each account is to erase. Who may hold something without our knowing it is asked, too."""

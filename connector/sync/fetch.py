@@ -21,6 +21,7 @@ from connector.store.inbox import BACKFILL, LIVE, Arrival
 from connector.store.transaction import Transaction
 from connector.sync.lane import LaneHold
 from connector.sync.poll import Feed, drain_feed
+from connector.sync.quota import pace_of
 from connector.sync.settings import DecideSettings
 
 REST: Final = timedelta(seconds=2)
@@ -78,6 +79,7 @@ class ResponsesFetch:
             since=partial(self.there.responses_since, self.form, since=self.since),
             take=take,
             what=f"the answers of form {self.form}",
+            pace=pace_of(self.there),
         )
         return drain_feed(self.db, hold, feed, settings, self.every)
 

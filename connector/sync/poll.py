@@ -19,7 +19,7 @@ from connector.sync.lane import LaneHold
 from connector.sync.mirroring import take_contact, take_ticket
 from connector.sync.note_reading import read_notes
 from connector.sync.operators import tell_operators
-from connector.sync.quota import grant
+from connector.sync.quota import take_turn
 from connector.sync.settings import DecideSettings, Target
 
 INTERVAL: Final = timedelta(minutes=1)
@@ -168,7 +168,7 @@ def target_of(settings: DecideSettings, account: str) -> Target:
 class Feed(Generic[T]):
     """What one lane reads: the cursor's name, whose quota it spends, where pages come from and where records go.
 
-    `what` is the operators' word for it.
+    `what` is the operators' word for it; `pace` what the account's replies do not say of its limit (`Paced`).
     """
 
     name: str
@@ -178,6 +178,7 @@ class Feed(Generic[T]):
     since: Callable[[str | None], Page[T]]
     take: Callable[[Transaction, T, datetime], None]
     what: str
+    pace: timedelta = timedelta()
 
 
 def drain_feed(
@@ -188,10 +189,9 @@ def drain_feed(
     while db.clock.monotonic() - started < TURN:
         with db.write() as tx:
             hold.confirm(tx)
-            allowed = grant(quotas.of(tx, feed.account).get(feed.read_class), share=feed.share, now=tx.now)
+            allowed = take_turn(tx, feed.account, feed.read_class, share=feed.share, pace=feed.pace)
             if not allowed.calls:
                 return allowed.at
-            quotas.spend(tx, feed.account, feed.read_class)
             cursor = cursors.get(tx, feed.name)
         read_at = db.clock.now()
         try:

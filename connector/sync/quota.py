@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from connector.ports import Paced
 from connector.store import quotas
 from connector.store.quotas import Quota
 from connector.store.transaction import Transaction
@@ -55,6 +56,38 @@ def grant(quota: Quota | None, *, share: float, now: datetime, can_wait: bool = 
     if left <= reserved and quota.resets_at is not None:
         return Grant(calls=0, at=quota.resets_at - RELEASED)
     return Grant(calls=left - reserved)
+
+
+def take_turn(
+    tx: Transaction,
+    account: str,
+    endpoint_class: str,
+    *,
+    share: float = 1.0,
+    pace: timedelta = timedelta(),
+    calls: int = 1,
+) -> Grant:
+    """Spend `calls` of a budget that are about to be made, or say when to look again and spend nothing.
+
+    Args:
+        tx: the transaction that decides for every process.
+        account: the vendor account.
+        endpoint_class: which of its budgets.
+        share: of the vendor's whole window that is ours, 0 to 1.
+        pace: at least so long for each call until the next one, where no reply says how many may be made.
+        calls: made together.
+    """
+    allowed = grant(quotas.of(tx, account).get(endpoint_class), share=share, now=tx.now)
+    if allowed.calls:
+        quotas.spend(tx, account, endpoint_class, calls)
+        if pace:
+            quotas.block(tx, account, endpoint_class, tx.now + pace * calls)
+    return allowed
+
+
+def pace_of(system: object) -> timedelta:
+    """How long a system wants to be left alone after each call; zero where its replies say what is left."""
+    return system.pace if isinstance(system, Paced) else timedelta()
 
 
 def _reserved(quota: Quota, share: float, now: datetime) -> int:

@@ -53,8 +53,8 @@ def audit(evidence: Evidence) -> list[Violation]:
 # --- what came in ------------------------------------------------------------------------------------------------
 
 
-def is_lost_with_copy(found: Evidence, answer: Answer, at: datetime) -> bool:
-    """Whether an older copy of the store replaced the one that had it: then only a poll can know of it."""
+def is_lost_with_copy(found: Evidence, at: datetime) -> bool:
+    """Whether an older copy of the store replaced the one that had heard of it: then only a poll can know of it."""
     begun = found.journal.backed_up
     return begun is not None and any(begun <= at <= end for end in found.journal.restored)
 
@@ -67,8 +67,7 @@ def known_versions(found: Evidence, answer: Answer) -> list[Version]:
     return [
         version
         for version in answer.versions
-        if version.number in answer.acknowledged
-        and not is_lost_with_copy(found, answer, answer.acknowledged[version.number])
+        if version.number in answer.acknowledged and not is_lost_with_copy(found, answer.acknowledged[version.number])
     ]
 
 
@@ -334,7 +333,8 @@ def others_fields_untouched(found: Evidence) -> Iterator[str]:
                 yield f"{name} of {write['kind']} {write['id']}, which is not new, was written"
     for (key, name), (text, at) in found.journal.edited_by_people.items():
         row = found.contacts().get(key)
-        if row is not None and row.get(name) != text and _was_seen(found, key, name, at):
+        is_kept = row is None or row.get(name) == text or is_lost_with_copy(found, at)
+        if not is_kept and _was_seen(found, key, name, at):
             yield f"{name} of contact {key} was written by a person at {at} and was changed"
     kind = "Contact" if crm == "salesforce" else "contacts"
     for key, row in found.journal.before.get(crm, {}).get(kind, {}).items():

@@ -35,6 +35,7 @@ class Typeform:
 
     kind = "typeform"
     read_class = listing.READ_CLASS
+    pace = listing.PACE
     residual = erasing.RESIDUAL
 
     def __init__(self, name: str, options: Options, kit: Kit) -> None:

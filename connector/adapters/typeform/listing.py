@@ -21,6 +21,8 @@ from connector.transport.client import Api
 from connector.transport.shapes import expecting
 
 READ_CLASS = "responses"
+PACE = timedelta(seconds=1)
+"""Half of the two calls a second that a token may make: no reply says what is left, nor where a second begins."""
 PAGE = 1000
 OVERLAP = timedelta(hours=1)
 # Of a listed answer: the same names as in the webhook. Address and browser of the respondent are left behind.
