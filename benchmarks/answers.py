@@ -109,11 +109,12 @@ def post(port: int, deliveries: Sequence[bytes], *, connections: int = 64, per_s
 
 
 def _post(tell: object, port: int, deliveries: Sequence[bytes], connections: int, per_second: float | None) -> None:
-    requests = [_request(body) for body in deliveries]  # signed beforehand: the machine is shared
+    requests = [signed(body) for body in deliveries]  # signed beforehand: the machine is shared
     tell.send(asyncio.run(_drive(port, requests, connections, per_second)))  # type: ignore[attr-defined]
 
 
-def _request(body: bytes) -> bytes:
+def signed(body: bytes) -> bytes:
+    """The whole HTTP request that delivers it."""
     head = (
         f"POST {HOOK} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Typeform-Signature: {sign(SECRET, body)}\r\nContent-Length: {len(body)}\r\n\r\n"

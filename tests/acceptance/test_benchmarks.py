@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks import audit, backtest, drain, endtoend, intake, latency, matching, restart
+from benchmarks import audit, backtest, drain, endtoend, intake, latency, matching, restart, soak
 from benchmarks.__main__ import HEAD, NAMES, section
-from benchmarks.audit import Effects, Line, judge
+from benchmarks.audit import Effects, Judgement, Line, judge
 from benchmarks.report import Goal, Result, Series, ratio
 from benchmarks.vendors import Terms, open_vendors
+from connector.clock import VirtualClock
+from connector.wiring.status import read_status
+from tests.unit.samples import NOON, empty_store
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +110,29 @@ def test_what_is_missing_is_lost_and_what_is_more_is_doubled() -> None:
     found = {"a@example.com": whole, "b@example.com": Effects(contacts=2, answers=1, tickets=3, scores=0)}
     judged = judge(found, ["a@example.com", "c@example.com"], ["b@example.com"])
     assert (judged.expected, judged.lost, judged.doubled) == (11, 3 + 2, 1 + 2)
+
+
+@pytest.mark.parametrize(
+    ("changed", "good"),
+    [({}, True), ({"kills": 0}, False), ({"ambiguous": 9}, False), ({"lost": 1}, False), ({"doubled": 1}, False)],
+)
+def test_a_soak_is_good_only_when_it_was_hard_and_nothing_is_amiss(
+    tmp_path: Path, changed: dict[str, int], good: bool
+) -> None:
+    told = {"kills": 3, "ambiguous": 10, "lost": 0, "doubled": 0} | changed
+    db = empty_store(tmp_path, VirtualClock(NOON))
+    found = soak.Soaked(
+        answers=1_000,
+        sent=1_100,
+        kills=told["kills"],
+        ambiguous=told["ambiguous"],
+        calls=50,
+        seconds=1.0,
+        status=replace(read_status(db, "live"), responses={"decided": 1_000}),
+        judgement=Judgement(expected=3_000, lost=told["lost"], doubled=told["doubled"]),
+    )
+    db.close()
+    assert found.is_good is good
 
 
 @pytest.fixture
