@@ -10,7 +10,7 @@ from pathlib import Path
 from typer.main import get_command
 
 from connector.adapters.registry import kinds
-from connector.cli import app
+from connector.cli import COMMANDS, make_app
 from connector.config.reference import reference
 from connector.observe import METRICS, PREFIX
 from tests.conformance.page import criteria, results
@@ -41,7 +41,7 @@ def commands() -> str:
 
 def leaves() -> Iterator[tuple[str, object]]:
     """The commands a person can call, by their whole name."""
-    waiting: list[tuple[str, object]] = [("connector", get_command(app))]
+    waiting: list[tuple[str, object]] = [("connector", get_command(make_app(COMMANDS)))]
     while waiting:
         name, command = waiting.pop(0)
         inner = getattr(command, "commands", None)

@@ -8,38 +8,13 @@ configuration or the command line is wrong · 3 the store cannot be used · 4 an
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final
 
 import typer
 
-from connector.cli import (
-    backtest,
-    backup,
-    check,
-    config,
-    demo,
-    explain,
-    import_,
-    init,
-    keys,
-    mapping,
-    match,
-    migrate_store,
-    outbox,
-    pause,
-    person,
-    plan,
-    recovery,
-    replay,
-    report,
-    run,
-    score,
-    setup,
-    simulator,
-    status,
-    test,
-    undo,
-    webhooks,
-)
 from connector.cli.output import console
 from connector.errors import ConfigError, ConnectorError, RemoteError, StoreError
 
@@ -49,48 +24,72 @@ EXIT_STORE = 3
 EXIT_REMOTE = 4
 EXIT_INTERRUPTED = 130
 
-app = typer.Typer(
-    name="connector",
-    help="Turns survey answers into health scores, tickets and tasks in the systems you already run on.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "init": "init.init",
+        "check": "check.check",
+        "setup": "setup.setup",
+        "run": "run.run",
+        "demo": "demo.demo",
+        "simulator": "simulator.simulator",
+        "plan": "plan.plan",
+        "backtest": "backtest.backtest",
+        "status": "status.status",
+        "explain": "explain.explain",
+        "report": "report.report",
+        "score": "score.score",
+        "replay": "replay.replay",
+        "test": "test.try_out",
+        "import": "import_.import_",
+        "undo": "undo.undo",
+        "pause": "pause.pause",
+        "resume": "pause.resume",
+        "backup": "backup.backup",
+        "restore": "backup.restore",
+        "migrate-store": "migrate_store.migrate_store",
+        "config": "config.app",
+        "keys": "keys.app",
+        "mapping": "mapping.app",
+        "match": "match.app",
+        "outbox": "outbox.app",
+        "person": "person.app",
+        "recovery": "recovery.app",
+        "webhooks": "webhooks.app",
+    }
 )
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("setup")(setup.setup)
-app.command("run")(run.run)
-app.command("demo")(demo.demo)
-app.command("simulator")(simulator.simulator)
-app.command("plan")(plan.plan)
-app.command("backtest")(backtest.backtest)
-app.command("status")(status.status)
-app.command("explain")(explain.explain)
-app.command("report")(report.report)
-app.command("score")(score.score)
-app.command("replay")(replay.replay)
-app.command("test")(test.try_out)
-app.command("import")(import_.import_)
-app.command("undo")(undo.undo)
-app.command("pause")(pause.pause)
-app.command("resume")(pause.resume)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("migrate-store")(migrate_store.migrate_store)
-app.add_typer(config.app, name="config")
-app.add_typer(keys.app, name="keys")
-app.add_typer(mapping.app, name="mapping")
-app.add_typer(match.app, name="match")
-app.add_typer(outbox.app, name="outbox")
-app.add_typer(person.app, name="person")
-app.add_typer(recovery.app, name="recovery")
-app.add_typer(webhooks.app, name="webhooks")
+"""Each command, in the order in which help lists them, with its module and the function, or the group, in there."""
+
+
+def make_app(names: Iterable[str]) -> typer.Typer:
+    """The command line with these commands. Only their modules are loaded: nobody waits for what others need."""
+    app = typer.Typer(
+        name="connector",
+        help="Turns survey answers into health scores, tickets and tasks in the systems you already run on.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_keep_the_name)
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(".")
+        found = getattr(import_module(f"connector.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
+
+
+def _keep_the_name() -> None:
+    """A command line of one command would have it without its name."""
 
 
 def main() -> None:
     """Run the command line; a mistake of the user's gets a sentence and an exit code, never a traceback."""
     errors = console(stderr=True)
+    wanted = next(iter(sys.argv[1:]), "")
     try:
+        app = make_app([wanted] if wanted in COMMANDS else COMMANDS)
         app(prog_name="connector")
     except ConfigError as error:
         for problem in error.problems:
