@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.transitions import Event
-from connector.store import intents, receipts, writes
+from connector.store import intents, queue, receipts, writes
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.sync import freezing
@@ -33,10 +33,10 @@ def keeps_back(tx: Transaction, row: IntentRow) -> bool:
 
 def release(tx: Transaction, outlet: Outlet) -> None:
     """Let go what there is room for again, and leave it, and what waits for it, time to be sent."""
-    if not intents.held_for(tx, outlet.account, CEILING, limit=1):
+    if not queue.held_for(tx, outlet.account, CEILING, limit=1):
         return
     for kind in WriteKind:
-        for row in intents.held_for(tx, outlet.account, CEILING, freezing.room_for(tx, outlet, kind), kind=kind):
+        for row in queue.held_for(tx, outlet.account, CEILING, freezing.room_for(tx, outlet, kind), kind=kind):
             ends = row.give_up_at if kind in NEWS else max(row.give_up_at, tx.now + ANOTHER_AGE)
             intents.move(tx, row, Event.RELEASED, give_up_at=ends)
             for waiting in receipts.waiting_for(tx, row.object):
@@ -48,7 +48,7 @@ def ends(tx: Transaction, outlet: Outlet) -> list[datetime]:
     """When there is room again, for each kind of which something is held."""
     found = []
     for kind, ceiling in outlet.limits.ceilings.items():
-        if not intents.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
+        if not queue.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
             continue
         if freezing.room_for(tx, outlet, kind):  # what was sent came to nothing; the next turn releases as many
             found.append(tx.now)

@@ -11,7 +11,7 @@ from typing import Final
 from connector.domain.model.intent import Item, Priority, Receipt, Request, WriteKind, references, resolve
 from connector.domain.model.transitions import Event
 from connector.errors import RemoteError
-from connector.store import confirmed, intents, outbox, quotas, receipts, writes, writing
+from connector.store import confirmed, intents, outbox, queue, quotas, receipts, writes, writing
 from connector.store.confirmed import Confirmed
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
@@ -70,13 +70,13 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
     closed = _closed(outlet, budgets, now)
     reserved = _closed(outlet, budgets, now, can_wait=True)
     waits = [at for kind, at in reserved.items() if at is not None and _has_due(tx, outlet, kind)]
-    if not intents.due(tx, outlet.account, now, 1, but=closed, recoveries_of=reserved):
+    if not queue.has_due(tx, outlet.account, now, but=closed, recoveries_of=reserved):
         # Every new intent wakes the lane: reading all that waits for company each time would keep others waiting.
         return Chosen(looks=(), batches=(), waits=tuple(waits))
     soon = now + outlet.limits.linger
     # Where the most urgent few fill every call of this round, opening a thousand more changes nothing.
     for limit in (FEW * most, outlet.limits.look):
-        rows = intents.due(tx, outlet.account, soon, limit, but=closed, recoveries_of=reserved)
+        rows = queue.due(tx, outlet.account, soon, limit, but=closed, recoveries_of=reserved)
         questions, batches, later = _packed(tx, outlet, rows, looked)
         if len(rows) < limit or _are_full(outlet, [*questions[:most], *batches[:most]], most):
             break
@@ -151,7 +151,7 @@ def _closed(
 
 def _has_due(tx: Transaction, outlet: Outlet, kind: WriteKind) -> bool:
     others = [other for other in outlet.writer.promises if other is not kind]
-    return bool(intents.due(tx, outlet.account, tx.now + outlet.limits.linger, 1, but=others))
+    return queue.has_due(tx, outlet.account, tx.now + outlet.limits.linger, but=others)
 
 
 def _pack(outlet: Outlet, records: Sequence[Folded]) -> Sequence[Batch]:
@@ -190,7 +190,7 @@ def room_for(tx: Transaction, outlet: Outlet, kind: WriteKind) -> int | None:
 
 def _hold_above(tx: Transaction, outlet: Outlet, kind: WriteKind, above: Sequence[Folded]) -> None:
     ceiling = outlet.limits.ceilings[kind]
-    if above and not intents.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
+    if above and not queue.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
         text = f"more than {ceiling.count} {kind} records in {ceiling.per}: the rest is held"
         outlet.notify(tx, outlet.account, f"ceiling/{kind}", text)
     for record in above:
