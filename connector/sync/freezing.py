@@ -17,10 +17,10 @@ from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writes import Record, WriteRow
 from connector.store.writing import Left
-from connector.sync import foregoing, settling
+from connector.sync import ceilings, foregoing, settling
 from connector.sync.folding import Batch, Folded, fold, may_look_at, must_ask, pack
 from connector.sync.lane import LaneHold
-from connector.sync.outlet import CEILING, Outlet, Replan
+from connector.sync.outlet import Outlet, Replan
 from connector.sync.quota import grant
 from connector.sync.verdict import ASK_AGAIN, Next, judge, wait_after
 
@@ -165,38 +165,19 @@ def _pack(outlet: Outlet, records: Sequence[Folded]) -> Sequence[Batch]:
 def draft(tx: Transaction, outlet: Outlet, batches: Sequence[Batch]) -> list[Draft]:
     """Drop what holds already, resolve references, hold what is above a ceiling; what is left of each batch."""
     drafts: list[Draft] = []
-    room = {kind: room_for(tx, outlet, kind) for kind in {batch.kind for batch in batches}}
+    room = {kind: ceilings.room_for(tx, outlet, kind) for kind in {batch.kind for batch in batches}}
     around = _around(tx, outlet, [record for batch in batches for record in batch.records])
     for batch in batches:
         wanted = [_part(tx, outlet, record, around) for record in batch.records]
         parts = [part for part in wanted if part is not None]
         left = room[batch.kind]
         if left is not None:
-            _hold_above(tx, outlet, batch.kind, [record for record, _, _ in parts[left:]])
+            ceilings.hold(tx, outlet, batch.kind, [row for record, _, _ in parts[left:] for row in record.members])
             parts = parts[:left]
             room[batch.kind] = left - len(parts)
         if parts:
             drafts.append(Draft(kind=batch.kind, parts=tuple(parts)))
     return drafts
-
-
-def room_for(tx: Transaction, outlet: Outlet, kind: WriteKind) -> int | None:
-    """How many records of a kind may be sent now; None: there is no ceiling."""
-    ceiling = outlet.limits.ceilings.get(kind)
-    if ceiling is None:
-        return None
-    return max(0, ceiling.count - writes.created_since(tx, outlet.account, kind, tx.now - ceiling.per))
-
-
-def _hold_above(tx: Transaction, outlet: Outlet, kind: WriteKind, above: Sequence[Folded]) -> None:
-    ceiling = outlet.limits.ceilings[kind]
-    if above and not queue.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
-        text = f"more than {ceiling.count} {kind} records in {ceiling.per}: the rest is held"
-        outlet.notify(tx, outlet.account, f"ceiling/{kind}", text)
-    for record in above:
-        for row in record.members:
-            intents.move(tx, row, Event.CEILING, CEILING)
-            outlet.tell(tx, row, "held", reason=CEILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -293,6 +293,7 @@ class WriteLane:
         with asking.ours(outlet, hold) as tx:
             hold.confirm(tx)
             digest.gather(tx, outlet.account)
+            held = 0 if is_probe else ceilings.hold_above(tx, outlet)
             chosen = freezing.choose(tx, outlet, looked=looked, most=most)
             waits.clear()
             waits.update(chosen.waits)
@@ -308,7 +309,7 @@ class WriteLane:
             hold.confirm(tx)
             frozen = [row for one in rendered if (row := freezing.freeze(tx, outlet, hold, one)) is not None]
         self._send(hold, frozen)
-        return len(chosen.looks) + len(chosen.batches)
+        return held + len(chosen.looks) + len(chosen.batches)
 
     def _send(self, hold: LaneHold, frozen: Sequence[WriteRow]) -> None:
         """Send what is frozen, several at once; each answer is committed as it arrives."""
