@@ -35,6 +35,14 @@ _ALL = select(intent).order_by(intent.c.priority, intent.c.id)
 _GET = Prepared(_ALL.where(intent.c.id == bindparam("wanted")))
 _BY_KEY = Prepared(_ALL.where(intent.c.key == bindparam("wanted")))
 _OF_WRITE = Prepared(_ALL.where(intent.c.write_id == bindparam("wanted"), intent.c.state == bindparam("stands")))
+_OPEN_OF_WRITE = Prepared(
+    _ALL.where(
+        intent.c.write_id == bindparam("wanted"),
+        intent.c.position >= bindparam("first"),
+        intent.c.position < bindparam("end"),
+        intent.c.state.in_([state.value for state in OPEN]),
+    )
+)
 # The few on an object, however many an account has that are in the same state.
 _ON = and_(
     intent.c.id.in_(
@@ -213,6 +221,11 @@ def _rows(tx: Transaction, query: Select[Any] | Prepared, values: Mapping[str, A
 def of_write(tx: Transaction, write_id: int, state: IntentState) -> list[IntentRow]:
     """The members of a write that are in `state`."""
     return _rows(tx, _OF_WRITE, {"wanted": write_id, "stands": state.value})
+
+
+def open_of_write(tx: Transaction, write_id: int, positions: range) -> list[IntentRow]:
+    """The members of a write that are not settled, of its records at these positions."""
+    return _rows(tx, _OPEN_OF_WRITE, {"wanted": write_id, "first": positions.start, "end": positions.stop})
 
 
 def of_response(tx: Transaction, response_id: int) -> list[IntentRow]:
