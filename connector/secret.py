@@ -7,9 +7,9 @@ import binascii
 import hmac
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 HIDDEN = "…"
 SHORTEST = 6
 """Shorter secrets are not looked for in texts: replacing every `abc` would destroy the text and tell the secret."""
+_Patterns = tuple[re.Pattern[str], ...]
+_SHORT, _REMEMBERED = 40, 512
+"""The words of log lines, the names of their events, kinds and accounts are few and come again and again."""
 
 
 class _Known:
@@ -31,7 +34,7 @@ class _Known:
     def __init__(self) -> None:
         self._references: dict[int, weakref.ref[Secret]] = {}
         self._state = object()
-        self._built: tuple[object, tuple[re.Pattern[str], ...]] | None = None
+        self._built: tuple[object, _Patterns, Callable[[str], str]] | None = None
 
     def add(self, secret: Secret) -> None:
         """Hide `secret` for as long as it lives."""
@@ -39,16 +42,17 @@ class _Known:
         self._references[identity] = weakref.ref(secret, lambda _: self._forget(identity))
         self._state = object()
 
-    def patterns(self) -> tuple[re.Pattern[str], ...]:
-        """One expression for each live secret, the longest secret first."""
+    def current(self) -> tuple[_Patterns, Callable[[str], str]]:
+        """One expression for each live secret, the longest secret first; what redacts by them and remembers it."""
         state, built = self._state, self._built
         if built is not None and built[0] is state:
-            return built[1]
+            return built[1:]
         alive = [secret for reference in list(self._references.values()) if (secret := reference()) is not None]
         values = {secret.reveal() for secret in alive if len(secret.reveal()) >= SHORTEST}
         patterns = tuple(_pattern(value) for value in sorted(values, key=len, reverse=True))
-        self._built = (state, patterns)
-        return patterns
+        remembering = lru_cache(maxsize=_REMEMBERED)(partial(_redact, patterns))
+        self._built = (state, patterns, remembering)
+        return patterns, remembering
 
     def _forget(self, identity: int) -> None:
         self._references.pop(identity, None)
@@ -145,7 +149,12 @@ def redact(text: str) -> str:
 
     Names and free text have no shape and cannot be found here: they are kept out of logs by not being logged.
     """
-    for pattern in _KNOWN.patterns():
+    patterns, remembering = _KNOWN.current()
+    return remembering(text) if len(text) <= _SHORT else _redact(patterns, text)
+
+
+def _redact(patterns: _Patterns, text: str) -> str:
+    for pattern in patterns:
         text = pattern.sub(HIDDEN, text)
     if _PLAIN.fullmatch(text):
         return text

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import and_, distinct, func, select, text
 
-from connector.domain.model.intent import FINAL_STATES, IntentState, WriteKind
+from connector.domain.model.intent import FINAL_STATES, WriteKind
 from connector.store import intents
 from connector.store.intents import IntentRow
-from connector.store.schema import intent
+from connector.store.schema import IS_GIVEN_UP, intent
 from connector.store.transaction import Transaction
 
 PENDING = "too old: the next message about missed ones tells of it"
@@ -52,8 +52,8 @@ def digests(tx: Transaction, account: str, place: str) -> int:
 
 
 def _given_up(tx: Transaction, account: str, reason: str) -> list[IntentRow]:
-    is_given_up = (intent.c.account == account) & (intent.c.state == IntentState.GIVEN_UP.value)
-    return sorted(intents.where(tx, is_given_up & (intent.c.reason == reason)), key=lambda row: row.id)
+    is_given_up = and_(text(IS_GIVEN_UP), intent.c.account == account, intent.c.reason == reason)
+    return sorted(intents.where(tx, is_given_up), key=lambda row: row.id)
 
 
 def _reason(digest: str) -> str:

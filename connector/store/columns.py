@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Integer, MetaData, TypeDecorator
+from sqlalchemy import BigInteger, ColumnElement, Dialect, Integer, MetaData, TypeDecorator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,6 +34,15 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 # What grows as long as a store lives, or is what another system says, outgrows the 32 bits of PostgreSQL's INTEGER.
 Long = Id
+
+
+def aside(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """A column of text as no index knows it: it narrows down what is found, and is no way to find it.
+
+    SQLite keeps no figures about what is in a table: to it an account's intents are as few as an object's.
+    """
+    return column.concat("")
+
 
 metadata = MetaData(
     naming_convention={

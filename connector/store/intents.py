@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    union,
+    update,
+)
 
-from connector.domain.model.intent import FINAL_STATES, NOTES, IntentState, Json, Priority, Receipt, WriteKind
+from connector.domain.model.intent import FINAL_STATES, NOTES, IntentState, Json, Receipt, WriteKind
 from connector.domain.model.transitions import ARROWS, OPEN, UNSENT, Event
 from connector.store import priors
+from connector.store.columns import aside
 from connector.store.prepared import Prepared
 from connector.store.schema import dependency, intent
 from connector.store.transaction import Transaction
 
 FIELDS = "intent.fields"
 
+_I = intent.alias()
 _ALL = select(intent).order_by(intent.c.priority, intent.c.id)
 _GET = Prepared(_ALL.where(intent.c.id == bindparam("wanted")))
 _BY_KEY = Prepared(_ALL.where(intent.c.key == bindparam("wanted")))
 _OF_WRITE = Prepared(_ALL.where(intent.c.write_id == bindparam("wanted"), intent.c.state == bindparam("stands")))
-_ON = and_(
-    intent.c.account == bindparam("owner"),
-    or_(
-        intent.c.object.in_(bindparam("names", expanding=True)), intent.c.target.in_(bindparam("names", expanding=True))
-    ),
+_OPEN_OF_WRITE = Prepared(
+    _ALL.where(
+        intent.c.write_id == bindparam("wanted"),
+        intent.c.position >= bindparam("first"),
+        intent.c.position < bindparam("end"),
+        intent.c.state.in_([state.value for state in OPEN]),
+    )
 )
-_UNSENT_ON = Prepared(_ALL.where(_ON, intent.c.state.in_([state.value for state in UNSENT])), lists=["names"])
+# The few on an object, however many an account has that are in the same state.
+_ON = and_(
+    intent.c.id.in_(
+        union(
+            select(_I.c.id).where(_I.c.object.in_(bindparam("names", expanding=True))),
+            select(_I.c.id).where(_I.c.target.in_(bindparam("names", expanding=True))),
+        )
+    ),
+    aside(intent.c.account) == bindparam("owner"),
+)
+STATE = aside(intent.c.state)
+_UNSENT_ON = Prepared(_ALL.where(_ON, STATE.in_([state.value for state in UNSENT])), lists=["names"])
 _OPEN_ON = Prepared(
-    select(func.count()).select_from(intent).where(_ON, intent.c.state.in_([state.value for state in OPEN])),
+    select(func.count()).select_from(intent).where(_ON, STATE.in_([state.value for state in OPEN])),
     lists=["names"],
 )
 _FIRST_RECORD = Prepared(
@@ -72,9 +98,9 @@ _ON_ITS_WAY = Prepared(
     .where(
         _ON,
         or_(
-            intent.c.state.in_([state.value for state in OPEN]),
+            STATE.in_([state.value for state in OPEN]),
             and_(
-                intent.c.state.in_([state.value for state in UNSENT]),
+                STATE.in_([state.value for state in UNSENT]),
                 intent.c.object.in_(bindparam("names", expanding=True)),
                 intent.c.target.is_(None),
             ),
@@ -192,35 +218,14 @@ def _rows(tx: Transaction, query: Select[Any] | Prepared, values: Mapping[str, A
     return [from_row(tx, row) for row in tx.execute(query, values)]
 
 
-def due(
-    tx: Transaction,
-    account: str,
-    until: datetime,
-    limit: int | None = None,
-    *,
-    but: Collection[WriteKind] = (),
-    recoveries_of: Collection[WriteKind] = (),
-) -> list[IntentRow]:
-    """Planned intents of an account whose time comes before `until`; of no kind in `but`, and of those in
-    `recoveries_of` only what belongs to recoveries.
-    """
-    urgent = intent.c.priority == Priority.RECOVERY.rank
-    return where(
-        tx,
-        and_(
-            intent.c.account == account,
-            intent.c.state == IntentState.PLANNED.value,
-            intent.c.not_before <= until,
-            *([intent.c.kind.not_in([kind.value for kind in but])] if but else []),
-            *([or_(urgent, intent.c.kind.not_in([kind.value for kind in recoveries_of]))] if recoveries_of else []),
-        ),
-        limit,
-    )
-
-
 def of_write(tx: Transaction, write_id: int, state: IntentState) -> list[IntentRow]:
     """The members of a write that are in `state`."""
     return _rows(tx, _OF_WRITE, {"wanted": write_id, "stands": state.value})
+
+
+def open_of_write(tx: Transaction, write_id: int, positions: range) -> list[IntentRow]:
+    """The members of a write that are not settled, of its records at these positions."""
+    return _rows(tx, _OPEN_OF_WRITE, {"wanted": write_id, "first": positions.start, "end": positions.stop})
 
 
 def of_response(tx: Transaction, response_id: int) -> list[IntentRow]:
@@ -276,20 +281,6 @@ def first_record(tx: Transaction, account: str, kind: WriteKind, object_name: st
     return marker
 
 
-def held_for(
-    tx: Transaction, account: str, reason: str, limit: int | None = None, *, kind: WriteKind | None = None
-) -> list[IntentRow]:
-    """Intents of an account that are held for one reason; of one kind, or of any."""
-    condition = and_(intent.c.account == account, intent.c.state == IntentState.HELD.value, intent.c.reason == reason)
-    return where(tx, condition if kind is None else and_(condition, intent.c.kind == kind.value), limit)
-
-
-def too_old(tx: Transaction, account: str) -> list[IntentRow]:
-    """Intents of an account that are past their age, whatever their state, unless final or being sent right now."""
-    still = [state.value for state in (*UNSENT, IntentState.SUBMITTED, IntentState.IN_DOUBT)]
-    return where(tx, and_(intent.c.account == account, intent.c.state.in_(still), intent.c.give_up_at <= tx.now))
-
-
 def open_records(tx: Transaction) -> frozenset[str]:
     """The markers of records that were sent and are not settled."""
     query = select(intent.c.record).where(intent.c.state.in_([state.value for state in OPEN]))
@@ -311,37 +302,6 @@ def unconfirmed(tx: Transaction, *, since: datetime) -> list[IntentRow]:
 def highest(tx: Transaction) -> int:
     """The highest number of an intent; 0 when there is none."""
     return int(tx.execute(select(func.coalesce(func.max(intent.c.id), 0))).scalar_one())
-
-
-def of_other_kinds(tx: Transaction, account: str, kinds: Iterable[WriteKind]) -> list[IntentRow]:
-    """Planned intents of an account of none of these kinds."""
-    known = [kind.value for kind in kinds]
-    condition = and_(
-        intent.c.account == account, intent.c.state == IntentState.PLANNED.value, intent.c.kind.not_in(known)
-    )
-    return where(tx, condition)
-
-
-def next_due(tx: Transaction, account: str, *, after: datetime) -> datetime | None:
-    """The next instant after `after` at which a planned intent of the account comes due."""
-    query = select(func.min(intent.c.not_before)).where(
-        intent.c.account == account,
-        intent.c.state == IntentState.PLANNED.value,
-        intent.c.not_before > after,
-    )
-    at: datetime | None = tx.execute(query).scalar_one()
-    return at
-
-
-def earliest_end(tx: Transaction, account: str, *, after: datetime) -> datetime | None:
-    """The next instant after `after` at which an intent that is not final grows too old."""
-    query = select(func.min(intent.c.give_up_at)).where(
-        intent.c.account == account,
-        intent.c.state.not_in([state.value for state in FINAL_STATES]),
-        intent.c.give_up_at > after,
-    )
-    at: datetime | None = tx.execute(query).scalar_one()
-    return at
 
 
 def move(tx: Transaction, row: IntentRow, event: Event, reason: str | None = None, **changes: Any) -> IntentRow:

@@ -19,6 +19,11 @@ _OF_OBJECTS = Prepared(select(remote).where(remote.c.object.in_(bindparam("names
 _WAITING = Prepared(select(dependency.c.intent_id).where(dependency.c.object == bindparam("name")))
 _STOP_WAITING = Prepared(delete(dependency).where(dependency.c.intent_id == bindparam("waiting")))
 
+_NAMED = Prepared(
+    select(remote.c.object)
+    .where(remote.c.account == bindparam("owner"), remote.c.remote_id == bindparam("there"))
+    .order_by(remote.c.object)
+)
 _REMOTE = Prepared(select(remote).where(remote.c.object == bindparam("name")))
 _LET_GO = Prepared(delete(dependency).where(dependency.c.object == bindparam("name")))
 _MOVED = Prepared(
@@ -110,8 +115,8 @@ def of_objects(tx: Transaction, objects: Iterable[str]) -> dict[str, Receipt]:
 
 def named(tx: Transaction, account: str, thing: Thing, remote_id: str) -> list[str]:
     """Our names of a contact or ticket over there, for example to find what a ticket's webhook is about."""
-    query = select(remote.c.object).where(remote.c.account == account, remote.c.remote_id == remote_id)
-    return [name for name in tx.execute(query.order_by(remote.c.object)).scalars() if thing_of(name) is thing]
+    names = tx.execute(_NAMED, {"owner": account, "there": remote_id}).scalars()
+    return [name for name in names if thing_of(name) is thing]
 
 
 def point(tx: Transaction, account: str, object_name: str, remote_id: str, url: str | None) -> None:

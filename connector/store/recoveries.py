@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, literal, select, update
+from sqlalchemy import Row, bindparam, case, func, literal, select, text, update
 
 from connector.domain.model.recovery import Recovery, RecoveryState, Severity, Stage
 from connector.store import steps
@@ -14,6 +14,7 @@ from connector.store.columns import Instant
 from connector.store.prepared import Prepared
 from connector.store.schema import recovery, recovery_response, response
 from connector.store.transaction import Transaction
+from connector.store.winning import IS_OPEN
 
 MERGED = "merged into an older recovery of the same person"
 _GET = Prepared(select(recovery).where(recovery.c.id == bindparam("wanted")))
@@ -21,7 +22,7 @@ _OPEN = Prepared(
     select(recovery).where(
         recovery.c.person_id == bindparam("person"),
         recovery.c.playbook == bindparam("book"),
-        recovery.c.state == RecoveryState.OPEN.value,
+        text(IS_OPEN),
     )
 )
 

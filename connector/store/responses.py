@@ -12,6 +12,7 @@ from sqlalchemy import Row, bindparam, func, select, update
 
 from connector.domain.model.response import Response, Understanding
 from connector.store import canonical, history, tombstones
+from connector.store.columns import aside
 from connector.store.prepared import Prepared
 from connector.store.schema import response, response_version
 from connector.store.transaction import Transaction
@@ -65,7 +66,7 @@ _RECENT = Prepared(
         response.c.person_id == bindparam("person"),
         response.c.id != bindparam("but"),
         response_version.c.version == response.c.latest_version,
-        response_version.c.state == VersionState.DECIDED.value,
+        aside(response_version.c.state) == VersionState.DECIDED.value,
         response_version.c.event_at <= bindparam("before"),
     )
     .order_by(response_version.c.event_at.desc(), response.c.key)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from connector.store.about import directory_list, interaction, interaction_answer
@@ -37,6 +38,15 @@ __all__ = [
     "pause", "playbook_text", "prior", "rated", "recovery", "recovery_response", "recovery_step", "sliced", "storm",
     "themed", "ticket", "told", "undoing",
 ]  # fmt: skip
+
+IS_PLANNED, IS_HELD, IS_GIVEN_UP = "state = 'planned'", "state = 'held'", "state = 'given_up'"
+IS_UNSETTLED = "state NOT IN ('confirmed', 'erased', 'given_up', 'rejected', 'superseded')"
+"""As the indexes of some intents only say it: a query finds them by such an index when it says so in the same words."""
+
+
+def _of_some(name: str, *columns: str, rows: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(rows), postgresql_where=text(rows))
+
 
 meta = Table(
     "meta",
@@ -86,7 +96,7 @@ response = Table(
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("key", Text, nullable=False, unique=True, comment="<kind>/<form>/<id>"),
     Column("survey", Text, nullable=False),
-    Column("person_id", ForeignKey("person.id")),
+    Column("person_id", ForeignKey("person.id"), index=True),
     Column("latest_version", Integer, nullable=False, default=0),
     Column("anonymous_at", Instant, comment="retention took who gave it"),
 )
@@ -210,6 +220,7 @@ write = Table(
     Column("poll_at", Instant),
     Column("closed_at", Instant),
     Index(None, "account", "state", "id"),
+    Index(None, "account", "kind", "closed_at"),
 )
 
 intent = Table(
@@ -246,6 +257,12 @@ intent = Table(
     Column("erasing", Boolean, nullable=False, default=False, comment="erased as soon as its open write is settled"),
     Column("run_id", Id, index=True, comment="what it was planned under"),
     Index(None, "account", "state", "not_before"),
+    # Where many wait, each of these finds the few that are asked for without reading the others.
+    _of_some("ix_intent_target", "target", rows="target IS NOT NULL"),
+    _of_some("ix_intent_planned", "account", "priority", "id", "not_before", "kind", rows=IS_PLANNED),
+    _of_some("ix_intent_held", "account", "reason", "kind", "priority", "id", rows=IS_HELD),
+    _of_some("ix_intent_given_up", "account", "reason", rows=IS_GIVEN_UP),
+    _of_some("ix_intent_unsettled", "account", "give_up_at", rows=IS_UNSETTLED),
 )
 
 dependency = Table(

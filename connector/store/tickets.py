@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, select
 from connector.domain.model.intent import Json
 from connector.domain.model.person import KeyKind
 from connector.ports import Ticket
+from connector.store.columns import aside
 from connector.store.prepared import Prepared
 from connector.store.schema import person_key, ticket
 from connector.store.transaction import Transaction
@@ -18,7 +19,7 @@ from connector.store.transaction import Transaction
 SEALED = "ticket.sealed"
 _REQUESTED = Prepared(
     select(ticket.c.remote_id, ticket.c.first_at)
-    .join(person_key, person_key.c.blind == ticket.c.requester)
+    .join(person_key, aside(person_key.c.blind) == ticket.c.requester)  # the person's addresses, then their tickets
     .where(ticket.c.account == bindparam("wanted"), ticket.c.key.is_(None), ticket.c.status != "deleted")
     .where(person_key.c.person_id == bindparam("person"), person_key.c.kind == KeyKind.EMAIL.value)
     .order_by(ticket.c.first_at, ticket.c.remote_id)

@@ -97,7 +97,7 @@ class Transaction:
 
     def unseal(self, label: str, sealed: bytes) -> Json:
         """Decrypt what `seal` made for the same label. Raises StoreError."""
-        value: Json = json.loads(self._keyring.unseal(label, sealed))
+        value: Json = json.loads(self._keyring.unseal(label, sealed).decode())
         return value
 
     def seal_bytes(self, label: str, payload: bytes) -> bytes:

@@ -6,6 +6,9 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary,
 
 from connector.store.columns import Id, Instant, Long, metadata
 
+IS_OPEN = "state = 'open'"
+"""As the index of open recoveries says it: a query is answered by that index when it says so in the same words."""
+
 recovery = Table(
     "recovery",
     metadata,
@@ -14,7 +17,7 @@ recovery = Table(
     Column("playbook", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("severity", Text, nullable=False),
-    Column("opened_by", Text, nullable=False, comment="response key"),
+    Column("opened_by", Text, nullable=False, index=True, comment="response key"),
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
     Column("cause", Text),
@@ -31,8 +34,8 @@ recovery = Table(
         "person_id",
         "playbook",
         unique=True,
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
+        sqlite_where=text(IS_OPEN),
+        postgresql_where=text(IS_OPEN),
     ),
 )
 
@@ -40,7 +43,7 @@ recovery_response = Table(
     "recovery_response",
     metadata,
     Column("recovery_id", ForeignKey("recovery.id"), primary_key=True),
-    Column("response_id", ForeignKey("response.id"), primary_key=True),
+    Column("response_id", ForeignKey("response.id"), primary_key=True, index=True),
     Column("joined_at", Instant, nullable=False),
 )
 

@@ -114,11 +114,12 @@ def left_sending(tx: Transaction, account: str, epoch: int) -> list[WriteRow]:
 
 def to_settle(tx: Transaction, account: str, limit: int) -> list[WriteRow]:
     """Writes in doubt whose time to ask has come, and jobs whose time to be polled has come."""
+    waits = write.c.state.in_([WriteState.IN_DOUBT.value, WriteState.SUBMITTED.value])
     is_due = or_(
         and_(write.c.state == WriteState.IN_DOUBT.value, write.c.ask_at <= tx.now),
         and_(write.c.state == WriteState.SUBMITTED.value, write.c.poll_at <= tx.now),
     )
-    return _where(tx, and_(write.c.account == account, is_due), limit)
+    return _where(tx, and_(write.c.account == account, waits, is_due), limit)
 
 
 def doubt(tx: Transaction, write_id: int, ask_at: datetime) -> None:

@@ -203,15 +203,16 @@ def look(outlet: Outlet, hold: LaneHold, batch: Batch) -> frozenset[int]:
         error = failed
     with ours(outlet, hold) as tx:
         hold.confirm(tx)
+        planned = _still_planned(tx, [record for record, _ in pairs])
         current = [(record, answer) for (record, _), answer in zip(pairs, answers, strict=False)]
         if error is not None:
-            planned = [record for record, _ in pairs if _is_planned(tx, record)]
-            unasked = [record for record in planned if _goes_unasked(record, error)]
-            if unasked != planned:
-                freezing.unsent(tx, outlet, [record for record in planned if record not in unasked], error)
+            wanted = [record for record, _ in pairs if _is_among(planned, record)]
+            unasked = [record for record in wanted if _goes_unasked(record, error)]
+            if unasked != wanted:
+                freezing.unsent(tx, outlet, [record for record in wanted if record not in unasked], error)
             return frozenset(row.id for record in unasked for row in record.members if _still_wanted(tx, row))
         settling.welcome_back(tx, outlet)
-        absent = [_looked(tx, outlet, record, answer) for record, answer in current if _is_planned(tx, record)]
+        absent = [_looked(tx, outlet, record, answer) for record, answer in current if _is_among(planned, record)]
     return frozenset().union(*absent)
 
 
@@ -225,8 +226,12 @@ def _goes_unasked(record: Folded, error: RemoteError) -> bool:
     return is_message and isinstance(error, Unauthorized) and error.status == 403
 
 
-def _is_planned(tx: Transaction, record: Folded) -> bool:
-    return all(intents.get(tx, row.id).state is IntentState.PLANNED for row in record.members)
+def _still_planned(tx: Transaction, records: Sequence[Folded]) -> frozenset[int]:
+    return intents.still_planned(tx, [row.id for record in records for row in record.members])
+
+
+def _is_among(planned: frozenset[int], record: Folded) -> bool:
+    return all(row.id in planned for row in record.members)
 
 
 def _looked(tx: Transaction, outlet: Outlet, record: Folded, answer: Found) -> frozenset[int]:

@@ -11,16 +11,16 @@ from typing import Final
 from connector.domain.model.intent import Item, Priority, Receipt, Request, WriteKind, references, resolve
 from connector.domain.model.transitions import Event
 from connector.errors import RemoteError
-from connector.store import confirmed, intents, outbox, quotas, receipts, writes, writing
+from connector.store import confirmed, intents, outbox, queue, quotas, receipts, writes, writing
 from connector.store.confirmed import Confirmed
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writes import Record, WriteRow
 from connector.store.writing import Left
-from connector.sync import foregoing, settling
+from connector.sync import ceilings, foregoing, settling
 from connector.sync.folding import Batch, Folded, fold, may_look_at, must_ask, pack
 from connector.sync.lane import LaneHold
-from connector.sync.outlet import CEILING, Outlet, Replan
+from connector.sync.outlet import Outlet, Replan
 from connector.sync.quota import grant
 from connector.sync.verdict import ASK_AGAIN, Next, judge, wait_after
 
@@ -70,13 +70,13 @@ def choose(tx: Transaction, outlet: Outlet, *, looked: Collection[int], most: in
     closed = _closed(outlet, budgets, now)
     reserved = _closed(outlet, budgets, now, can_wait=True)
     waits = [at for kind, at in reserved.items() if at is not None and _has_due(tx, outlet, kind)]
-    if not intents.due(tx, outlet.account, now, 1, but=closed, recoveries_of=reserved):
+    if not queue.has_due(tx, outlet.account, now, but=closed, recoveries_of=reserved):
         # Every new intent wakes the lane: reading all that waits for company each time would keep others waiting.
         return Chosen(looks=(), batches=(), waits=tuple(waits))
     soon = now + outlet.limits.linger
     # Where the most urgent few fill every call of this round, opening a thousand more changes nothing.
     for limit in (FEW * most, outlet.limits.look):
-        rows = intents.due(tx, outlet.account, soon, limit, but=closed, recoveries_of=reserved)
+        rows = queue.due(tx, outlet.account, soon, limit, but=closed, recoveries_of=reserved)
         questions, batches, later = _packed(tx, outlet, rows, looked)
         if len(rows) < limit or _are_full(outlet, [*questions[:most], *batches[:most]], most):
             break
@@ -151,7 +151,7 @@ def _closed(
 
 def _has_due(tx: Transaction, outlet: Outlet, kind: WriteKind) -> bool:
     others = [other for other in outlet.writer.promises if other is not kind]
-    return bool(intents.due(tx, outlet.account, tx.now + outlet.limits.linger, 1, but=others))
+    return queue.has_due(tx, outlet.account, tx.now + outlet.limits.linger, but=others)
 
 
 def _pack(outlet: Outlet, records: Sequence[Folded]) -> Sequence[Batch]:
@@ -165,38 +165,19 @@ def _pack(outlet: Outlet, records: Sequence[Folded]) -> Sequence[Batch]:
 def draft(tx: Transaction, outlet: Outlet, batches: Sequence[Batch]) -> list[Draft]:
     """Drop what holds already, resolve references, hold what is above a ceiling; what is left of each batch."""
     drafts: list[Draft] = []
-    room = {kind: room_for(tx, outlet, kind) for kind in {batch.kind for batch in batches}}
+    room = {kind: ceilings.room_for(tx, outlet, kind) for kind in {batch.kind for batch in batches}}
     around = _around(tx, outlet, [record for batch in batches for record in batch.records])
     for batch in batches:
         wanted = [_part(tx, outlet, record, around) for record in batch.records]
         parts = [part for part in wanted if part is not None]
         left = room[batch.kind]
         if left is not None:
-            _hold_above(tx, outlet, batch.kind, [record for record, _, _ in parts[left:]])
+            ceilings.hold(tx, outlet, batch.kind, [row for record, _, _ in parts[left:] for row in record.members])
             parts = parts[:left]
             room[batch.kind] = left - len(parts)
         if parts:
             drafts.append(Draft(kind=batch.kind, parts=tuple(parts)))
     return drafts
-
-
-def room_for(tx: Transaction, outlet: Outlet, kind: WriteKind) -> int | None:
-    """How many records of a kind may be sent now; None: there is no ceiling."""
-    ceiling = outlet.limits.ceilings.get(kind)
-    if ceiling is None:
-        return None
-    return max(0, ceiling.count - writes.created_since(tx, outlet.account, kind, tx.now - ceiling.per))
-
-
-def _hold_above(tx: Transaction, outlet: Outlet, kind: WriteKind, above: Sequence[Folded]) -> None:
-    ceiling = outlet.limits.ceilings[kind]
-    if above and not intents.held_for(tx, outlet.account, CEILING, limit=1, kind=kind):
-        text = f"more than {ceiling.count} {kind} records in {ceiling.per}: the rest is held"
-        outlet.notify(tx, outlet.account, f"ceiling/{kind}", text)
-    for record in above:
-        for row in record.members:
-            intents.move(tx, row, Event.CEILING, CEILING)
-            outlet.tell(tx, row, "held", reason=CEILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

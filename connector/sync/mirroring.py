@@ -34,6 +34,7 @@ from connector.store.transaction import Transaction
 from connector.sync import looking_back, names, timers
 from connector.sync.choosing import take_choice
 from connector.sync.identify import join_persons, link, mirror
+from connector.sync.rescore import gather_signals
 from connector.sync.settings import DecideSettings, Target
 
 GONE: Final = "the candidates are gone"
@@ -195,6 +196,14 @@ def _after_us(tx: Transaction, recovery_id: int, updated_at: datetime) -> bool:
 
 
 def refresh_score(tx: Transaction, person_id: int, settings: DecideSettings) -> None:
-    """Outside facts about a person may have changed."""
-    if settings.score is not None:
-        timers.refresh(tx, people.survivor(tx, person_id), settings, settings.score)
+    """Outside facts about a person may have changed: where they have, or a CRM was told no score yet, it is computed.
+
+    What we wrote comes back as a change of the contact, and says nothing new.
+    """
+    policy = settings.score
+    if policy is None:
+        return
+    person_id = people.survivor(tx, person_id)
+    is_told = all(scores.published(tx, person_id, settings.targets[name].account) for name in policy.write_to)
+    if gather_signals(tx, person_id, policy, settings) or not is_told:
+        timers.refresh(tx, person_id, settings, policy)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from connector.domain.model.intent import Found, IntentState, Json, Receipt, WriteKind
-from connector.domain.model.transitions import OPEN, Event
+from connector.domain.model.transitions import Event
 from connector.errors import Gone, InDoubt, Rejected, RemoteError
 from connector.ports import Failed, Job, Outcome
 from connector.store import accounts, confirmed, intents, quotas, receipts, writes, writing
@@ -23,13 +23,9 @@ Answer = Sequence[Outcome] | Job | RemoteError
 """What came of one call: outcomes per record, a job, or the error the call failed with as one."""
 
 
-def settle(
-    tx: Transaction, outlet: Outlet, write: WriteRow, answer: Answer, only: Collection[int] | None = None
-) -> None:
+def settle(tx: Transaction, outlet: Outlet, write: WriteRow, answer: Answer, only: range | None = None) -> None:
     """Take in what came of sending (or re-sending, or polling) a write: of all its records, or those at `only`."""
-    members = _open_members(tx, write)
-    if only is not None:
-        members = {position: rows for position, rows in members.items() if position in only}
+    members = _open_members(tx, write, range(len(write.records)) if only is None else only)
     if not isinstance(answer, RemoteError):
         welcome_back(tx, outlet)
     if isinstance(answer, Job):
@@ -45,12 +41,11 @@ def settle(
     writes.close_if_settled(tx, write.id)
 
 
-def _open_members(tx: Transaction, write: WriteRow) -> dict[int, list[IntentRow]]:
+def _open_members(tx: Transaction, write: WriteRow, positions: range) -> dict[int, list[IntentRow]]:
     members: dict[int, list[IntentRow]] = {}
-    for state in OPEN:
-        for row in intents.of_write(tx, write.id, state):
-            assert row.position is not None
-            members.setdefault(row.position, []).append(row)
+    for row in intents.open_of_write(tx, write.id, positions):
+        assert row.position is not None
+        members.setdefault(row.position, []).append(row)
     return dict(sorted(members.items()))
 
 

@@ -17,7 +17,7 @@ from connector.domain.model.intent import ALARMS, IntentState, WriteKind
 from connector.domain.model.transitions import Event
 from connector.errors import LeaseLost, RemoteError
 from connector.ports import Preparing, Writer
-from connector.store import accounts, alerts, intents, pauses, receipts, runs, writes
+from connector.store import accounts, alerts, intents, pauses, queue, receipts, runs, writes
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.receipts import lane_of
@@ -176,7 +176,7 @@ class WriteLane:
         if not isinstance(outlet.writer, Preparing):
             return None
         with outlet.db.read() as tx:
-            if not intents.due(tx, outlet.account, tx.now, 1) and not writes.to_settle(tx, outlet.account, 1):
+            if not queue.has_due(tx, outlet.account, tx.now) and not writes.to_settle(tx, outlet.account, 1):
                 return None
         try:
             outlet.writer.prepare()
@@ -213,7 +213,7 @@ class WriteLane:
 
     def _hold_due(self, tx: Transaction) -> None:
         outlet = self._outlet
-        for row in intents.due(tx, outlet.account, tx.now):
+        for row in queue.due(tx, outlet.account, tx.now):
             intents.move(tx, row, Event.OBSERVED, OBSERVE_MODE)
             outlet.tell(tx, row, "held", reason=OBSERVE_MODE)
 
@@ -224,7 +224,7 @@ class WriteLane:
         """
         outlet = self._outlet
         loud: Counter[WriteKind] = Counter()
-        for row in intents.too_old(tx, outlet.account):
+        for row in queue.too_old(tx, outlet.account):
             is_open = row.state in {IntentState.IN_DOUBT, IntentState.SUBMITTED}
             if is_open and row.write_id is not None and not writes.get(tx, row.write_id).asks:
                 continue
@@ -267,14 +267,14 @@ class WriteLane:
 
     def _refuse_unknown_kinds(self, tx: Transaction) -> None:
         outlet = self._outlet
-        for row in intents.of_other_kinds(tx, outlet.account, outlet.writer.promises):
+        for row in queue.of_other_kinds(tx, outlet.account, outlet.writer.promises):
             why = f"{outlet.account} cannot write a {row.kind}"
             settling.reject(tx, outlet, [row], Event.REFUSED_UNSENT, why)
 
     def _release(self, tx: Transaction) -> None:
         outlet = self._outlet
         acts_within = outlet.limits.acts_within
-        for row in intents.held_for(tx, outlet.account, OBSERVE_MODE):
+        for row in queue.held_for(tx, outlet.account, OBSERVE_MODE):
             if row.kind in ALARMS and acts_within is not None and tx.now - row.cause_at > acts_within:
                 self._give_up(tx, row, f"the answer is older than act_on.answered_within by now; {OBSERVE_MODE}")
             else:
@@ -293,6 +293,7 @@ class WriteLane:
         with asking.ours(outlet, hold) as tx:
             hold.confirm(tx)
             digest.gather(tx, outlet.account)
+            held = 0 if is_probe else ceilings.hold_above(tx, outlet)
             chosen = freezing.choose(tx, outlet, looked=looked, most=most)
             waits.clear()
             waits.update(chosen.waits)
@@ -308,7 +309,7 @@ class WriteLane:
             hold.confirm(tx)
             frozen = [row for one in rendered if (row := freezing.freeze(tx, outlet, hold, one)) is not None]
         self._send(hold, frozen)
-        return len(chosen.looks) + len(chosen.batches)
+        return held + len(chosen.looks) + len(chosen.batches)
 
     def _send(self, hold: LaneHold, frozen: Sequence[WriteRow]) -> None:
         """Send what is frozen, several at once; each answer is committed as it arrives."""
@@ -356,12 +357,12 @@ class WriteLane:
         """
         outlet = self._outlet
         with outlet.db.read() as tx:
-            ends = intents.earliest_end(tx, outlet.account, after=began)
+            ends = queue.earliest_end(tx, outlet.account, after=began)
             if is_shut:
                 instants = [*waits, ends]
             else:
                 # A clock that was set back meanwhile has what was due then still before it.
-                due = intents.next_due(tx, outlet.account, after=min(seen or began, tx.now))
+                due = queue.next_due(tx, outlet.account, after=min(seen or began, tx.now))
                 instants = [*waits, ends, due, writes.next_settling(tx, outlet.account), *ceilings.ends(tx, outlet)]
                 instants += [tx.now] if digest.is_due(tx, outlet.account) else []
         return min((at for at in instants if at is not None), default=None)

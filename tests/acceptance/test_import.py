@@ -73,7 +73,7 @@ def write_answers(file: Path, number: int, *, until: datetime, people: int, unha
         writer.writerow(["response_id", "submitted_at", "csat", "comment", "email", "name", "service"])
         for row in range(number):
             at = until - timedelta(days=30, minutes=dice.randrange(1_000_000))
-            stars = dice.randint(1, 2) if dice.random() < unhappy else dice.randint(4, 5)
+            stars = dice.randint(1, 2) if dice.random() < unhappy else 5
             bad += stars < 3
             said = " ".join(dice.choices(WORDS.split(), k=dice.randint(0, 12)))
             email = f"person{row % people}@example.com"
@@ -223,7 +223,7 @@ def housed(folder: Path, ceiling: str) -> Iterator[House]:
 
 
 def test_with_act_the_ceiling_stops_it_operators_are_told_and_it_goes_on(tmp_path: Path) -> None:
-    rows, ceiling, share = (ROWS, 300, 0.5) if ROWS > 600 else (25, 10, 1.0)  # more than 70 % would be a storm
+    rows, ceiling, share = (ROWS, 300, 0.3) if ROWS > 600 else (25, 10, 1.0)  # 70 % of any 50 would be a storm
     with housed(tmp_path, ceiling=f"{ceiling}/h") as house:
         file = tmp_path / "old.csv"
         unhappy = write_answers(file, rows, until=NOON, people=rows, unhappy=share)

@@ -151,6 +151,21 @@ def test_several_calls_of_one_round_share_the_room_under_a_ceiling(bench: Bench,
     assert [cause for cause, _ in bench.told] == [f"ceiling/{kind}"]
 
 
+def test_what_is_above_the_ceiling_is_held_before_anything_is_asked_about_it(bench: Bench) -> None:
+    """An import of old tickets looks for each before it makes it: not for the thousands that have to wait anyway."""
+    asked = replace(PROMISES[WriteKind.TICKET], ask_first=True, can_ask=True, lookup_lag=timedelta(0))
+    bench.promises = {**PROMISES, WriteKind.TICKET: asked}
+    bench.twin.promises = bench.promises
+    bench.limits = Limits(parallel=1, timeout=10 * SECOND, ceilings={WriteKind.TICKET: Ceiling(count=2, per=HOUR)})
+    bench.start()
+    bench.plan(*(intent(f"t{number}", object=f"o{number}") for number in range(8)))
+    bench.drain()
+    assert [bench.state(f"t{number}") for number in range(8)] == [S.CONFIRMED] * 2 + [S.HELD] * 6
+    assert len(bench.twin.questions) == 3, "those two, and the one that was looked for while the last of them was sent"
+    bench.run(4 * HOUR)
+    assert {bench.state(f"t{number}") for number in range(8)} == {S.CONFIRMED}
+
+
 @pytest.mark.parametrize("trouble", [Trouble.REFUSED, Trouble.LOST_BEFORE])
 def test_what_is_known_not_to_have_been_made_leaves_room_under_the_ceiling(bench: Bench, trouble: Trouble) -> None:
     bench.limits = Limits(parallel=1, timeout=10 * SECOND, ceilings={WriteKind.NOTE: Ceiling(count=2, per=DAY)})

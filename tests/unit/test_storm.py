@@ -12,7 +12,7 @@ import pytest
 from connector.clock import VirtualClock
 from connector.domain.model.intent import ALARMS, IntentState
 from connector.domain.model.response import Interaction
-from connector.store import intents, outbox, runs, storms
+from connector.store import outbox, queue, runs, storms
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.runs import RunKind
@@ -126,7 +126,7 @@ def test_what_is_too_old_by_then_to_be_acted_on_is_not_let_go(db: Database) -> N
     with db.write() as tx:
         assert storms.release(tx, "service")
         assert release(tx, "service", timedelta(days=7)) == held - len(late)
-        assert {row.id for account in (CRM, DESK, CHAT) for row in intents.too_old(tx, account)} >= late
+        assert {row.id for account in (CRM, DESK, CHAT) for row in queue.too_old(tx, account)} >= late
     assert {row.state for row in of_answers(db) if row.id in late} == {IntentState.HELD}
 
 

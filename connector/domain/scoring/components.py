@@ -46,9 +46,12 @@ def figure(facts: Sequence[Fact], as_of: datetime, component: ComponentConfig, s
         weighted += weight * _micros(fact.value)
     if total == 0:
         return None
-    phantom = exact(shrink.answers) * WHOLE
-    value = (Fraction(weighted, _MICRO) + phantom * exact(shrink.toward)) / (total + phantom)
-    return Figure(value=value, facts=len(facts))
+    # (weighted + answers x toward) / (total + answers), as one fraction of whole numbers: each by itself is reduced.
+    answers, toward = exact(shrink.answers), exact(shrink.toward)
+    pull = answers.numerator * WHOLE
+    above = weighted * answers.denominator * toward.denominator + pull * toward.numerator * _MICRO
+    below = (total * answers.denominator + pull) * toward.denominator * _MICRO
+    return Figure(value=Fraction(above, below), facts=len(facts))
 
 
 @lru_cache(maxsize=4096)
