@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from connector.simulator.parts import FaultKind
-from tests.chaos.programs import Program
+from tests.chaos.drawing import Program
 from tests.chaos.world import START
 
 Reaches = Callable[[Program], bool]
