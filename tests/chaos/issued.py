@@ -88,6 +88,7 @@ class Answer:
     versions: list[Version] = field(default_factory=list)
     acknowledged: dict[int, datetime] = field(default_factory=dict)
     attempted: set[int] = field(default_factory=set)
+    first_tried: datetime | None = None
     consents: dict[int, bool] = field(default_factory=dict)
     reference: str | None = None
     is_quotable: bool = False

@@ -218,6 +218,7 @@ class Play:
         assert one.version is not None
         self.journal.tried += 1
         one.answer.attempted.add(one.version.number)
+        one.answer.first_tried = one.answer.first_tried or self.world.clock.now()
         door = "webhook" if one.answer.form == "kiosk" else "typeform"
         status = self.world.deliver(door, one.answer.body(one.version, one.envelope))
         if status == 200:
@@ -236,6 +237,7 @@ class Play:
         if one.answer.how == "both" or all(version.at <= one.version.at for version in listed):
             self.world.simulators.typeform.responses.add(one.answer.event(one.version))
         one.answer.attempted.add(one.version.number)
+        one.answer.first_tried = one.answer.first_tried or self.world.clock.now()
         if one.answer.how == "poll":
             one.answer.acknowledged.setdefault(one.version.number, self.world.clock.now())
 
