@@ -268,11 +268,11 @@ class _Conversation(socketserver.StreamRequestHandler):
         self._take(b"".join(lines))
 
     def _take(self, body: bytes) -> None:
-        refused = self.mail.faults.take(AFTER_THE_TEXT, self._operation, body)
-        if refused is not None:
-            code = refused.status or 451
-            self._log(code, body, fault=refused.kind)
-            self._say(f"{code} {refused.message or '4.3.0 not taken on request'}")
+        fault = self.mail.faults.take(AFTER_THE_TEXT, self._operation, body)
+        if fault is not None:
+            code = fault.status or 451
+            self._log(code, body, fault=fault.kind)
+            self._say(f"{code} {fault.message or '4.3.0 not taken on request'}")
             self.sender, self.recipients = "", []
             return
         late = self.mail.faults.take(AT_THE_DOT, self._operation, body)
