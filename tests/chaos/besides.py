@@ -15,7 +15,7 @@ from tests.chaos.drawing import Drawer, Program
 from tests.chaos.faults import LOST, MATCHES, drawn, fault_at
 from tests.chaos.world import START
 
-NIGHTS = ("", "", "", "10:20-10:50", "11:30-12:10", "10:05-10:15")
+NIGHTS = ("", "", "", "10:20-10:50")
 
 
 def _dice(seed: int, what: str) -> random.Random:

@@ -159,7 +159,8 @@ class World:
 
     def configuration(self) -> Loaded:
         """The configuration as it is now, leading to the simulators and to this store."""
-        loaded = loaded_with(self.vendors.crm, self.mode, self.vendors.extras, self.rewrite, self.remap)
+        wanted = replace(self.vendors.extras, lag=timedelta(0))  # no business of the file's, which is read but once
+        loaded = loaded_with(self.vendors.crm, self.mode, wanted, self.rewrite, self.remap)
         connections = dict(loaded.config.connections)
         for name, connection in connections.items():
             site = self._site_of(connection.kind)
