@@ -89,7 +89,9 @@ def _follow_ups(drawer: Drawer) -> None:
 
 
 def _messages(drawer: Drawer) -> None:
-    """Most agree to be written to, some do not, some change their mind; the mail server fails in all its ways."""
+    """Most agree to be written to, some do not, some change their mind, or opt out while a message waits; the mail
+    server fails in all its ways.
+    """
     dice, journal = drawer.dice, drawer.journal
     for answer in journal.answers:
         said = dice.choices((True, False, None), (75, 12, 13))[0]
@@ -99,7 +101,11 @@ def _messages(drawer: Drawer) -> None:
             if said and dice.random() < 0.12:
                 said = False
     if dice.random() < 0.25:
-        drawer.happen(drawer.moment() + timedelta(minutes=2), "opt_out", number=dice.randrange(len(journal.people)))
+        told = [one for one in drawer.program.happenings if one.what == "hook" and one.answer and one.answer.person]
+        about, soon = dice.choice(told), timedelta(seconds=dice.choice((40, 90, 150, 400)))
+        assert about.answer is not None
+        assert about.answer.person is not None
+        drawer.happen(about.at + soon, "opt_out", number=about.answer.person.number)
     for _ in range(dice.randint(1, 4)):
         drawer.happen(drawer.moment(), "fault", site="smtp", fault=fault_at(dice, "smtp"))
     if dice.random() < 0.5:
