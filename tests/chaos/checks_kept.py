@@ -7,20 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tests.chaos.checks_messages import may_be_lost
-from tests.chaos.evidence import Evidence, Row, instant, micros, survivor
+from tests.chaos.evidence import Evidence, Row, instant, is_forgotten, micros, survivor
 from tests.chaos.issued import Answer, Version
 
 NOTIFY_WITHIN = timedelta(hours=4)
 OPEN = {"planned", "sending", "submitted", "in_doubt"}
-
-
-def is_lost_with_copy(found: Evidence, answer: Answer, at: datetime) -> bool:
-    """Whether an older copy of the store replaced the one that had it: then only a poll can know of it."""
-    begun = found.journal.backed_up
-    return begun is not None and any(begun <= at <= end for end in found.journal.restored)
 
 
 def known_versions(found: Evidence, answer: Answer) -> list[Version]:
@@ -32,7 +26,7 @@ def known_versions(found: Evidence, answer: Answer) -> list[Version]:
         version
         for version in answer.versions
         if version.number in answer.acknowledged
-        and not is_lost_with_copy(found, answer, answer.acknowledged[version.number])
+        and not is_forgotten(found, answer.acknowledged[version.number])  # then only a poll can know of it
     ]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tests.chaos.evidence import Evidence, Row, instant, survivor
+from tests.chaos.evidence import Evidence, Row, instant, is_forgotten, survivor
 from tests.chaos.issued import ASKS, CODES, OFFER, SORRY, Answer, Person
 
 SERVICE = re.compile(r"\bjob-(s\d+(?:a\d+|fresh))\b")
@@ -64,25 +64,22 @@ def mails_of(found: Evidence) -> list[Mail]:
     return mails
 
 
-def _is_forgotten(found: Evidence, at: datetime) -> bool:
-    """What was sent between a copy of the store and its being put back the copy does not know: it sends it again."""
-    begun = found.journal.backed_up
-    return begun is not None and any(begun - A_WHILE <= at <= end for end in found.journal.restored)
-
-
 # --- once --------------------------------------------------------------------------------------------------------
 
 
 def marks(found: Evidence) -> Iterator[tuple[str, str, str]]:
-    """Mails by their Message-ID, which is made of what they are about."""
+    """Mails by their Message-ID, which is made of what they are about.
+
+    What was sent between a copy of the store and its being put back the copy does not know: it sends it again.
+    """
     for mail in mails_of(found):
-        if not _is_forgotten(found, mail.at):
+        if not is_forgotten(found, mail.at, since=A_WHILE):
             yield "smtp", "mail", mail.message_id
 
 
 def sent_once(found: Evidence) -> Iterator[str]:
     """Nobody gets the same message twice, whatever its Message-ID; a code goes to one address, which gets no other."""
-    known = [mail for mail in mails_of(found) if not _is_forgotten(found, mail.at)]
+    known = [mail for mail in mails_of(found) if not is_forgotten(found, mail.at, since=A_WHILE)]
     for (to, subject, text), number in Counter((mail.to, mail.subject, mail.text) for mail in known).items():
         if number > 1:
             yield f"{number} mails {subject!r} to {_who(found, to)}: {SERVICE.findall(text)}"
@@ -131,7 +128,7 @@ def nobody_unwilling_is_written_to(found: Evidence) -> Iterator[str]:
         elif _newest_known(found, mail.answer, mail.at - A_WHILE) is False:
             yield f"{what}: they do not agree any more"
         out = journal.opted_out.get(mail.person.number)
-        if out is not None and mail.at > out + A_WHILE and not _is_forgotten(found, out):
+        if out is not None and mail.at > out + A_WHILE and not is_forgotten(found, out):
             yield f"{what}: they opted out at {out}"
         gone = journal.erased_at.get(mail.person.number)
         if gone is not None and mail.at > gone + A_WHILE:

@@ -134,6 +134,12 @@ def _places(found: Evidence) -> list[Place]:
     return places
 
 
+def is_forgotten(found: Evidence, at: datetime, *, since: timedelta = timedelta(0)) -> bool:
+    """Whether an older copy of the store was put back that was made before then, or up to `since` later."""
+    begun = found.journal.backed_up
+    return begun is not None and any(begun - since <= at <= end for end in found.journal.restored)
+
+
 def survivor(found: Evidence, person_id: int | None) -> int | None:
     """Who somebody is by now: two persons may have turned out to be one."""
     merged = {row["id"]: row["merged_into"] for row in found.tables["person"]}
