@@ -34,7 +34,6 @@ CORE = "core"
 LABEL = "csat-connector"
 """On every issue of ours: by it they are listed, which unlike the search does not lag."""
 PAGE = 100
-SKEW = timedelta(minutes=5)  # how far GitHub's clock and ours may be apart
 LONGEST_TITLE, LONGEST_BODY = 256, 65_000  # characters; GitHub takes 65,536, the marker included
 # After a refusal that names no time GitHub wants at least a minute of silence.
 SILENCE = timedelta(minutes=1)
@@ -149,10 +148,9 @@ class GitHub:
         raise Gone("GitHub has no jobs")
 
     def ask(self, kind: WriteKind, items: Sequence[Item]) -> Sequence[Found]:
-        """Issues among those with our label, comments on their issues, both changed since the cause, by marker."""
+        """Issues among all with our label, comments on their issues, by marker: they may be older than their cause."""
         if kind is WriteKind.ISSUE and items:
-            since = min(item.cause_at for item in items)
-            rows = list(self._pages(f"{self._root}/issues", since, labels=LABEL, state="all"))
+            rows = list(self._pages(f"{self._root}/issues", labels=LABEL, state="all"))
             with expecting("which issues there are"):
                 return [Found(receipts=[_receipt(row) for row in rows if _carries(row, item.key)]) for item in items]
         if kind is WriteKind.ISSUE_NOTE:
@@ -199,7 +197,7 @@ class GitHub:
 
     def _notes(self, item: Item) -> Found:
         try:
-            rows = list(self._pages(f"{self._root}/issues/{item.target}/comments", item.cause_at))
+            rows = list(self._pages(f"{self._root}/issues/{item.target}/comments"))
         except Gone:
             return Found(receipts=())
         with expecting("which comments there are"):
@@ -209,11 +207,10 @@ class GitHub:
                 ]
             )
 
-    def _pages(self, path: str, since: datetime, **params: str) -> Iterator[dict[str, Any]]:
-        start = (since - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _pages(self, path: str, **params: str) -> Iterator[dict[str, Any]]:
         page = 1
         while True:
-            reply = self._get(path, **params, since=start, per_page=PAGE, page=page)
+            reply = self._get(path, **params, per_page=PAGE, page=page)
             with expecting("a list", **reply.context()):
                 rows: Any = reply.json()
                 if not isinstance(rows, list):

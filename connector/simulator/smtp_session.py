@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LINE = 4096
 """Octets of a command line, credentials included."""
 AT_THE_DOT = frozenset({FaultKind.COMMIT_LATE})
+AFTER_THE_TEXT = frozenset({FaultKind.RECORD_ERRORS})
+"""Filters that look at what a mail says refuse it when its dot has come: a clear no, which commits nothing."""
 AT_THE_RECIPIENT = BEFORE - AT_THE_DOT
 _ADDRESS = re.compile(r"(FROM|TO):\s*<([^<>\s]*)>((?: \S+)*)", re.IGNORECASE)
 
@@ -266,6 +268,13 @@ class _Conversation(socketserver.StreamRequestHandler):
         self._take(b"".join(lines))
 
     def _take(self, body: bytes) -> None:
+        fault = self.mail.faults.take(AFTER_THE_TEXT, self._operation, body)
+        if fault is not None:
+            code = fault.status or 451
+            self._log(code, body, fault=fault.kind)
+            self._say(f"{code} {fault.message or '4.3.0 not taken on request'}")
+            self.sender, self.recipients = "", []
+            return
         late = self.mail.faults.take(AT_THE_DOT, self._operation, body)
         sender, recipients = self.sender, list(self.recipients)
         if late is not None:

@@ -111,21 +111,22 @@ def _open(tx: Transaction, trouble: Trouble, step: Step, response_id: int | None
     }
     _tell(tx, "defect_opened", one, step, response_id)
     tx.wake(defects.lane_of_issues(trouble.account))
-    return [_intent(tx, trouble, one, WriteKind.ISSUE, "", fields)]
+    return [_intent(tx, trouble, one, WriteKind.ISSUE, "", fields, cause_at=_began(trouble, step))]
 
 
 def _grow(tx: Transaction, trouble: Trouble, one: Defect, step: Step) -> list[Intent]:
     text = rules.grown(step, _tickets(tx, step.mentions[one.told :]))
-    planned = [_intent(tx, trouble, one, WriteKind.ISSUE_NOTE, f"grew/{step.answers}/{step.severity}", {"text": text})]
+    what = f"grew/{step.answers}/{step.severity}"
+    planned = [_intent(tx, trouble, one, WriteKind.ISSUE_NOTE, what, {"text": text}, cause_at=_began(trouble, step))]
     return [*planned, *_retitled(tx, trouble, one, step.severity)]
 
 
 def _reopen(tx: Transaction, trouble: Trouble, one: Defect, step: Step) -> list[Intent]:
     defects.reopen(tx, one)
-    text = rules.returned(step, _tickets(tx, step.new))
+    text, what = rules.returned(step, _tickets(tx, step.new)), f"returned/{one.closings}"
     return [
         _intent(tx, trouble, one, WriteKind.ISSUE_STATE, f"reopened/{one.closings}", {"state": "open"}),
-        _intent(tx, trouble, one, WriteKind.ISSUE_NOTE, f"returned/{one.closings}", {"text": text}),
+        _intent(tx, trouble, one, WriteKind.ISSUE_NOTE, what, {"text": text}, cause_at=_began(trouble, step)),
         *_retitled(tx, trouble, one, step.severity),
     ]
 
@@ -137,8 +138,22 @@ def _retitled(tx: Transaction, trouble: Trouble, one: Defect, severity: Severity
     return [_intent(tx, trouble, one, WriteKind.ISSUE, f"severity/{severity}", fields)]
 
 
+def _began(trouble: Trouble, step: Step) -> datetime:
+    """What caused a text: all that it counts, so the oldest of it. The newest may be one an old copy of the store never
+    heard of, whose text a life before may have written for another answer; a cause so old is looked for first.
+    """
+    return min(step.mentions[0].at, trouble.now)
+
+
 def _intent(
-    tx: Transaction, trouble: Trouble, one: Defect, kind: WriteKind, what: str, fields: dict[str, Json]
+    tx: Transaction,
+    trouble: Trouble,
+    one: Defect,
+    kind: WriteKind,
+    what: str,
+    fields: dict[str, Json],
+    *,
+    cause_at: datetime | None = None,
 ) -> Intent:
     """One write about an issue; without `what` the one that opens it. It is about many people, so about nobody."""
     key = names.defect_key(tx, one.account, one.theme, one.episode)
@@ -151,7 +166,7 @@ def _intent(
         after=(one.object,) if what else (),
         fields=fields,
         # Of an issue's state the newest word counts, and that is this decision, not the answer behind it.
-        cause_at=trouble.now,
+        cause_at=cause_at or trouble.now,
         not_before=trouble.now + trouble.linger,
         give_up_at=trouble.now + PATIENCE,
         priority=Priority.NORMAL,

@@ -140,7 +140,8 @@ def _note(tx: Transaction, one: Defect, recovery: Recovery, seen: Issue, setting
             target=ticket,
             after=(ticket,),
             fields={"text": rules.closed(one.theme, seen.url)},
-            cause_at=tx.now,
+            # Whoever put an old copy of the store back may have been told of that closing before it was forgotten.
+            cause_at=seen.closed_at or tx.now,
             not_before=tx.now + target.linger,
             give_up_at=tx.now + PATIENCE,
             priority=Priority.NORMAL,

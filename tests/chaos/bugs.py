@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,47 +20,17 @@ from starlette.responses import Response
 from connector.adapters import typeform as typeform_adapter
 from connector.adapters.typeform import listing
 from connector.domain.mapping.fields import FieldMapping
-from connector.domain.model.intent import Found, IntentState, Receipt
-from connector.domain.model.transitions import Event
 from connector.domain.recovery.opening import Move, Standing, Step
-from connector.errors import Gone, InDoubt, RemoteError, Throttled, Transient
-from connector.ports import Job
-from connector.store import confirmed, intents, lanes, quotas, responses, scores, steps, tombstones, writes, writing
+from connector.store import confirmed, responses, scores, steps, tombstones
 from connector.store.schema import confirmed as confirmed_table
-from connector.store.schema import lane, response_version
+from connector.store.schema import response_version
 from connector.store.transaction import Transaction
-from connector.sync import asking, collect, decide, freezing, mirroring, settling, winning_back
+from connector.sync import collect, decide, mirroring, winning_back
 from connector.sync import understand as understanding
-from connector.sync.folding import Folded
-from connector.sync.lane import LaneHold
-from connector.sync.verdict import Next, Verdict
-from connector.sync.write import WriteLane
 from connector.testing.twin import Crash
-from connector.transport import lease
-from connector.transport.grants import ClientCredentials
 from connector.web import hooks
-
-Change = Callable[["Changes"], None]
-
-
-class Changes:
-    """Attributes that were changed, to be put back."""
-
-    def __init__(self) -> None:
-        self._before: list[tuple[Any, str, Any]] = []
-
-    def put(self, owner: Any, name: str, value: Any) -> Any:
-        """Change an attribute; returns what it was."""
-        before = getattr(owner, name)
-        self._before.append((owner, name, before))
-        setattr(owner, name, value)
-        return before
-
-    def undo(self) -> None:
-        """Everything as it was."""
-        for owner, name, value in reversed(self._before):
-            setattr(owner, name, value)
-        self._before.clear()
+from tests.chaos import bugs_besides, bugs_writing
+from tests.chaos.changes import Change, Changes
 
 
 @contextmanager
@@ -234,167 +203,6 @@ def an_echo_taken_for_an_edit(change: Changes) -> None:
     change.put(mirroring, "_like", lambda known, seen: f"{seen} ")
 
 
-# --- writing -----------------------------------------------------------------------------------------------------
-
-
-def a_create_repeated_blindly(change: Changes) -> None:
-    """What got no answer is sent again without a question."""
-
-    def ask(outlet: Any, hold: Any, write: Any) -> None:
-        with asking.ours(outlet, hold) as tx:
-            settling.settle_found(tx, outlet, write, {n: Found(receipts=()) for n in range(len(write.records))})
-
-    change.put(asking, "_ask", ask)
-
-
-def no_answer_taken_for_a_refusal(change: Changes) -> None:
-    """A write whose answer was lost counts as not committed."""
-
-    def judge(error: RemoteError, **more: Any) -> Verdict:
-        if isinstance(error, InDoubt):
-            error = Transient(str(error))
-        found: Verdict = original(error, **more)
-        return found
-
-    original = change.put(settling, "judge", judge)
-
-
-def an_expired_lease_plans_again(change: Changes) -> None:
-    """What a dead process was sending is planned as if it had never been sent."""
-
-    def recover(tx: Any, outlet: Any, epoch: int) -> None:
-        for write in writes.left_sending(tx, outlet.account, epoch):
-            for row in intents.of_write(tx, write.id, IntentState.SENDING):
-                settling.put_back(tx, row, Event.REFUSED_FOR_NOW, "its sender died", revision=row.revision + 1)
-            writes.close_if_settled(tx, write.id)
-
-    change.put(settling, "recover", recover)
-
-
-def asked_at_once(change: Changes) -> None:
-    """The question does not wait until a late commit must be visible."""
-    change.put(settling, "doubt_until", lambda outlet, write, now: now)
-
-
-def confirmed_values_kept_in_doubt(change: Changes) -> None:
-    """While nobody knows what a field holds, what was confirmed before is believed."""
-    change.put(confirmed, "lose", lambda *_: None)
-
-
-def a_whole_batch_green(change: Changes) -> None:
-    """One record that succeeded makes all of them succeed."""
-
-    def settle(tx: Any, outlet: Any, write: Any, answer: Any, only: Any = None) -> None:
-        if isinstance(answer, list | tuple):
-            good = next((one for one in answer if isinstance(one, Receipt)), None)
-            answer = answer if good is None else [one if isinstance(one, Receipt) else good for one in answer]
-        original(tx, outlet, write, answer, only)
-
-    original = change.put(settling, "settle", settle)
-
-
-def a_vanished_job_taken_for_done(change: Changes) -> None:
-    """Nobody knows the job any more, so it must have been done."""
-
-    def poll(outlet: Any, hold: Any, write: Any) -> None:
-        try:
-            answer = outlet.writer.poll(write.kind, write.job, len(write.records))
-        except Gone:
-            answer = [Receipt(remote_id=record.item.target or "?") for record in write.records]
-        except RemoteError as error:
-            with asking.ours(outlet, hold) as tx:
-                asking._unanswered(tx, outlet, write, error)
-            return
-        with asking.ours(outlet, hold) as tx:
-            if isinstance(answer, Job):
-                writes.poll_later(tx, write, tx.now + timedelta(seconds=5))
-            else:
-                settling.settle(tx, outlet, write, answer)
-
-    change.put(asking, "_poll", poll)
-
-
-def retry_after_ignored(change: Changes) -> None:
-    """ "Too fast" is answered by trying again."""
-
-    def judge(error: RemoteError, **more: Any) -> Verdict:
-        if isinstance(error, Throttled):
-            return Verdict(next=Next.LATER, at=more["now"])
-        found: Verdict = original(error, **more)
-        return found
-
-    original = change.put(settling, "judge", judge)
-    change.put(quotas, "block", lambda *_: None)
-
-
-def a_ceiling_ignored(change: Changes) -> None:
-    """As many new tickets as there are reasons."""
-    change.put(freezing, "room_for", lambda *_: None)
-
-
-def folding_drops_the_newest(change: Changes) -> None:
-    """Of intents that go out together the first counts."""
-
-    def fields(self: Folded) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for row in sorted(self.members, key=lambda row: (row.cause_at, row.id), reverse=True):
-            for name, value in row.fields.items():
-                found[name] = writing.Wanted(value=value, event_at=row.cause_at)
-        return found
-
-    change.put(Folded, "fields", property(fields))
-
-
-def writing_while_observing(change: Changes) -> None:
-    """Observe mode is forgotten on the way."""
-    original = WriteLane.__init__
-
-    def init(self: WriteLane, *arguments: Any, **more: Any) -> None:
-        original(self, *arguments, **{**more, "live": True})
-
-    change.put(WriteLane, "__init__", init)
-    from connector.transport.client import Api
-
-    made = Api.__init__
-
-    def make(self: Api, **more: Any) -> None:
-        made(self, **{**more, "read_only": False})
-
-    change.put(Api, "__init__", make)
-
-
-# --- lanes and grants --------------------------------------------------------------------------------------------
-
-
-def a_lease_without_an_epoch(change: Changes) -> None:
-    """Whoever wakes up late goes on, whoever has the lane by now."""
-
-    def is_held(hold: Any) -> ColumnElement[bool]:
-        mine: ColumnElement[bool] = lane.c.name == hold.name
-        return mine
-
-    change.put(lanes, "_is_held", is_held)
-    change.put(LaneHold, "confirm", lambda self, tx: None)
-    change.put(LaneHold, "check", lambda self: None)
-    change.put(LaneHold, "seconds_left", lambda self: 1e6)
-    change.put(lease, "check", lambda patience: None)
-
-
-def a_wake_up_dropped(change: Changes) -> None:
-    """A lane that waits for a timer is not woken by new work."""
-
-    def wake(tx: Any, wakes: Mapping[str, datetime | None]) -> None:
-        resting = {row.name for row in tx.execute(lane.select().where(lane.c.wake_at > tx.now))}
-        original(tx, {name: at for name, at in wakes.items() if name not in resting})
-
-    original = change.put(lanes, "wake", wake)
-
-
-def a_refused_token_never_renewed(change: Changes) -> None:
-    """An expired session stays."""
-    change.put(ClientCredentials, "renew", lambda self, wire, refused: False)
-
-
 def a_deadline_before_its_time(changes: Changes) -> None:
     """Deadlines are counted from when the answer was given, or some minutes short."""
     begin: Callable[..., None] = steps.begin
@@ -421,20 +229,30 @@ BUGS: Mapping[str, Change] = {
         an_edit_keeps_the_old_facts,
         solved_tickets_not_noticed,
         an_echo_taken_for_an_edit,
-        a_create_repeated_blindly,
-        no_answer_taken_for_a_refusal,
-        an_expired_lease_plans_again,
-        asked_at_once,
-        confirmed_values_kept_in_doubt,
-        a_whole_batch_green,
-        a_vanished_job_taken_for_done,
-        retry_after_ignored,
-        a_ceiling_ignored,
+        bugs_writing.a_create_repeated_blindly,
+        bugs_writing.no_answer_taken_for_a_refusal,
+        bugs_writing.an_expired_lease_plans_again,
+        bugs_writing.asked_at_once,
+        bugs_writing.confirmed_values_kept_in_doubt,
+        bugs_writing.a_whole_batch_green,
+        bugs_writing.a_vanished_job_taken_for_done,
+        bugs_writing.retry_after_ignored,
+        bugs_writing.a_ceiling_ignored,
         a_deadline_before_its_time,
-        folding_drops_the_newest,
-        writing_while_observing,
-        a_lease_without_an_epoch,
-        a_wake_up_dropped,
-        a_refused_token_never_renewed,
+        bugs_writing.folding_drops_the_newest,
+        bugs_writing.writing_while_observing,
+        bugs_writing.a_lease_without_an_epoch,
+        bugs_writing.a_wake_up_dropped,
+        bugs_writing.a_refused_token_never_renewed,
+        bugs_besides.a_mail_repeated_after_no_answer,
+        bugs_besides.an_issue_created_without_looking,
+        bugs_besides.consent_ignored,
+        bugs_besides.a_code_given_twice,
+        bugs_besides.a_follow_up_taken_for_a_fresh_answer,
+        bugs_besides.a_second_answer_to_a_follow_up_counts,
+        bugs_besides.a_theme_that_returns_opens_another_issue,
+        bugs_besides.taken_back_answers_stay_counted,
+        bugs_besides.who_was_erased_stays_quoted,
+        bugs_besides.opting_out_while_a_message_waits_ignored,
     )
 }

@@ -45,7 +45,7 @@ class Evidence:
 
     def objects(self, site: str, kind: str) -> Mapping[str, Row]:
         """What a vendor holds."""
-        found: Mapping[str, Row] = self.truths[site]["objects"].get(kind, {})
+        found: Mapping[str, Row] = self.truths.get(site, {"objects": {}})["objects"].get(kind, {})
         return found
 
     def contacts(self) -> dict[str, Row]:
@@ -99,7 +99,8 @@ def gather(
     try:
         for table in (
             "inbox", "response", "response_version", "person", "link", "fact", "score", "published", "recovery",
-            "recovery_response", "intent", "receipt", "write", "history", "erasure", "lane",
+            "recovery_response", "intent", "receipt", "write", "history", "erasure", "lane", "defect", "defect_answer",
+            "follow_up",
         ):  # fmt: skip
             found.tables[table] = [dict(row) for row in connection.execute(f'SELECT * FROM "{table}"')]
     finally:
@@ -126,10 +127,25 @@ def _places(found: Evidence) -> list[Place]:
             for key, row in found.objects("hubspot", name).items():
                 if not row.get("archived"):
                     places.append(Place(site="hubspot", kind=kind, id=key, text=str(row["properties"].get(body))))
-    for site, kind in (("slack", "message"), ("zapier", "event")):
+    others = [("slack", "message"), ("zapier", "event"), ("smtp", "mail"), (found.journal.tracker, "issue")]
+    for site, kind in others:
         for key, row in found.objects(site, kind).items():
             places.append(Place(site=site, kind=kind, id=key, text=json.dumps(row)))
     return places
+
+
+def is_forgotten(found: Evidence, at: datetime, *, since: timedelta = timedelta(0)) -> bool:
+    """Whether an older copy of the store was put back that was made before then, or up to `since` later."""
+    begun = found.journal.backed_up
+    return begun is not None and any(begun - since <= at <= end for end in found.journal.restored)
+
+
+def survivor(found: Evidence, person_id: int | None) -> int | None:
+    """Who somebody is by now: two persons may have turned out to be one."""
+    merged = {row["id"]: row["merged_into"] for row in found.tables["person"]}
+    while merged.get(person_id) is not None:
+        person_id = merged[person_id]
+    return person_id
 
 
 def instant(micros: int) -> datetime:

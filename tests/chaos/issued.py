@@ -24,7 +24,13 @@ DANGER = (
     "The brakes are dangerous now, I nearly had an accident on the way home in the evening of the very same day. "
     "This is horrible and unsafe work. Reference {tag}."
 )
-FORMS = {"service": "aB3dE9", "desk": "xY7zQ1", "kiosk": "kiosk"}
+FORMS = {"service": "aB3dE9", "desk": "xY7zQ1", "kiosk": "kiosk", "follow_up": "fU4lw2"}
+THEMES = {"unhappy": frozenset({"waiting", "communication"}), "danger": frozenset({"safety"})}
+"""What the words of a mood are about."""
+SORRY, OFFER, ASKS = "We are sorry", "For you", "Is it well now?"
+"""The subjects of what customers are sent."""
+CODES = tuple(f"FIFTH-{number:02}" for number in range(4))
+"""What offers give away: as few as that, so that they run out."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +74,11 @@ class Version:
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """One answer with all its versions. `how` it comes: hook, poll, both or import; `person` None: anonymous."""
+    """One answer with all its versions. `how` it comes: hook, poll, both or import; `person` None: anonymous.
+
+    `consents`: what its versions say about being written to, those that say anything. `reference`: what the link of a
+    follow-up carried. `is_quotable`: it begins with a word of its own, which a shortened quotation keeps.
+    """
 
     number: int
     token: str
@@ -78,6 +88,10 @@ class Answer:
     versions: list[Version] = field(default_factory=list)
     acknowledged: dict[int, datetime] = field(default_factory=dict)
     attempted: set[int] = field(default_factory=set)
+    first_tried: datetime | None = None
+    consents: dict[int, bool] = field(default_factory=dict)
+    reference: str | None = None
+    is_quotable: bool = False
 
     @property
     def key(self) -> str:
@@ -93,6 +107,16 @@ class Answer:
         """The newest version of those, by when it was said."""
         return max((one for one in self.versions if one.number in among), key=lambda one: one.at, default=None)
 
+    def aside(self, version: Version) -> str:
+        """The word a version begins with and nothing else says: letters only, as numbers are left out of quotations."""
+        return "zuq" + "".join(chr(ord("a") + int(digit)) for digit in f"{self.number:04}{version.number}")
+
+    def words(self, version: Version) -> str | None:
+        """What a version says."""
+        if version.comment is None or not self.is_quotable:
+            return version.comment
+        return f"{self.aside(version).capitalize()}: {version.comment}"
+
     def body(self, version: Version, envelope: int = 0) -> bytes:
         """The delivery of a version; another `envelope` is the same answer in other bytes."""
         if self.form == "kiosk":
@@ -101,7 +125,7 @@ class Answer:
                     "id": self.token,
                     "form": "kiosk",
                     "submitted_at": _iso(version.at),
-                    "answers": {"stars": version.csat, "text": version.comment or ""},
+                    "answers": {"stars": version.csat, "text": self.words(version) or ""},
                     "hidden": {"location": "Hamburg"},
                     "metadata": {"envelope": envelope} if envelope else {},
                 }
@@ -115,17 +139,22 @@ class Answer:
         answers: list[dict[str, Any]] = [_answer(rating, "opinion_scale", "number", value)]
         if version.nps is not None and self.form == "service":
             answers.append(_answer("recommend", "nps", "number", version.nps))
-        if version.comment is not None:
+        if (words := self.words(version)) is not None:
             question = "comment" if self.form == "desk" else "why"
-            answers.append(_answer(question, "long_text", "text", version.comment))
+            answers.append(_answer(question, "long_text", "text", words))
+        if version.number in self.consents:
+            answers.append(_answer("may_contact", "yes_no", "boolean", self.consents[version.number]))
         hidden = {}
-        if self.person is not None:
+        if self.reference is not None:
+            hidden["recovery"] = self.reference
+        elif self.person is not None:
             hidden = {"email": self.person.email, "name": self.person.name}
             if self.person.contact is not None and self.number % 2:
                 hidden["contact_id"] = self.person.contact
             if self.form == "desk" and self.person.ticket is not None:
                 hidden["ticket_id"] = str(self.person.ticket)
-        hidden["queue" if self.form == "desk" else "service"] = self.service
+        if self.reference is None:
+            hidden["queue" if self.form == "desk" else "service"] = self.service
         return {
             "event_id": f"ev-{self.token}-{version.number}-{envelope}",
             "event_type": "form_response",
@@ -185,6 +214,19 @@ class Journal:
     """People whose contacts somebody merged in the CRM: for the connector they are one, once it has read of that."""
     erased: set[int] = field(default_factory=set)
     """People who were erased."""
+    erased_at: dict[int, datetime] = field(default_factory=dict)
+    tracker: str = ""
+    """Where issues are, if anywhere."""
+    mails: bool = False
+    """Customers are written to."""
+    night: str = ""
+    opted_out: dict[int, datetime] = field(default_factory=dict)
+    """People who want no messages any more, and since when."""
+    issues_closed: dict[str, datetime] = field(default_factory=dict)
+    """Issues somebody closed, and when last."""
+    closings: dict[str, int] = field(default_factory=dict)
+    """How often each was closed by people."""
+    issues_deleted: int = 0
     solved: dict[int, datetime] = field(default_factory=dict)
     """Recovery tickets somebody solved, and when."""
     fresh: Answer | None = None

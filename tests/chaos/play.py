@@ -9,9 +9,8 @@ import io
 import json
 import logging
 import random
-import re
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,10 +24,12 @@ from connector.sync.tables import Table
 from connector.testing.twin import Crash
 from connector.transport.client import CallNote
 from connector.wiring.importing import Importer
+from tests.chaos.configuration import FEW, REWRITES, shared_reason
+from tests.chaos.drawing import Happening, Program
 from tests.chaos.issued import FORMS, Answer, Journal, Person, Version
+from tests.chaos.people import ACTIONS
 from tests.chaos.process import Process
-from tests.chaos.programs import Happening, Program
-from tests.chaos.world import World, as_shipped
+from tests.chaos.world import World
 
 REST = timedelta(hours=4)
 AFTERWARDS = timedelta(hours=2)
@@ -36,45 +37,6 @@ POLL_GAP = timedelta(minutes=18)
 QUIET_GAP = timedelta(minutes=55)
 AGAIN = timedelta(seconds=150)
 """After which a sender repeats what was not acknowledged."""
-
-
-def shared_reason(text: str) -> str:
-    """The mapping with one field people may keep: what they write into the reason stays."""
-    lines = [
-        line.replace(", ours: true", "") if "reason" in line.lower() and "when_null" in line else line
-        for line in text.splitlines(keepends=True)
-    ]
-    return "".join(lines)
-
-
-def renamed_rules(text: str) -> str:
-    return text.replace("- name: unhappy", "- name: dissatisfied").replace("- name: safety", "- name: danger")
-
-
-def renamed_connection(text: str) -> str:
-    """The helpdesk has another name in the file; what is written there is the same account's."""
-    text = re.sub(r"^  zendesk:", "  helpdesk:", text, flags=re.MULTILINE)
-    for before in ("connection: zendesk", "from: zendesk", "salesforce, zendesk]", "hubspot, zendesk]"):
-        text = text.replace(before, before.replace("zendesk", "helpdesk"))
-    return text
-
-
-def renamed_source(text: str) -> str:
-    """The survey tool has another name in the file, and another address for its hooks."""
-    text = re.sub(r"^  typeform:", "  forms:", text, flags=re.MULTILINE)
-    return text.replace("from: typeform", "from: forms")
-
-
-def few_tickets(text: str) -> str:
-    return text.replace("new_tickets: 300/h", "new_tickets: 2/h")
-
-
-def _both(one: Callable[[str], str], other: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda text: one(other(text))
-
-
-REWRITES = (as_shipped, renamed_rules, renamed_connection, renamed_source)
-FEW = tuple(_both(few_tickets, one) for one in REWRITES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +101,12 @@ class Play:
                 continue
             one = ahead.pop()
             self._until(one.at)
-            getattr(self, f"_{one.what}")(one)
+            if one.what in ACTIONS:
+                said = ACTIONS[one.what](self.world, self.journal, one)
+                if said is not None:
+                    self._hook(said)
+            else:
+                getattr(self, f"_{one.what}")(one)
 
     def _until(self, at: datetime) -> None:
         world = self.world
@@ -168,6 +135,7 @@ class Play:
     def _fresh(self) -> Answer:
         person = Person(number=99, name="Nora Zimmer", email="nora.zimmer@example.com")
         answer = Answer(number=999, token=f"s{self.program.seed}fresh", form="service", person=person, how="hook")
+        answer.consents = {1: True} if self.journal.mails else {}
         tag = f"qzx{self.program.seed}n999v1z"
         at = self.world.clock.now().replace(microsecond=0)
         answer.versions.append(Version(number=1, mood="unhappy", csat=1, nps=3, tag=tag, at=at))
@@ -250,6 +218,7 @@ class Play:
         assert one.version is not None
         self.journal.tried += 1
         one.answer.attempted.add(one.version.number)
+        one.answer.first_tried = one.answer.first_tried or self.world.clock.now()
         door = "webhook" if one.answer.form == "kiosk" else "typeform"
         status = self.world.deliver(door, one.answer.body(one.version, one.envelope))
         if status == 200:
@@ -268,6 +237,7 @@ class Play:
         if one.answer.how == "both" or all(version.at <= one.version.at for version in listed):
             self.world.simulators.typeform.responses.add(one.answer.event(one.version))
         one.answer.attempted.add(one.version.number)
+        one.answer.first_tried = one.answer.first_tried or self.world.clock.now()
         if one.answer.how == "poll":
             one.answer.acknowledged.setdefault(one.version.number, self.world.clock.now())
 
@@ -333,78 +303,6 @@ class Play:
             self.world.restore(self.copy)
             self.journal.restored.append(self.world.clock.now())
 
-    def _recovery_tickets(self) -> list[dict[str, Any]]:
-        tickets = self.world.truth("zendesk").get("ticket", {}).values()
-        return [one for one in tickets if "csat-recovery" in one["tags"] and one["status"] in {"new", "open"}]
-
-    def _person_of(self, ticket: Mapping[str, Any]) -> Person | None:
-        users = self.world.truth("zendesk")["user"]
-        email = users[str(ticket["requester_id"])]["email"]
-        return next((one for one in self.journal.people if one.email == email), None)
-
-    def _solve(self, one: Happening) -> None:
-        tickets = self._recovery_tickets()
-        if tickets:
-            ticket = tickets[one.number % len(tickets)]
-            self.world.simulators.zendesk.human_update(ticket["id"], status="solved")
-            self.journal.solved[ticket["id"]] = self.world.clock.now()
-
-    def _delete_ticket(self, one: Happening) -> None:
-        tickets = self._recovery_tickets()
-        if tickets:
-            ticket = tickets[one.number % len(tickets)]
-            person = self._person_of(ticket)
-            self.world.simulators.zendesk.human_delete(ticket["id"])
-            if person is not None:
-                self.journal.disturbed.add(person.number)
-
-    def _contacts(self) -> list[tuple[str, Person]]:
-        kind, name = ("Contact", "Email") if self.journal.crm == "salesforce" else ("contacts", "email")
-        people = {one.email: one for one in self.journal.people}
-        found = []
-        for key, row in sorted(self.world.truth(self.journal.crm).get(kind, {}).items()):
-            fields = row.get("properties", row)
-            if not row.get("IsDeleted") and not row.get("archived") and fields.get(name) in people:
-                found.append((key, people[fields[name]]))
-        return found
-
-    def _human_edit(self, one: Happening) -> None:
-        known = self._contacts()
-        if not known:
-            return
-        key, _ = known[one.number % len(known)]
-        text = f"written by hand {one.number}"
-        if self.journal.crm == "salesforce":
-            name = ("Title", "CSAT_Reason__c")[one.number % 2]
-            self.world.simulators.salesforce.human_update(key, **{name: text})
-        else:
-            name = ("jobtitle", "csat_reason")[one.number % 2]
-            self.world.simulators.hubspot.human_update(key, **{name: text})
-        self.journal.edited_by_people[key, name] = (text, self.world.clock.now())
-
-    def _merge(self, one: Happening) -> None:
-        known = self._contacts()
-        if len({person.number for _, person in known}) < 2:
-            return
-        winner, loser = known[one.number % len(known)], known[(one.number + 1) % len(known)]
-        if self.journal.crm == "salesforce":
-            self.world.simulators.salesforce.merge(winner[0], loser[0])
-        else:
-            self.world.simulators.hubspot.merge(winner[0], loser[0])
-        self.journal.disturbed |= {winner[1].number, loser[1].number}
-        self.journal.merged.append(frozenset({winner[1].number, loser[1].number}))
-
-    def _delete_contact(self, one: Happening) -> None:
-        known = self._contacts()
-        if not known:
-            return
-        key, person = known[one.number % len(known)]
-        if self.journal.crm == "salesforce":
-            self.world.simulators.salesforce.human_delete(key)
-        else:
-            self.world.simulators.hubspot.human_delete(key)
-        self.journal.disturbed.add(person.number)
-
     def _erase(self, one: Happening) -> None:
         people = self.journal.people
         person = people[one.number % len(people)]
@@ -419,6 +317,7 @@ class Play:
         finally:
             db.close()
         self.journal.erased.add(person.number)
+        self.journal.erased_at[person.number] = self.world.clock.now()
 
     def _import(self, one: Happening) -> None:
         rows = [answer for answer in self.journal.answers if answer.how == "import"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from connector.simulator.parts import FaultKind
-from tests.chaos.programs import Program
+from tests.chaos.drawing import Program
 from tests.chaos.world import START
 
 Reaches = Callable[[Program], bool]
@@ -57,6 +57,18 @@ def _is_old(program: Program) -> bool:
     return any(one.at < long_ago and one.is_unhappy for answer in answers for one in answer.versions)
 
 
+def _mails(program: Program) -> bool:
+    return program.vendors.extras.mail
+
+
+def _tracks(program: Program) -> bool:
+    return bool(program.vendors.extras.tracker)
+
+
+def _is_erased_from_issues(program: Program) -> bool:
+    return _tracks(program) and _happens("erase")(program)
+
+
 def _flips(program: Program) -> bool:
     return any(len(answer.versions) > 2 for answer in program.journal.answers)
 
@@ -83,5 +95,15 @@ REACHES: Mapping[str, Reaches] = {
     "a lease without an epoch": lambda program: bool(program.pauses) and program.pauses[0] < 2500,
     "a refused token never renewed": _happens("expire"),
     "folding drops the newest": _thinks_again,
+    "a mail repeated after no answer": _mails,
+    "an issue created without looking": _tracks,
+    "consent ignored": _mails,
+    "a code given twice": _mails,
+    "a follow up taken for a fresh answer": _happens("reply"),
+    "a second answer to a follow up counts": _happens("reply_again"),
+    "a theme that returns opens another issue": _happens("close_issue"),
+    "taken back answers stay counted": _tracks,
+    "who was erased stays quoted": _is_erased_from_issues,
+    "opting out while a message waits ignored": _happens("opt_out"),
     "asked at once": _goes_wrong(FaultKind.COMMIT_LATE),
 }

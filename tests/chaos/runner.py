@@ -18,9 +18,10 @@ from pathlib import Path
 
 from tests.chaos.auditor import Violation, audit, counts, figures
 from tests.chaos.bugs import BUGS, seeded
+from tests.chaos.drawing import Program
 from tests.chaos.evidence import gather
 from tests.chaos.play import Play
-from tests.chaos.programs import Program, make
+from tests.chaos.programs import make
 from tests.chaos.reach import REACHES
 
 BREAKS = "nothing breaks"

@@ -28,6 +28,17 @@ def test_a_seed_is_a_program() -> None:
     assert one.told == again.told
 
 
+def test_two_programs_in_five_have_each_of_what_may_come_besides() -> None:
+    found = [make(seed).vendors.extras for seed in range(300)]
+    for number in (
+        sum(bool(one.tracker) for one in found),
+        sum(one.mail for one in found),
+        sum(one.follow_up for one in found),
+    ):
+        assert 0.3 < number / len(found) < 0.6
+    assert any(not one.any for one in found)
+
+
 def test_nobody_delivers_what_was_not_said_yet() -> None:
     for seed in range(300):
         for one in make(seed).happenings:
@@ -54,7 +65,9 @@ def test_the_bugs_are_many_and_leave_nothing_behind() -> None:
 
 def test_the_auditor_knows_nothing_of_the_connector() -> None:
     """What imports the code under audit would repeat its mistakes."""
-    for name in ("auditor", "evidence", "scores", "issued"):
+    checks = [file.stem for file in HERE.glob("checks_*.py")]
+    assert len(checks) > 3
+    for name in ("auditor", "evidence", "scores", "issued", *checks):
         for node in ast.walk(ast.parse((HERE / f"{name}.py").read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -13,7 +13,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,25 +22,23 @@ from types import TracebackType
 from connector.clock import VirtualClock
 from connector.config import Config, Loaded
 from connector.secret import Secret
-from connector.simulator import github, hubspot, jira, salesforce, slack, typeform, workflow, zendesk
+from connector.simulator import github, hubspot, jira, salesforce, slack, smtp, typeform, workflow, zendesk
 from connector.simulator.parts import Fields, Site
 from connector.simulator.suite import INHOUSE_SECRET, Simulators
 from connector.store import lanes
 from connector.store.database import Database
 from connector.store.keyring import KeyRing
-from connector.testing.example import for_crm
 from connector.testing.twin import Crash
 from connector.transport.client import CallNote
-from connector.wiring.opening import load_config
 from connector.wiring.status import Status, read_status
+from tests.chaos.configuration import KEY, Extras, as_shipped, loaded_with
 from tests.chaos.process import Process, Step
 
-ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 CALL = timedelta(milliseconds=120)
 """What a vendor call takes."""
-PLACEHOLDER = "http://127.0.0.1:1"
+JIRA_LAG = 20
+"""Jira's search lags so many times longer than its comments."""
 MOST_TURNS = 20_000
 POLLS = ("poll/", "collect/")
 SOON = timedelta(seconds=5)
@@ -56,10 +54,11 @@ class Vendors:
     lookup_lag: timedelta = timedelta(0)
     history_lag: timedelta = timedelta(0)
     custom_statuses: bool = True
+    extras: Extras = field(default_factory=Extras)
 
     def open(self, clock: VirtualClock) -> Simulators:
-        """Start them on loopback; what is not used is not started."""
-        running = Simulators(
+        """The accounts, not started yet."""
+        return Simulators(
             crm=self.crm,
             salesforce=salesforce.Salesforce(clock, task_key=self.task_key, duplicate_rule=self.duplicate_rule),
             hubspot=hubspot.HubSpot(clock, task_key=self.task_key),
@@ -67,62 +66,26 @@ class Vendors:
             slack=slack.Slack(clock, history_lag=self.history_lag),
             typeform=typeform.Typeform(clock),
             workflow=workflow.Workflow(clock),
-            github=github.GitHub(clock),
-            jira=jira.Jira(clock),
+            github=github.GitHub(clock, list_lag=self.extras.lag),
+            jira=jira.Jira(clock, search_lag=JIRA_LAG * self.extras.lag, comment_lag=self.extras.lag),
         )
-        for site in sites_of(running).values():
-            site.start()
-        return running
 
 
-def sites_of(simulators: Simulators) -> dict[str, Site]:
-    """The sites that are used, by the name of their connection."""
+def sites_of(simulators: Simulators, mail: smtp.Smtp, extras: Extras) -> dict[str, Site]:
+    """The sites that are used, by the name of their connection; the mail server's by its kind."""
     crm = simulators.hubspot.site if simulators.crm == "hubspot" else simulators.salesforce.site
-    return {
+    sites: dict[str, Site] = {
         simulators.crm: crm,
         "zendesk": simulators.zendesk.site,
         "slack": simulators.slack.site,
         "typeform": simulators.typeform.site,
         "zapier": simulators.workflow.site,
     }
-
-
-def polled(text: str) -> str:
-    """The example configuration with its commented options switched on: polling, and an event to another program."""
-    text = text.replace("    # poll: 5m  ", "    poll: 5m    ")
-    for name in ("zapier", "  kind: workflow", '  url: "${ZAPIER', '  secret: "${ZAPIER'):
-        text = text.replace(f"#  {name}", f"  {name}", 1)
-    return text.replace("#      - start: ", "      - start: ", 1)
-
-
-@cache
-def _loaded(crm: str, mode: str, rewrite: Callable[[str], str], remap: Callable[[str], str]) -> Loaded:
-    """The configuration with nobody's addresses in it; reading one takes as long as a whole program."""
-    folder = Path(tempfile.mkdtemp(prefix="connector-chaos-"))
-    shutil.copytree(ROOT / "mappings", folder / "mappings")
-    fields = folder / "mappings" / "crm" / f"{crm}.yaml"
-    fields.write_text(remap(fields.read_text()))
-    file = folder / "connector.yaml"
-    file.write_text(rewrite(polled(for_crm((ROOT / "config.example.yaml").read_text(), crm))))
-    environ = {
-        "TYPEFORM_SECRET": typeform.SECRET,
-        "TYPEFORM_TOKEN": typeform.TOKEN,
-        "INHOUSE_SECRET": INHOUSE_SECRET,
-        "SALESFORCE_CLIENT_ID": salesforce.CLIENT_ID,
-        "SALESFORCE_CLIENT_SECRET": salesforce.CLIENT_SECRET,
-        "HUBSPOT_TOKEN": hubspot.SERVICE_KEY,
-        "ZENDESK_CLIENT_ID": zendesk.CLIENT_ID,
-        "ZENDESK_CLIENT_SECRET": zendesk.CLIENT_SECRET,
-        "ZENDESK_WEBHOOK_SECRET": zendesk.HOOK_SECRET,
-        "SLACK_TOKEN": slack.TOKEN,
-        "ZAPIER_URL": PLACEHOLDER,
-        "ZAPIER_SECRET": workflow.SECRET,
-        "CONNECTOR_KEY": KEY,
-        "CONNECTOR__MODE": mode,
-    }
-    loaded = load_config(str(file), environ)
-    shutil.rmtree(folder)
-    return loaded
+    if extras.tracker:
+        sites[extras.tracker] = simulators.jira.site if extras.tracker == "jira" else simulators.github.site
+    if extras.mail:
+        sites["smtp"] = mail.site
+    return sites
 
 
 @cache
@@ -131,11 +94,6 @@ def _template() -> Path:
     made = Path(tempfile.mkdtemp(prefix="connector-chaos-template-")) / "store.db"
     Database(f"sqlite:///{made}", KeyRing([Secret(KEY)]), VirtualClock(START)).create().close()
     return made
-
-
-def as_shipped(text: str) -> str:
-    """No change."""
-    return text
 
 
 class World:
@@ -172,7 +130,10 @@ class World:
         self.clock = VirtualClock(START) if clock is None else clock
         self.vendors = vendors or Vendors()
         self.simulators = self.vendors.open(self.clock)
-        self.sites = sites_of(self.simulators)
+        self.mail = smtp.Smtp(self.clock)
+        self.sites = sites_of(self.simulators, self.mail, self.vendors.extras)
+        for site in self.sites.values():
+            site.start()
         self.mode = mode
         self.rewrite = rewrite
         self.remap = remap
@@ -198,7 +159,8 @@ class World:
 
     def configuration(self) -> Loaded:
         """The configuration as it is now, leading to the simulators and to this store."""
-        loaded = _loaded(self.vendors.crm, self.mode, self.rewrite, self.remap)
+        wanted = replace(self.vendors.extras, lag=timedelta(0))  # no business of the file's, which is read but once
+        loaded = loaded_with(self.vendors.crm, self.mode, wanted, self.rewrite, self.remap)
         connections = dict(loaded.config.connections)
         for name, connection in connections.items():
             site = self._site_of(connection.kind)
@@ -212,6 +174,8 @@ class World:
                         "headers": {"X-Api-Key": Secret(workflow.API_KEY)},
                     }
                 )
+            elif connection.kind == "smtp":
+                options = options.model_copy(update={"port": self.mail.port})
             else:
                 options = options.model_copy(update={"base_url": site.base_url})
             connections[name] = connection.model_copy(update={"options": options})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -181,6 +182,16 @@ def test_an_issue_that_was_closed_at_once_is_found_all_the_same(hub: GitHub, rep
     made = write(hub, WriteKind.ISSUE, item(title="Waiting", body="x"))
     repository.human_update(made.remote_id, state="closed")
     assert [one.remote_id for one in hub.ask(WriteKind.ISSUE, [item()])[0].receipts] == [made.remote_id]
+
+
+def test_what_is_older_than_its_cause_is_found(hub: GitHub, repository: github.GitHub, clock: VirtualClock) -> None:
+    """A life that an old copy of the store forgot may have written it for other answers."""
+    made = write(hub, WriteKind.ISSUE, item(title="Waiting", body="x", labels=[]))
+    write(hub, WriteKind.ISSUE_NOTE, item("key-2", made.remote_id, text="Now 5"))
+    clock.advance(timedelta(days=30))
+    for kind, one in ((WriteKind.ISSUE, item()), (WriteKind.ISSUE_NOTE, item("key-2", made.remote_id))):
+        (found,) = hub.ask(kind, [replace(one, cause_at=clock.now())])
+        assert len(found.receipts) == 1
 
 
 def test_a_comment_is_looked_for_among_the_newest(desk: Jira, site: jira.Jira) -> None:

@@ -218,6 +218,16 @@ def test_growth_is_told_by_steps_and_severity_changes_the_title(db: Database) ->
     assert len(of(db, WriteKind.ISSUE_NOTE)) == 2
 
 
+def test_what_a_life_before_may_have_written_is_looked_for(db: Database) -> None:
+    """Keys count answers, so an old copy of the store may arrive at one again by an answer that is seconds old."""
+    began = clock_of(db).now()
+    opened(db)
+    clock_of(db).advance(timedelta(hours=1))
+    say(db, 4, 5)
+    (issue,), (note,) = of(db, WriteKind.ISSUE), of(db, WriteKind.ISSUE_NOTE)
+    assert issue.cause_at == note.cause_at == began
+
+
 def test_it_is_called_off_when_answers_are_changed_before_anybody_saw_it(db: Database) -> None:
     say(db, 1, 2, 3)
     [issue] = of(db, WriteKind.ISSUE)
@@ -235,10 +245,12 @@ def test_it_is_called_off_when_answers_are_changed_before_anybody_saw_it(db: Dat
 def test_a_closing_is_told_to_the_tickets_of_open_recoveries_once(db: Database) -> None:
     opened(db)
     closed = Repository(state="closed", closed_at=db.clock.now())
+    clock_of(db).advance(timedelta(minutes=3))
     assert poll(db, closed) is not None
     notes = [row for row in planned(db, WriteKind.NOTE) if "is closed" in str(row.fields)]
     assert sorted(str(row.target) for row in notes) == [f"recovery/{number}/ticket/1" for number in (1, 2, 3)]
     assert "https://github.example/12" in str(notes[0].fields)
+    assert {row.cause_at for row in notes} == {closed.closed_at}, "a life before may have told them"
     clock_of(db).advance(timedelta(minutes=5))
     poll(db, closed)
     assert len([row for row in planned(db, WriteKind.NOTE) if "is closed" in str(row.fields)]) == 3

@@ -331,6 +331,18 @@ def test_what_an_answer_does(recovery: Recovery, given: dict[str, bool], move: R
     assert found.why
 
 
+def test_what_is_said_while_the_contact_is_being_made_waits_for_it(db: Database) -> None:
+    wanted = asking()
+    reference = asked(db, wanted)
+    (contact,) = planned(db, WriteKind.CONTACT)
+    assert contact.state is IntentState.PLANNED
+    before = len(planned(db, WriteKind.ACTIVITY))
+    answers(db, wanted, back(reference, stars=5, at=clock_of(db).now()))
+    (line,) = planned(db, WriteKind.ACTIVITY)[before:]
+    assert line.after == (contact.object,)
+    assert len(planned(db, WriteKind.CONTACT)) == 1
+
+
 def test_a_recovery_is_won_once(db: Database) -> None:
     opened(db, asking())
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from connector.clock import VirtualClock
-from connector.simulator.parts import Window
+from connector.simulator.parts import Fault, FaultKind, Window
 from connector.simulator.smtp import PASSWORD, REFUSALS, USER, Smtp
 from tests.unit.certificate import server_context
 from tests.unit.samples import NOON
@@ -151,6 +151,14 @@ def test_data_without_anybody_to_write_to(vendor: Smtp) -> None:
     smtp = entered(vendor)
     smtp.docmd(f"MAIL FROM:<{SENDER}>")
     assert smtp.docmd("DATA")[0] == REFUSALS["no-recipient"].status
+
+
+def test_what_a_filter_refuses_after_the_dot_is_not_delivered(vendor: Smtp) -> None:
+    vendor.faults.add(Fault(match="MAIL *", kind=FaultKind.RECORD_ERRORS, status=554, message="5.7.1 looks like spam"))
+    smtp = entered(vendor)
+    assert sent(smtp) == (554, b"5.7.1 looks like spam")
+    assert vendor.mails == []
+    assert sent(smtp)[0] == 250
 
 
 def test_a_line_ends_properly(vendor: Smtp) -> None:
