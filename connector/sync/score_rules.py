@@ -24,6 +24,7 @@ from connector.store.transaction import Transaction
 from connector.sync import names, rules
 from connector.sync.context import contact_values, respondent_values, score_values
 from connector.sync.planning import PATIENCE
+from connector.sync.quiet import loud_from
 from connector.sync.rules import Ruling
 from connector.sync.settings import DecideSettings, Target
 
@@ -126,6 +127,7 @@ def _person(tx: Transaction, person_id: int, settings: DecideSettings) -> Mappin
 
 
 def _alerts(tx: Transaction, news: _News, rulings: Sequence[Ruling]) -> Iterator[Intent]:
+    loud = loud_from(news.settings, tx.now, critical=False)
     for ordinal, alert in enumerate(rules.alerts_wanted(rulings)):
         target = news.settings.targets[alert.connection]
         yield Intent(
@@ -138,8 +140,8 @@ def _alerts(tx: Transaction, news: _News, rulings: Sequence[Ruling]) -> Iterator
                 "text": alert.text.render(news.context).strip(),
             },
             cause_at=news.at,
-            not_before=tx.now + target.linger,
-            give_up_at=tx.now + news.settings.notify_within,
+            not_before=max(tx.now + target.linger, loud),
+            give_up_at=loud + news.settings.notify_within,
             priority=Priority.NORMAL,
             person_id=news.person_id,
         )
