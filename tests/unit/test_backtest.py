@@ -419,7 +419,9 @@ def test_the_command_prints_both_and_leaves_the_store_as_it_was(type_: Keyboard)
     before = {one: one.read_bytes() for one in names}
     config = type_.folder / "connector.yaml"
     stricter_ = config.read_text().replace("scale: 1-5, at: 3", "scale: 1-5, at: 5")
-    (type_.folder / "new.yaml").write_text(stricter_.replace("\nrules:\n", f"\nrules:\n{ON_SCORE}"))
+    (type_.folder / "new.yaml").write_text(
+        stricter_.replace("\n  - name: unhappy\n", f"{ON_SCORE}  - name: unhappy\n", 1)
+    )
     said = type_("backtest", "--config", "new.yaml", "--format", "json").json
     assert said["did"]["score_rules"] == {}
     fired = said["would"]["score_rules"]["moved"]

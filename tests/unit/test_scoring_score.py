@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from connector.domain.model.response import Metric
@@ -109,7 +110,8 @@ def test_any_order_gives_the_same_digits(facts: list[Fact], settings: ScoringCon
     assert score(shuffled, NOW, replace(settings, components=tuple(components))) == score(facts, NOW, settings)
 
 
-@given(facts=FACTS, settings=CONFIGS, days=st.lists(st.integers(-60, 400), max_size=8))
+@tried(deadline=None)
+@given(facts=FACTS, settings=CONFIGS, days=st.lists(st.integers(-60, 400), max_size=4))
 def test_what_one_date_needed_changes_no_other(facts: list[Fact], settings: ScoringConfig, days: list[int]) -> None:
     ageing = Ageing(facts, settings)
     for moment in [*(NOW + timedelta(days=each) for each in days), *(one.at for one in facts)]:
