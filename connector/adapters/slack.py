@@ -132,9 +132,10 @@ class Slack:
     def render(self, kind: WriteKind, items: Sequence[Item]) -> Request:  # alerts are all it writes
         """Post the message, or update the one that `target` names."""
         (item,) = items
+        payload: dict[str, Json] = {"key": item.key, **({"also": list(item.also)} if item.also else {})}
         message: dict[str, Json] = {
             "text": escape(str(item.fields["text"])),
-            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": item.key}},
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": payload},
         }
         if item.target is None:
             message |= {"channel": item.fields["channel"], "unfurl_links": False, "unfurl_media": False}
@@ -171,8 +172,8 @@ class Slack:
             oldest = min(item.cause_at for item in items if item.fields["channel"] == name)
             with expecting("which messages there are"):
                 channel = self._channel(name)
-                for key, ts in self._messages(channel, oldest - SKEW):
-                    if key in found:
+                for keys, ts in self._messages(channel, oldest - SKEW):
+                    for key in keys & found.keys():
                         found[key].append(self._receipt(channel, ts, created=None))
         return [Found(receipts=found[item.key]) for item in items]
 
@@ -228,8 +229,8 @@ class Slack:
             return Erased(object=name, fate=Fate.KEPT, why=str(refused), request_id=refused.request_id)
         return Erased(object=name, fate=Fate.ERASED, request_id=reply.request_id)
 
-    def _messages(self, channel: str, oldest: datetime) -> Iterator[tuple[str, str]]:
-        """Key and timestamp of each of our messages since `oldest`, newest first."""
+    def _messages(self, channel: str, oldest: datetime) -> Iterator[tuple[frozenset[str], str]]:
+        """Keys and timestamp of each of our messages since `oldest`, newest first."""
         query: dict[str, str | int] = {
             "channel": channel,
             "oldest": f"{oldest.timestamp():.6f}",
@@ -240,8 +241,7 @@ class Slack:
             for message in _objects(page.get("messages")):
                 metadata = message.get("metadata")
                 if isinstance(metadata, dict) and metadata.get("event_type") == EVENT_TYPE:
-                    payload = metadata.get("event_payload")
-                    yield str(payload.get("key") if isinstance(payload, dict) else None), str(message["ts"])
+                    yield _keys(metadata.get("event_payload")), str(message["ts"])
 
     def _channel(self, name: str) -> str:
         """The id of a channel. Posting takes names, reading the history does not. Raises Rejected."""
@@ -304,6 +304,14 @@ class Slack:
             created=created,
             request_id=request_id,
         )
+
+
+def _keys(payload: Json) -> frozenset[str]:
+    """The key of a message of ours, and those of the others it holds."""
+    if not isinstance(payload, dict):
+        return frozenset()
+    also = payload.get("also")
+    return frozenset({str(payload.get("key")), *(map(str, also) if isinstance(also, list) else ())})
 
 
 def _lacking(scope: str) -> Finding:

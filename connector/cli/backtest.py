@@ -73,8 +73,6 @@ def show(report: Report) -> None:
     out.print(f"{tally.turned:,} answers become unhappy, {tally.calmed:,} are not unhappy any more.", markup=False)
     if tally.wordless:
         out.print(f"{tally.wordless:,} have lost their words to retention: rules about words find none.", markup=False)
-    if report.score_rules:
-        out.print(f"Not played: {', '.join(report.score_rules)} (`on: score`).", markup=False)
     for line in ASSUMED:
         out.print(line, markup=False)
 
@@ -90,6 +88,8 @@ def _lines(report: Report) -> Iterator[tuple[str, int, int]]:
     yield "joined by further answers", did.joined, would.joined
     if did.called_off or would.called_off:
         yield "called off, the answer changed", did.called_off, would.called_off
+    for rule in sorted({*did.fired, *would.fired}):
+        yield f"{rule}, on a score", did.fired.get(rule, 0), would.fired.get(rule, 0)
     for kind, words in _WORDS.items():
         yield words, did.made.get(kind, 0), would.made.get(kind, 0)
     yield "requests for them", did.requests, would.requests
@@ -116,6 +116,7 @@ def _document(report: Report) -> dict[str, Any]:
             ],
             "joined": one.joined,
             "called_off": one.called_off,
+            "score_rules": dict(sorted(one.fired.items())),
             "made": {kind.value: one.made.get(kind, 0) for kind in _WORDS},
             "requests": one.requests,
             "bands": {band or "no score": number for band, number in sorted(one.bands.items(), key=str)},
@@ -129,6 +130,5 @@ def _document(report: Report) -> dict[str, Any]:
         "turned_unhappy": report.would.turned,
         "not_unhappy_any_more": report.would.calmed,
         "without_words": report.would.wordless,
-        "not_played": list(report.score_rules),
         "assumed": list(ASSUMED),
     }

@@ -12,6 +12,8 @@ from fractions import Fraction
 from typing import Final
 
 YEAR: Final = timedelta(days=365)
+NO_VISITS: Final = frozenset({"ticket"})
+"""Kinds of interactions that are no visits: who writes to the helpdesk bought nothing and came to no shop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

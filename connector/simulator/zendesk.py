@@ -27,7 +27,8 @@ from connector.simulator.parts import (
     cursor_at,
 )
 from connector.simulator.zendesk_admin import Admin
-from connector.simulator.zendesk_desk import API_USER, HUMAN_AGENT, Desk, iso, read_ticket
+from connector.simulator.zendesk_beside import with_beside
+from connector.simulator.zendesk_desk import API_USER, HUMAN_AGENT, Desk, iso
 from connector.simulator.zendesk_gate import CLIENT_ID, CLIENT_SECRET, Gate, Quotas
 from connector.simulator.zendesk_hooks import HOOK_SECRET, announce
 from connector.simulator.zendesk_jobs import Jobs
@@ -43,6 +44,7 @@ from connector.simulator.zendesk_requests import (
     say,
     size_of,
 )
+from connector.simulator.zendesk_shapes import read_ticket
 from connector.simulator.zendesk_shredder import Shredder, html_of
 
 __all__ = ["CLIENT_ID", "CLIENT_SECRET", "HOOK_SECRET", "REFUSALS", "SUBDOMAIN", "Quotas", "Zendesk"]
@@ -222,12 +224,6 @@ class Zendesk:
             "url": f"{self.site.base_url}/api/v2/tickets/{ticket['id']}.json",
         }
 
-    def _with_users(self, call: Call, data: Fields, tickets: list[Fields]) -> Fields:
-        if "users" in call.query.get("include", "").split(","):
-            numbers = dict.fromkeys(ticket["requester_id"] for ticket in tickets)
-            data["users"] = [dict(self.desk.users[str(number)]) for number in numbers]
-        return data
-
     def _visible(self, ticket: Fields, lag: timedelta) -> bool:
         return not lag or ticket["created_at"] <= iso(self.clock.now() - lag)
 
@@ -238,7 +234,7 @@ class Zendesk:
         else:
             found = [t for t in self.desk.tickets.values() if t["status"] != "deleted"]
         page, extra = paged(call, found, self.site.base_url)
-        return Answer(data=self._with_users(call, {"tickets": [self._shown(t) for t in page], **extra}, page))
+        return Answer(data=with_beside(self.desk, call, {"tickets": [self._shown(t) for t in page], **extra}, page))
 
     def _create(self, call: Call) -> Answer:
         key = call.headers.get("idempotency-key")
@@ -262,13 +258,13 @@ class Zendesk:
 
     def _show(self, call: Call) -> Answer:
         ticket = self._ticket(call)
-        return Answer(data=self._with_users(call, {"ticket": self._shown(ticket)}, [ticket]))
+        return Answer(data=with_beside(self.desk, call, {"ticket": self._shown(ticket)}, [ticket]))
 
     def _show_many(self, call: Call) -> Answer:
         numbers = ids_of(call)
         found = [t for number in numbers if (t := self.desk.tickets.get(str(number))) and t["status"] != "deleted"]
         data = {"tickets": [self._shown(ticket) for ticket in found], "count": len(found)}
-        return Answer(data=self._with_users(call, data, found))
+        return Answer(data=with_beside(self.desk, call, data, found))
 
     def _update(self, call: Call) -> Answer:
         number = number_of(call.params["id"])
@@ -351,7 +347,7 @@ class Zendesk:
             "before_url": None,
             "end_of_stream": end,
         }
-        return Answer(data=self._with_users(call, data, found))
+        return Answer(data=with_beside(self.desk, call, data, found))
 
     def _search(self, call: Call) -> Answer:
         words = dict(word.split(":", 1) for word in call.query.get("query", "").split() if ":" in word)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from connector.clock import Clock
 from connector.simulator.parts import Fields, Refused, Truth
@@ -18,72 +16,12 @@ API_USER = 1001
 HUMAN_AGENT = 1002
 RECOVERY_STATUS = "High Priority - Service Recovery Required"
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(\.[^@\s,;<>.]+)+")
-_SHAPES: Mapping[str, tuple[type, ...]] = {
-    "id": (int,),
-    "subject": (str,),
-    "comment": (dict,),
-    "requester": (dict,),
-    "requester_id": (int,),
-    "submitter_id": (int,),
-    "assignee_id": (int, type(None)),
-    "group_id": (int, type(None)),
-    "priority": (str, type(None)),
-    "status": (str,),
-    "custom_status_id": (int,),
-    "type": (str, type(None)),
-    "due_at": (str, type(None)),
-    "tags": (list,),
-    "additional_tags": (list,),
-    "remove_tags": (list,),
-    "custom_fields": (list,),
-    "external_id": (str, type(None)),
-    "metadata": (dict,),
-    "via_followup_source_id": (int,),
-    "safe_update": (bool,),
-    "updated_stamp": (str,),
-}
-_COMMENT_SHAPES: Mapping[str, tuple[type, ...]] = {
-    "body": (str,),
-    "html_body": (str,),
-    "public": (bool,),
-    "author_id": (int,),
-}
-_BULK_ONLY = {"additional_tags", "remove_tags", "id"}
-_CREATE_ONLY = {"via_followup_source_id", "submitter_id"}
 _KEPT = ("subject", "priority", "type", "assignee_id", "group_id", "external_id")
 
 
 def iso(instant: datetime) -> str:
     """An instant the way Zendesk writes it, to the second."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def read_ticket(data: Any, *, new: bool, bulk: bool = False) -> Fields:
-    """Check names and types of a ticket in a request body. Raises Refused."""
-    if not isinstance(data, dict) or not data:
-        raise Refused("no-ticket", "ticket")
-    for name, value in data.items():
-        if name not in _SHAPES:
-            raise Refused("unknown-field", name, field=name)
-        if name in _BULK_ONLY and not bulk:
-            raise Refused("bulk-only", name, field=name)
-        if name in _CREATE_ONLY and not new:
-            raise Refused("create-only", name, field=name)
-        _check_shape(name, value, _SHAPES[name])
-    for name, value in data.get("comment", {}).items():
-        if name not in _COMMENT_SHAPES:
-            raise Refused("unknown-field", f"comment.{name}", field=name)
-        _check_shape(f"comment.{name}", value, _COMMENT_SHAPES[name])
-    for name in ("tags", "additional_tags", "remove_tags"):
-        if not all(isinstance(tag, str) for tag in data.get(name, [])):
-            raise Refused("wrong-type", name, field=name)
-    return dict(data)
-
-
-def _check_shape(name: str, value: Any, allowed: tuple[type, ...]) -> None:
-    # True is an int to Python and a boolean to everybody else.
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise Refused("wrong-type", name, field=name)
 
 
 class Desk:
@@ -168,6 +106,7 @@ class Desk:
             "requester_id": requester,
             "submitter_id": by,
             "description": body,
+            "via": {"channel": "api" if by == API_USER else "web"},
             "via_followup_source_id": source,
             "followup_ids": [],
             "created_at": now,
@@ -297,6 +236,7 @@ class Desk:
             due = data.get("due_at", ticket["due_at"])
             ticket["due_at"] = iso(_instant(due)) if due and ticket["type"] == "task" else None
         self._touch(ticket)
+        ticket["_solved_at"] = (ticket.get("_solved_at") or ticket["updated_at"]) if _is_over(ticket) else None
         audit = {
             "id": self._next("audit"),
             "ticket_id": ticket["id"],
@@ -349,6 +289,7 @@ class Desk:
             "name": name,
             "email": email,
             "role": role,
+            "phone": None,
             "external_id": external_id,
             "active": True,
             "created_at": now,
@@ -389,6 +330,10 @@ def _instant(text: str) -> datetime:
     except ValueError as error:
         raise Refused("wrong-type", "due_at", field="due_at") from error
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _is_over(ticket: Fields) -> bool:
+    return ticket["status"] in {"solved", "closed"}
 
 
 def _who(user: int) -> str:

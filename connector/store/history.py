@@ -65,6 +65,11 @@ def for_recovery(tx: Transaction, recovery_id: int) -> list[Entry]:
     return _entries(tx, history.c.recovery_id == recovery_id)
 
 
+def of_event(tx: Transaction, event: str, since: datetime) -> list[Entry]:
+    """Everything of one word that was told since then, oldest first."""
+    return _entries(tx, (history.c.event == event) & (history.c.at >= since))
+
+
 def _entries(tx: Transaction, which: ColumnElement[bool]) -> list[Entry]:
     return [
         Entry(

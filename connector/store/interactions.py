@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, func, or_, select
 
@@ -18,7 +18,7 @@ from connector.domain.matching.canonical import canonical_email, canonical_id, c
 from connector.domain.model.interaction import InteractionRecord, kind_named
 from connector.domain.model.person import KeyKind
 from connector.domain.model.response import Interaction
-from connector.domain.visits import Visit
+from connector.domain.visits import NO_VISITS, Visit
 from connector.store import people
 from connector.store.prepared import Prepared
 from connector.store.schema import interaction, interaction_answer, person_key
@@ -27,11 +27,16 @@ from connector.store.transaction import Transaction
 SEALED = "interaction.sealed"
 _KEYS: Mapping[KeyKind, str] = {KeyKind.CRM_ID: "crm_id", KeyKind.EMAIL: "email", KeyKind.PHONE: "phone"}
 _REFERENCE = "interaction id"
+_MOMENTS: Final = ("ended_at", "changed_at")
+"""Instants that are sealed with the keys: nothing is looked for by them."""
+_LATER: Final = frozenset({*_MOMENTS, "is_gone", "is_listed"})
+"""Fields that records had none of when their digests were first kept: without a value they are in no digest."""
 _CONTENT = Prepared(
-    select(interaction.c.content, interaction.c.first_at).where(
+    select(interaction.c.content, interaction.c.first_at, interaction.c.sealed).where(
         interaction.c.account == bindparam("at"), interaction.c.remote_id == bindparam("wanted")
     )
 )
+_IS_VISIT = interaction.c.kind.not_in(sorted(NO_VISITS))
 _NAMED = Prepared(select(interaction).where(interaction.c.reference == bindparam("wanted")))
 
 
@@ -79,13 +84,15 @@ def of_customers(blinds: Collection[str]) -> ColumnElement[bool]:
 
 
 def put(tx: Transaction, record: InteractionRecord) -> bool:
-    """Keep a record as it was read; False when it is known so."""
-    content = tx.blind_bytes("interaction content", json.dumps(asdict(record), default=str, sort_keys=True).encode())
+    """Keep a record as it was read; False when it is known so, or a later version of it is."""
+    said = {name: value for name, value in asdict(record).items() if name not in _LATER or value}
+    content = tx.blind_bytes("interaction content", json.dumps(said, default=str, sort_keys=True).encode())
     known = tx.execute(_CONTENT, {"at": record.account, "wanted": record.id}).first()
-    if known is not None and known.content == content:
+    if known is not None and (known.content == content or _is_older(tx, record, known.sealed)):
         return False
     blinds = {_KEYS[kind]: people.blind(tx, kind, value) for kind, value in keys_of(record).items()}
     private = {"staff": record.staff, "crm_id": record.crm_id, "email": record.email, "phone": record.phone}
+    private |= {name: moment.isoformat() for name in _MOMENTS if (moment := getattr(record, name)) is not None}
     values = {
         "account": record.account,
         "remote_id": record.id,
@@ -107,6 +114,17 @@ def put(tx: Transaction, record: InteractionRecord) -> bool:
     return True
 
 
+def _is_older(tx: Transaction, record: InteractionRecord, sealed: bytes) -> bool:
+    known = _private(tx, sealed).get("changed_at")
+    return record.changed_at is not None and known is not None and record.changed_at < known
+
+
+def remove(tx: Transaction, account: str, remote_id: str) -> bool:
+    """Forget a record that is gone there; False when there is none."""
+    which = and_(interaction.c.account == account, interaction.c.remote_id == remote_id)
+    return bool(tx.execute(delete(interaction).where(which)).rowcount)
+
+
 def find(tx: Transaction, about: Interaction, accounts: Collection[str]) -> InteractionRecord | None:
     """The record an answer is about, of one of these accounts; None when there is none, or several fit."""
     reference = reference_of(tx, about.id)
@@ -119,7 +137,6 @@ def find(tx: Transaction, about: Interaction, accounts: Collection[str]) -> Inte
 
 
 def _record(tx: Transaction, row: Row[Any]) -> InteractionRecord:
-    private = cast("dict[str, str]", tx.unseal(SEALED, row.sealed))
     return InteractionRecord(
         account=row.account,
         id=row.remote_id,
@@ -130,8 +147,14 @@ def _record(tx: Transaction, row: Row[Any]) -> InteractionRecord:
         channel=row.channel,
         amount=row.amount,
         invited_at=row.invited_at,
-        **private,
+        **_private(tx, row.sealed),
     )
+
+
+def _private(tx: Transaction, sealed: bytes) -> dict[str, Any]:
+    """What is sealed of a record, by the names of its fields."""
+    found = cast("dict[str, str]", tx.unseal(SEALED, sealed))
+    return {name: datetime.fromisoformat(text) if name in _MOMENTS else text for name, text in found.items()}
 
 
 def person_of(tx: Transaction, record: InteractionRecord) -> int | None:
@@ -210,7 +233,7 @@ def _with_persons() -> tuple[Select[Any], ColumnElement[int | None]]:
 def visits_by_person(tx: Transaction, since: datetime, until: datetime) -> dict[int, list[Visit]]:
     """The visits of each person we know, from `since` on and before `until`, in the order of time."""
     query, owner = _with_persons()
-    ordered = query.where(_between(interaction.c.occurred_at, since, until), owner.is_not(None)).order_by(
+    ordered = query.where(_IS_VISIT, _between(interaction.c.occurred_at, since, until), owner.is_not(None)).order_by(
         interaction.c.occurred_at, interaction.c.account, interaction.c.remote_id
     )
     found: dict[int, list[Visit]] = {}
@@ -228,7 +251,7 @@ def visits_of(tx: Transaction, person_id: int) -> list[Visit]:
     if not keyed:
         return []
     query, owner = _with_persons()
-    ordered = query.where(or_(*keyed), owner == person_id).order_by(
+    ordered = query.where(_IS_VISIT, or_(*keyed), owner == person_id).order_by(
         interaction.c.occurred_at, interaction.c.account, interaction.c.remote_id
     )
     return [_visit(row) for row in tx.execute(ordered)]
@@ -236,6 +259,11 @@ def visits_of(tx: Transaction, person_id: int) -> list[Visit]:
 
 def _visit(row: Row[Any]) -> Visit:
     return Visit(id=f"{row.account}/{row.remote_id}", at=row.occurred_at, amount=row.amount)
+
+
+def has_visits(tx: Transaction) -> bool:
+    """Whether any record is of a visit."""
+    return tx.execute(select(interaction.c.account).where(_IS_VISIT).limit(1)).first() is not None
 
 
 def counts(tx: Transaction) -> dict[str, int]:

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, select
 
 from connector.domain.model.intent import WriteKind
 from connector.domain.model.score import Fact
-from connector.store import priors
+from connector.store import history, priors
 from connector.store.prepared import Prepared
 from connector.store.recoveries import MERGED
 from connector.store.responses import Version, VersionState, from_row
@@ -22,6 +22,8 @@ from connector.store.transaction import Transaction
 
 _AT_ONCE: Final = 500
 JOINED: Final = "recovery_joined"
+FIRED: Final = "score_rules"
+"""The event of the history that says which rules about scores acted."""
 
 _DECIDED = (
     select(response_version, response.c.person_id)
@@ -100,7 +102,10 @@ def spans(tx: Transaction, called_off: str) -> dict[tuple[int, str], list[Span]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What was decided and planned since a moment. `opened` by playbook and severity; `bands` of persons, now."""
+    """What was decided and planned since a moment. `opened` by playbook and severity; `bands` of persons, now.
+
+    `fired`: how often each rule about scores acted, by its name then.
+    """
 
     answers: int
     unhappy: int
@@ -110,6 +115,7 @@ class Recorded:
     made: Mapping[WriteKind, int]
     requests: int
     bands: Mapping[str | None, int]
+    fired: Mapping[str, int]
 
 
 def recorded(tx: Transaction, since: datetime, kinds: Sequence[WriteKind], called_off: str) -> Recorded:
@@ -141,7 +147,17 @@ def recorded(tx: Transaction, since: datetime, kinds: Sequence[WriteKind], calle
         made=made,
         requests=requests,
         bands=_bands(tx),
+        fired=_fired(tx, since),
     )
+
+
+def _fired(tx: Transaction, since: datetime) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for entry in history.of_event(tx, FIRED, since):
+        acted = entry.detail.get("rules") if isinstance(entry.detail, dict) else None
+        if isinstance(acted, list):
+            found.update(str(one["rule"]) for one in acted if isinstance(one, dict))
+    return dict(found)
 
 
 def _made(tx: Transaction, since: datetime, kinds: Sequence[WriteKind]) -> tuple[dict[WriteKind, int], int]:

@@ -119,6 +119,15 @@ def named(tx: Transaction, account: str, thing: Thing, remote_id: str) -> list[s
     return [name for name in names if thing_of(name) is thing]
 
 
+def companions(tx: Transaction, object_name: str) -> list[str]:
+    """Our names of everything that is, over there, the same object as this: itself too, once it is there at all."""
+    known = tx.execute(_REMOTE, {"name": object_name}).one_or_none()
+    if known is None:
+        return []
+    same = (remote.c.account == known.account) & (remote.c.remote_id == known.remote_id)
+    return list(tx.execute(select(remote.c.object).where(same).order_by(remote.c.object)).scalars())
+
+
 def point(tx: Transaction, account: str, object_name: str, remote_id: str, url: str | None) -> None:
     """Let `object_name` stand for `remote_id` from now on, and let go whatever waited for it.
 

@@ -80,7 +80,7 @@ def customers(tx: Transaction, of: Selection) -> tuple[int, int] | None:
 
     Records are of whole interactions: of a slice nobody knows.
     """
-    if of.where or not interactions.counts(tx):
+    if of.where or not interactions.has_visits(tx):
         return None
     visits = interactions.visits_by_person(tx, of.since, of.until)
     return len(visits), sum(len(mine) > 1 for mine in visits.values())

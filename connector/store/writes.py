@@ -249,6 +249,7 @@ def _record_to_json(record: Record) -> Json:
         "fields": dict(record.item.fields),
         "cause_at": record.item.cause_at.isoformat(),
         "revision": record.item.revision,
+        "also": list(record.item.also),
         "about": record.about,
         "event_at": {name: at.isoformat() for name, at in record.event_at.items()},
     }
@@ -262,6 +263,7 @@ def _record_from_json(data: Any) -> Record:
             fields=data["fields"],
             cause_at=datetime.fromisoformat(data["cause_at"]),
             revision=data["revision"],
+            also=tuple(data.get("also", ())),  # requests under way since before there were any have none
         ),
         about=data["about"],
         event_at={name: datetime.fromisoformat(at) for name, at in data["event_at"].items()},

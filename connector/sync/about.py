@@ -70,7 +70,8 @@ def with_record(response: Response, record: InteractionRecord, segments: Collect
 
 def _first(respondent: Respondent, record: InteractionRecord) -> str:
     whose = ", and so is who answered" if respondent.is_anonymous and _has_customer(record) else ""
-    return f"about {record.kind} {record.id}, on record at {record.account}{whose}"
+    ended = "" if record.ended_at is None else f", over on {record.ended_at:%Y-%m-%d}"
+    return f"about {record.kind} {record.id}, on record at {record.account}{ended}{whose}"
 
 
 def _has_customer(record: InteractionRecord) -> bool:

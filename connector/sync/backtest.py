@@ -30,10 +30,12 @@ from connector.store.transaction import Transaction
 from connector.sync import rules
 from connector.sync.context import Matter, completed, recovery_values, values
 from connector.sync.decide import acts_on
+from connector.sync.evaluations import Evaluations
 from connector.sync.identify import Identity, keys_offered
 from connector.sync.imagined import Closings, Imagined, Running
 from connector.sync.planning import about_ticket, may_write
 from connector.sync.rescore import SIGNALS
+from connector.sync.rules import Ruling
 from connector.sync.settings import DecideSettings, NotifyStep, Step, TaskStep, TicketStep
 from connector.sync.slices import slices
 from connector.sync.winning_back import ANSWER_CHANGED
@@ -47,6 +49,8 @@ _RECENT: Final = 3
 @dataclass(slots=True)
 class Tally:
     """What would have come of the answers that count. `opened` by playbook and severity; `bands` of persons, now.
+
+    `fired`: how often each rule `on: score` began to hold.
 
     `turned` and `calmed` are answers that were not unhappy and would be, and the other way round. `wordless` are
     answers whose words retention took: rules about words find none.
@@ -62,6 +66,7 @@ class Tally:
     requests: int = 0
     opened: Counter[tuple[str, str]] = field(default_factory=Counter)
     made: Counter[WriteKind] = field(default_factory=Counter)
+    fired: Counter[str] = field(default_factory=Counter)
     bands: Counter[str | None] = field(default_factory=Counter)
 
 
@@ -95,6 +100,7 @@ class Backtest:
     _recent: dict[int, dict[int, Version]] = field(default_factory=dict)
     _links: dict[int, Mapping[str, LinkChoice]] = field(default_factory=dict)
     _opened: list[Running] = field(default_factory=list)
+    _evaluations: Evaluations | None = None
     _sent: Counter[tuple[str, WriteKind, int]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -102,6 +108,11 @@ class Backtest:
         self._recoveries = Imagined(playbooks=sorted(self.settings.playbooks), closings=closings)
         self._edited = looking_back.edited(self.tx)
         self._signals = _as_configured(looking_back.signals(self.tx, SIGNALS), self.settings)
+        policy = self.settings.score
+        if policy is not None and self.settings.score_rules:
+            self._evaluations = Evaluations(
+                tx=self.tx, settings=self.settings, config=policy.config, since=self.since, fired=self._on_score
+            )
         self._needs = frozenset(path.partition(".")[0] for rule in self.settings.rules for path in rule.when.paths)
 
     def play(self, version: Version) -> None:
@@ -115,6 +126,7 @@ class Backtest:
         if person is not None and self.settings.score is not None:
             found = facts_of(version.response, version.understanding, self.settings.score.config)
             self._facts.setdefault(person, {})[version.response.key] = found
+            self._evaluate(version, person, now)
         if not version.record_only and acts_on(version, now, self.settings) and not self._is_told(version):
             self._act(version, verdict, now, counts=counts)
         self._remember(version)
@@ -123,6 +135,8 @@ class Backtest:
         """What came of it all, with every person's score as of `now`."""
         for one in self._opened:
             self.tally.opened[one.recovery.playbook, one.recovery.severity.value] += 1
+        if self._evaluations is not None:
+            self._evaluations.finish(now)
         policy = self.settings.score
         for person in self._facts.keys() | self._signals.keys() if policy is not None else ():
             facts = self._known(person)
@@ -132,6 +146,23 @@ class Backtest:
             ceil(number / self.batches.get((account, kind), 1)) for (account, kind, _), number in self._sent.items()
         )
         return self.tally
+
+    def _evaluate(self, version: Version, person: int, now: datetime) -> None:
+        """Let the rules `on: score` see what the answer did to the score, and the days before it."""
+        if self._evaluations is None:
+            return
+        if version.record_only:
+            self._evaluations.recorded(person, self._known(person), now)
+        else:
+            self._evaluations.answered(person, self._known(person), now, acts=acts_on(version, now, self.settings))
+
+    def _on_score(self, rulings: Sequence[Ruling], now: datetime) -> None:
+        counts = now >= self.since
+        self.tally.fired.update([ruling.rule for ruling in rulings] if counts else [])
+        for alert in rules.alerts_wanted(rulings):
+            self._make(WriteKind.ALERT, alert.connection, now, counts=counts)
+        for start in rules.events_wanted(rulings):
+            self._make(WriteKind.EVENT, start.connection, now, counts=counts)
 
     def _count(self, version: Version, verdict: Verdict) -> None:
         tally = self.tally

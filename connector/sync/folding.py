@@ -25,6 +25,8 @@ class Folded:
     """One record to be: its intents, oldest first, none of which was sent. What they come to is worked out once."""
 
     members: tuple[IntentRow, ...]
+    also: tuple[str, ...] = ()
+    """Markers of other records that this one holds too."""
 
     @cached_property
     def first(self) -> IntentRow:

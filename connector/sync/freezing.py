@@ -17,7 +17,7 @@ from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writes import Record, WriteRow
 from connector.store.writing import Left
-from connector.sync import ceilings, foregoing, settling
+from connector.sync import ceilings, foregoing, settling, together
 from connector.sync.folding import Batch, Folded, fold, may_look_at, must_ask, pack
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Outlet, Replan
@@ -110,22 +110,26 @@ def _packed(
 ) -> tuple[list[Batch], list[Batch], list[datetime]]:
     """What of the rows can leave now: batches to look for, batches to send; and when others can be looked for."""
     now = tx.now
+    rows = together.with_company(tx, outlet, rows)
     busy = intents.open_objects(tx, outlet.account)
     names = busy.union(*(row.touches for row in rows))
     remote = {name: receipt.remote_id for name, receipt in receipts.of_objects(tx, names).items()}
     looks: list[Folded] = []
     ready: list[Folded] = []
     waits: list[datetime] = []
+    unseen: list[Folded] = []
     for record in fold(rows, busy=busy, now=now, linger=outlet.limits.linger, remote=remote):
         promise = outlet.promise(record.first.kind)
         if record.first.id in looked or not must_ask(record, promise, now=now, started_at=outlet.started_at):
-            ready.append(record)
+            ready.append(together.retold(tx, outlet, record))
         elif (at := may_look_at(record, promise, started_at=outlet.started_at)) > now:
             waits.append(at)
+            unseen.append(record)
         else:
             looks.append(record)
+    joint, looks, ready = together.put_together(tx, outlet, unseen, looks, ready)
     questions, batches = ([one for one in _pack(outlet, of) if one.is_due(now)] for of in (looks, ready))
-    return questions, batches, waits
+    return [*joint, *questions], batches, waits
 
 
 def _is_urgent(batch: Batch) -> bool:
@@ -251,6 +255,7 @@ def item_of(record: Folded, left: Left, known: dict[str, Receipt]) -> Item:
         cause_at=record.cause_at,
         revision=max(row.revision for row in record.members),
         intent=record.first.key,
+        also=record.also,
     )
 
 
@@ -321,7 +326,7 @@ def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> Wr
         confirmed.still_holds(tx, outlet.account, record.first.about, kept)
         for row in record.members:
             intents.move(tx, row, Event.SENT, None, write_id=write_id, position=position)
-            outlet.tell(tx, row, "sent", write=write_id, revision=item.revision)
+            outlet.tell(tx, row, "sent", write=write_id, revision=item.revision, told_with=len(record.also) or None)
     return writes.get(tx, write_id)
 
 

@@ -1,15 +1,17 @@
-"""Interactions: read the shop's records since the cursor, each page committed with the next one. See `poll`."""
+"""Interactions: read the records of shops and helpdesks, each page committed with the next cursor. See `poll`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from connector.domain.model.interaction import InteractionRecord, Unreadable
+from connector.domain.model.directory import Directory
+from connector.domain.model.interaction import InteractionRecord, Unreadable, kind_named
+from connector.domain.visits import NO_VISITS
 from connector.ports.interactions import Interactions
-from connector.store import cursors, interactions, people, responses
+from connector.store import cursors, interactions, people, responses, tombstones
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 from connector.sync import timers
@@ -41,6 +43,7 @@ class InteractionsPoll:
     """Reads one shop's records. `every`: how long after a full read the next one begins.
 
     `keep`: records of what happened longer ago are not taken, as retention would drop them again; None: all are.
+    `share` of the vendor's quota is ours, 0 to 1.
     """
 
     db: Database
@@ -48,6 +51,7 @@ class InteractionsPoll:
     settings: Callable[[], DecideSettings]
     every: timedelta
     keep: timedelta | None = None
+    share: float = 1.0
 
     def drain(self, hold: LaneHold) -> datetime | None:
         """Read for about a second; due again at once while there is more."""
@@ -67,7 +71,7 @@ class InteractionsPoll:
             name=interactions_feed(account),
             account=account,
             read_class=self.source.read_class,
-            share=1.0,
+            share=self.share,
             since=self.source.interactions_since,
             take=take,
             what="records of interactions",
@@ -80,9 +84,14 @@ def take_record(tx: Transaction, record: InteractionRecord, settings: DecideSett
 
     Answers that were decided before it came stand as they are: figures that are cut anew take it into account.
     """
-    if responses.is_erased(tx, interactions.blinds_of(tx, record)):
+    if record.is_gone:
+        interactions.remove(tx, record.account, record.id)
         return
-    if not interactions.put(tx, record):
+    if responses.is_erased(
+        tx, [*interactions.blinds_of(tx, record), tombstones.of_ticket(tx, record.account, record.id)]
+    ):
+        return
+    if not interactions.put(tx, located(record, settings.directory)) or kind_named(record.kind) in NO_VISITS:
         return
     score = settings.score
     if score is None or all(signal.connection != INTERACTIONS for signal in score.signals):
@@ -91,3 +100,14 @@ def take_record(tx: Transaction, record: InteractionRecord, settings: DecideSett
     if person_id is not None:
         people.scored(tx, people.survivor(tx, person_id), None)
         tx.wake(timers.LANE)
+
+
+def located(record: InteractionRecord, directory: Directory) -> InteractionRecord:
+    """A helpdesk's record with the place and the member of staff of its group and agent; others as they are.
+
+    What the lists do not have is nobody's: a group is no place by itself.
+    """
+    if not record.is_listed:
+        return record
+    place, member = directory.places.key_of(record.location, "group"), directory.staff.key_of(record.staff, "email")
+    return replace(record, location=place, staff=member)

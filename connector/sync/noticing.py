@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -193,7 +193,8 @@ def warn(tx: Transaction, fallen: Sequence[Fallen], settings: DecideSettings, la
             continue
         figures.tell(tx, what, subject, ended)
         name = f"trend/{_digest(what, subject)}/{last.name}"
-        planned.append(message(settings, place, name, cause_at=ended, now=tx.now))
+        told = message(settings, place, name, cause_at=ended, now=tx.now)
+        planned.append(replace(told, not_before=loud_from(settings, tx.now, critical=False)))
     return planned
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from connector.clock import Clock
 from connector.domain.model.intent import Intent, Item, Promise, Receipt, WriteKind
+from connector.domain.recovery.night import Night
 from connector.ports import Writer
 from connector.store import history
 from connector.store.database import Database
@@ -39,7 +40,8 @@ class Limits:
     rehearsal that is to be the same each time. `share` is the part of the vendor's quota that is ours, 0 to 1. `turn`
     is how long one drain lasts at most, calls that have begun aside. `look` is how many due intents are looked at
     together. `acts_within`: what was held in observe mode and opens, tells or asks something is not sent once the
-    answer behind it is older; None: at any age.
+    answer behind it is older; None: at any age. What waited for the morning of the `quiet` hours, by `time_zone`, goes
+    out together.
     """
 
     timeout: timedelta = timedelta(seconds=15)
@@ -51,6 +53,8 @@ class Limits:
     turn: timedelta = timedelta(seconds=1)
     look: int = 1500
     acts_within: timedelta | None = None
+    quiet: Night | None = None
+    time_zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

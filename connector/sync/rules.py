@@ -57,6 +57,11 @@ def matching(rules: Sequence[Rule], context: Mapping[str, object]) -> list[Rule]
     return found
 
 
+def held(rules: Sequence[Rule], context: Mapping[str, object]) -> tuple[bool, ...]:
+    """Whether each rule matches, whatever another one says."""
+    return tuple(_matches(rule, context)[0] for rule in rules)
+
+
 def begun(rules: Sequence[Rule], context: Mapping[str, object], before: Mapping[str, object]) -> list[Ruling]:
     """The rules that match in `context` and did not `before`, up to the first of them that says stop."""
     found: list[Ruling] = []

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from connector.domain.mapping.fields import travelling
 from connector.domain.model.intent import Intent, Json, Priority, WriteKind
@@ -20,15 +19,14 @@ from connector.domain.model.score import Fact, Score
 from connector.domain.scoring.config import ScoringConfig
 from connector.domain.scoring.score import score
 from connector.store import contacts, history, intents, links, people, scores
+from connector.store.looking_back import FIRED
 from connector.store.transaction import Transaction
 from connector.sync import names, rules
 from connector.sync.context import contact_values, respondent_values, score_values
 from connector.sync.planning import PATIENCE
+from connector.sync.quiet import loud_from
 from connector.sync.rules import Ruling
 from connector.sync.settings import DecideSettings, Target
-
-FIRED: Final = "score_rules"
-"""The event of the history that says which rules acted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +82,7 @@ def react(
         return []
     then = score(known.facts, known.last.as_of, policy.config)
     now = score(known.facts, tx.now, policy.config) if computed is None else computed
-    person = _person(tx, person_id, settings)
-    context = {**person, "score": _moved(now, then, policy.config)}
-    rulings = rules.begun(settings.score_rules, context, {**person, "score": _moved(then, then, policy.config)})
+    rulings, context = begun(settings, person_values(tx, person_id, settings), now, then, policy.config)
     if not rulings:
         return []
     news = _News(person_id=person_id, context=context, settings=settings, cause=cause, at=now.as_of)
@@ -100,6 +96,19 @@ def react(
     }
     history.append(tx, FIRED, response_id=response_id, person_id=person_id, detail=fired)
     return [intent for intent in planned if intents.by_key(tx, intent.key) is None]
+
+
+def begun(
+    settings: DecideSettings, person: Mapping[str, object], now: Score, then: Score, config: ScoringConfig
+) -> tuple[list[Ruling], Mapping[str, object]]:
+    """The rules that begin to hold from `then` to `now`, and the values they and their texts speak of. Pure."""
+    context = {**person, "score": _moved(now, then, config)}
+    return rules.begun(settings.score_rules, context, {**person, "score": _moved(then, then, config)}), context
+
+
+def held(settings: DecideSettings, person: Mapping[str, object], one: Score, config: ScoringConfig) -> tuple[bool, ...]:
+    """Which of the rules hold while the score stays at `one`. Pure."""
+    return rules.held(settings.score_rules, {**person, "score": _moved(one, one, config)})
 
 
 def _moved(now: Score, then: Score, config: ScoringConfig) -> dict[str, object]:
@@ -116,7 +125,8 @@ def _moved(now: Score, then: Score, config: ScoringConfig) -> dict[str, object]:
     }
 
 
-def _person(tx: Transaction, person_id: int, settings: DecideSettings) -> Mapping[str, object]:
+def person_values(tx: Transaction, person_id: int, settings: DecideSettings) -> Mapping[str, object]:
+    """What a rule about a score may say of whose it is."""
     contact = None
     for target in settings.crms():
         link = links.get(tx, person_id, target.account)
@@ -126,6 +136,7 @@ def _person(tx: Transaction, person_id: int, settings: DecideSettings) -> Mappin
 
 
 def _alerts(tx: Transaction, news: _News, rulings: Sequence[Ruling]) -> Iterator[Intent]:
+    loud = loud_from(news.settings, tx.now, critical=False)
     for ordinal, alert in enumerate(rules.alerts_wanted(rulings)):
         target = news.settings.targets[alert.connection]
         yield Intent(
@@ -138,8 +149,8 @@ def _alerts(tx: Transaction, news: _News, rulings: Sequence[Ruling]) -> Iterator
                 "text": alert.text.render(news.context).strip(),
             },
             cause_at=news.at,
-            not_before=tx.now + target.linger,
-            give_up_at=tx.now + news.settings.notify_within,
+            not_before=max(tx.now + target.linger, loud),
+            give_up_at=loud + news.settings.notify_within,
             priority=Priority.NORMAL,
             person_id=news.person_id,
         )

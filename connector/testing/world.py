@@ -149,6 +149,7 @@ class World:
     live: bool = True
     parallel: int = 1
     shelf: Shelf = FILES
+    limits: Limits = LIMITS
     db: Database = field(init=False)
     writer: Mortal = field(init=False)
     lane: WriteLane = field(init=False)
@@ -173,7 +174,7 @@ class World:
             self.db,
             self.writer,
             self.clock,
-            replace(LIMITS, parallel=self.parallel),
+            replace(self.limits, parallel=self.parallel),
             live=self.live,
             notify_operators=self._notify,
             on_settled=_nothing,

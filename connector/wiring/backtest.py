@@ -32,7 +32,6 @@ class Report:
     until: datetime
     did: Recorded
     would: Tally
-    score_rules: tuple[str, ...]
 
 
 def backtest(loaded: Loaded, clock: Clock, *, since: datetime | None = None, newest: int | None = None) -> Report:
@@ -75,7 +74,6 @@ def play(
             until=until,
             did=looking_back.recorded(tx, start, KINDS, ANSWER_CHANGED),
             would=run.finish(until),
-            score_rules=tuple(rule.name for rule in settings.score_rules),
         )
 
 

@@ -125,7 +125,12 @@ class Polls:
             lane = interactions.interactions_lane(source.account)
             kept = self.loaded.config.privacy.retention.answers.anonymize_after
             feed = interactions.InteractionsPoll(
-                db=self.db, source=source, settings=lambda: self.settings, every=every, keep=kept
+                db=self.db,
+                source=source,
+                settings=self.now,
+                every=every,
+                keep=kept,
+                share=self.limits[name].share if name in self.limits else 1.0,  # a shop's files have no quota
             )
             drains[lane] = unless_paused(self.db, name, feed.drain)
             due = partial(interactions.due_since, account=source.account, begun=self.db.clock.now(), every=every)

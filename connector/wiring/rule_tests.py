@@ -24,11 +24,11 @@ from connector.store import history, intents, outbox, recoveries, responses, sco
 from connector.store.database import Database
 from connector.store.history import Entry
 from connector.store.keyring import KeyRing
+from connector.store.looking_back import FIRED
 from connector.store.responses import VersionState
 from connector.store.transaction import Transaction
 from connector.sync.decide import decide_alone
 from connector.sync.identify import blinds_of
-from connector.sync.score_rules import FIRED
 from connector.wiring.bench import Bench
 from connector.wiring.lanes import make_reading
 from connector.wiring.playbook_tests import calendar_differs, playbook_differs

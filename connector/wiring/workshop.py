@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from connector.clock import Clock
 from connector.config import Config, Loaded
@@ -78,6 +79,8 @@ def limits_of(config: Config, name: str, kinds: Container[WriteKind]) -> Limits:
         linger=connection.linger,
         share=connection.quota.share,
         acts_within=config.act_on.answered_within,
+        quiet=config.act_on.quiet,
+        time_zone=ZoneInfo(config.time_zone),
         ceilings={
             CEILINGS[what]: Ceiling(count=rate.count, per=rate.per)
             for what, rate in ceilings.items()

@@ -17,28 +17,29 @@ import pytest
 
 from connector.clock import VirtualClock
 from connector.domain.expressions import compile_expression, compile_template
-from connector.domain.model.context import rule_names
+from connector.domain.model.context import names_in, rule_names
 from connector.domain.model.intent import IntentState, Receipt, WriteKind
 from connector.domain.model.recovery import Severity
 from connector.domain.model.response import Interaction, Metric, Respondent, Response, Sentiment, Understanding
 from connector.domain.model.transitions import Event
 from connector.domain.recovery.thresholds import Threshold
 from connector.domain.scoring.config import Band
-from connector.store import intents, looking_back, outbox, people, receipts, recoveries, responses
+from connector.store import intents, lanes, looking_back, outbox, people, receipts, recoveries, responses
 from connector.store.database import Database
 from connector.store.looking_back import Recorded, Span
 from connector.store.responses import Version, VersionState
+from connector.sync import evaluations, timers
 from connector.sync.backtest import KINDS
 from connector.sync.decide import decide_alone
 from connector.sync.identify import blinds_of
 from connector.sync.imagined import Closings
 from connector.sync.rescore import rescore
-from connector.sync.settings import DecideSettings, OpenRecovery, Playbook, Rule, SendAlert
+from connector.sync.settings import DecideSettings, OpenRecovery, Playbook, Rule, SendAlert, StartWorkflow
 from connector.sync.settled import settled
 from connector.sync.winning_back import ANSWER_CHANGED
 from connector.wiring.backtest import EVER, Report, play
 from connector.wiring.opening import load_config, open_store
-from tests.unit.deciding import clock_of, example_settings
+from tests.unit.deciding import clock_of, example_settings, take_lane
 from tests.unit.keyboard import Keyboard
 from tests.unit.samples import NOON, ONE_TO_FIVE, answer, empty_store
 from tests.unit.test_cli_rule_tests import type_
@@ -188,6 +189,25 @@ def recorded_store(folder: Path, seed: int) -> Iterator[Database]:
     db.close()
 
 
+def pass_time(db: Database, settings: DecideSettings, until: datetime) -> None:
+    """Let the timers compute scores, each a day after the last time, as a live run does."""
+    while True:
+        with db.read() as tx:
+            due = timers.due_since(tx)
+        if due is None or due >= until:
+            break
+        at(db, due + timedelta(milliseconds=1))
+        compute(db, settings)
+    at(db, until)
+
+
+def compute(db: Database, settings: DecideSettings) -> None:
+    hold = take_lane(db, timers.LANE)
+    timers.TimersLane(db=db, settings=lambda: settings, deadlines=False).drain(hold)
+    with db.write() as tx:
+        lanes.finish(tx, hold.hold, None)
+
+
 def really(folder: Path, recorded: Database, settings: DecideSettings) -> Recorded:
     """The oracle: the decided versions decided anew, into an empty store."""
     folder.mkdir()
@@ -199,6 +219,8 @@ def really(folder: Path, recorded: Database, settings: DecideSettings) -> Record
     closing: dict[int, datetime | None] = {}
     for one in versions:
         assert one.decided_at is not None
+        if settings.score_rules:
+            pass_time(db, settings, one.decided_at)
         at(db, one.decided_at)
         with db.write() as tx:
             for number, moment in closing.items():
@@ -206,12 +228,16 @@ def really(folder: Path, recorded: Database, settings: DecideSettings) -> Record
                     recoveries.close(tx, number, "solved", moment)
         after = decide_one(db, settings, one.response, one.understanding, one.record_only)
         assert after is not None
+        if settings.score_rules and one.record_only:
+            compute(db, settings)
         if after.person_id is not None and one.person_id is not None:
             persons[after.person_id] = one.person_id
         with db.read() as tx:
             for found in recoveries.of_response(tx, after.response_id):
                 if found.id not in closing:
                     closing[found.id] = closings.closes_at(persons[found.person_id], found.playbook, found.opened_at)
+    if settings.score_rules:
+        pass_time(db, settings, UNTIL)
     at(db, UNTIL)
     with db.write() as tx:
         assert settings.score is not None
@@ -239,6 +265,68 @@ def test_its_counts_equal_those_of_a_real_replay(tmp_path: Path, seed: int) -> N
             assert dict(would.made) == dict(truth.made), variant.__name__
             assert would.bands == truth.bands, variant.__name__
             assert sum(would.opened.values()) > 5, variant.__name__
+
+
+def on_score(name: str, when: str, *actions: SendAlert | StartWorkflow, stop: bool = False) -> Rule:
+    return Rule(name=name, when=compile_expression(when, names_in("score", ())), actions=actions, stop=stop)
+
+
+def of_scores(settings: DecideSettings, *rules_: Rule) -> DecideSettings:
+    """The example with a score of answers alone that moves quickly, and rules about it."""
+    assert settings.score is not None
+    (csat,) = (one for one in settings.score.config.components if one.name == "csat")
+    config = replace(settings.score.config, components=(replace(csat, half_life=timedelta(days=7)),), coverage=0)
+    return replace(settings, score=replace(settings.score, config=config, signals=()), score_rules=rules_)
+
+
+def moving(settings: DecideSettings) -> DecideSettings:
+    """Bands that are fallen into and left, a fall within a month, what time alone brings about, and rules that stop."""
+    return of_scores(
+        replace(settings, answered_within=timedelta(days=3)),
+        on_score("known", 'respondent.email != "nobody@example.org" and score.points < 60', ALERT),
+        on_score("fell", 'score.fell_into == "at_risk" or score.fell_into == "critical"', ALERT),
+        on_score("rose", 'score.rose_into == "healthy"', ALERT, ALERT),
+        on_score("dropped", "score.fell_30d >= 10", ALERT, stop=True),
+        on_score("recovers", "score.points >= 55 and score.answers > 1", ALERT),
+    )
+
+
+@pytest.mark.parametrize("seed", [2])
+def test_rules_about_scores_begin_as_often_as_in_a_real_replay(tmp_path: Path, seed: int) -> None:
+    with recorded_store(tmp_path, seed) as db:
+        settings = moving(calm())
+        would = said_of(db, settings).would
+        truth = really(tmp_path / "anew", db, settings)
+    assert dict(would.fired) == dict(truth.fired)
+    assert would.made == truth.made
+    assert {"fell", "rose", "dropped", "recovers", "known"} == would.fired.keys()
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_days_that_are_looked_at_together_say_what_each_says(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recorded_store(tmp_path, seed) as db:
+        together = said_of(db, moving(calm())).would
+        monkeypatch.setattr(evaluations, "LONGEST", 1)
+        assert said_of(db, moving(calm())).would == together
+    assert sum(together.fired.values()) > 20
+
+
+def test_what_time_alone_brings_about_is_counted_and_only_from_the_moment_on(tmp_path: Path) -> None:
+    with recorded_store(tmp_path, 2) as db:
+        settings = moving(calm())
+        whole = said_of(db, settings).would
+        with db.read() as tx:
+            *_, last = looking_back.decided(tx)
+        assert last.decided_at is not None
+        late = said_of(db, settings, since=last.decided_at + timedelta(seconds=1)).would
+        quiet = said_of(db, replace(settings, score_rules=())).would
+    assert late.answers == 0
+    assert 0 < sum(late.fired.values()) < sum(whole.fired.values())
+    assert quiet.fired == {}
+    told = whole.made[WriteKind.ALERT] - quiet.made[WriteKind.ALERT]
+    assert told == sum(whole.fired.values()) + whole.fired["rose"], "one sends two"
 
 
 def test_counting_begins_at_a_moment_and_what_was_open_before_is_joined(tmp_path: Path) -> None:
@@ -310,6 +398,14 @@ def test_a_playbook_nobody_closed_lasts_as_long_as_the_others_and_without_any_fo
     assert Closings.of({}).closes_at(1, "b", NOON) is None
 
 
+ON_SCORE = """
+  - name: moved
+    on: score
+    when: score.points != score.before.points
+    do: [{notify: {connection: slack, channel: "#here", text: x}}]
+"""
+
+
 def test_the_command_prints_both_and_leaves_the_store_as_it_was(type_: Keyboard) -> None:
     path = type_.folder / "connector.db"
     settings = calm()
@@ -322,10 +418,16 @@ def test_the_command_prints_both_and_leaves_the_store_as_it_was(type_: Keyboard)
     names = [one for one in type_.folder.iterdir() if one.name.startswith("connector.db")]
     before = {one: one.read_bytes() for one in names}
     config = type_.folder / "connector.yaml"
-    (type_.folder / "new.yaml").write_text(config.read_text().replace("scale: 1-5, at: 3", "scale: 1-5, at: 5"))
-    type_("backtest", "--config", "new.yaml").says(
-        0, "What came of it", "answers 12 12", "unhappy", "A recovery is closed"
+    stricter_ = config.read_text().replace("scale: 1-5, at: 3", "scale: 1-5, at: 5")
+    (type_.folder / "new.yaml").write_text(
+        stricter_.replace("\n  - name: unhappy\n", f"{ON_SCORE}  - name: unhappy\n", 1)
     )
+    said = type_("backtest", "--config", "new.yaml", "--format", "json").json
+    assert said["did"]["score_rules"] == {}
+    fired = said["would"]["score_rules"]["moved"]
+    assert fired > 0
+    line = f"moved, on a score 0 {fired}"
+    type_("backtest", "--config", "new.yaml").says(0, "What came of it", "answers 12 12", "A recovery is closed", line)
     done = type_("backtest", "--config", "new.yaml", "--format", "json", "--since", "2026-03-03")
     assert done.json["would"]["unhappy"] == done.json["would"]["answers"] > done.json["did"]["unhappy"]
     assert done.json["since"].startswith("2026-03-02T23:00")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,6 +16,7 @@ from connector.domain.model.context import Names, rule_names
 from connector.domain.model.directory import Directory, enrol
 from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.response import Interaction, Metric, Response, Understanding
+from connector.domain.recovery.night import Night
 from connector.domain.reporting import noticing
 from connector.domain.reporting.names import names_in
 from connector.store import lanes
@@ -243,6 +245,13 @@ def test_a_place_that_is_low_for_weeks_is_told_of_once_and_again_when_it_stays_s
         clock_of(db).advance(timedelta(weeks=1))
         drain(db, how)
         assert len(told(db)) == week, "within the two weeks nobody is told again"
+
+
+def test_at_night_it_waits_for_the_morning(db: Database) -> None:
+    weekly(db, (5, 2, 2))
+    drain(db, replace(falling(), quiet=Night(begins=time(0), ends=time(18)), time_zone=ZoneInfo("UTC")))
+    (one,) = told(db)
+    assert one.not_before == NOON.replace(hour=18)
 
 
 def test_a_week_is_looked_at_once(db: Database) -> None:

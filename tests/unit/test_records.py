@@ -246,7 +246,7 @@ def test_the_configuration_says_whose_records_are_read(folder: Path) -> None:
     loaded = load(folder / "config.yaml", kinds(), ENVIRON)
     adapters = adapters_at_rest(loaded, VirtualClock(NOON))
     assert settings_with(loaded, adapters).interactions == {"csv:shop"}
-    assert list(adapters.records) == ["shop"]
+    assert list(adapters.records) == ["zendesk", "shop"]
     assert "shop" not in adapters.accounts  # nothing is written to it
     assert loaded.config.interactions is not None
     assert loaded.config.interactions.every == timedelta(minutes=5)
@@ -256,7 +256,7 @@ def test_the_configuration_says_whose_records_are_read(folder: Path) -> None:
     ("old", "new", "problem"),
     [
         ("from: [shop]", "from: [shopp]", "there is no connection 'shopp' (did you mean 'shop'?)"),
-        ("from: [shop]", "from: [zendesk]", "the connection 'zendesk' is no interactions"),
+        ("from: [shop]", "from: [salesforce]", "the connection 'salesforce' is no interactions"),
         ("columns: {id: order_no, ", "columns: {", "'id' is missing"),
         ("columns: {id: order_no, ", "columns: {id: order_no, servise: x, ", "(did you mean 'service'?)"),
         ("    path: data/orders.csv\n", "", "'path' is missing"),

@@ -54,7 +54,7 @@ ROLES = {
     "typeform": {"source"},
     "webhook": {"source"},
     "workflow": {"workflow"},
-    "zendesk": {"helpdesk"},
+    "zendesk": {"helpdesk", "interactions"},
 }
 
 

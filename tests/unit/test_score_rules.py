@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -16,6 +17,7 @@ from connector.clock import VirtualClock
 from connector.domain.expressions import compile_expression, compile_template
 from connector.domain.model.context import names_in
 from connector.domain.model.intent import IntentState, WriteKind
+from connector.domain.recovery.night import Night
 from connector.errors import ConfigError
 from connector.store import history, lanes, outbox, responses
 from connector.store.database import Database
@@ -151,6 +153,17 @@ def test_who_recovers_and_falls_again_is_told_again(db: Database) -> None:
         "up",
         "ada@example.org fell from 68 to 64.76",
     ]
+
+
+def test_at_night_a_message_waits_for_the_morning(db: Database) -> None:
+    night = Night(begins=time(0), ends=time(18))
+    settings = replace(watching(on_score()), quiet=night, time_zone=ZoneInfo("UTC"))
+    say(db, "1", 5, settings)
+    clock_of(db).advance(DAY)
+    say(db, "2", 1, settings)
+    [alert] = fired(db)
+    assert alert.not_before == (NOON + DAY).replace(hour=18)
+    assert alert.give_up_at == alert.not_before + settings.notify_within
 
 
 def test_new_weights_and_bands_move_everybody_quietly(db: Database) -> None:

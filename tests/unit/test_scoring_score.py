@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from connector.domain.model.response import Metric
@@ -24,7 +25,7 @@ from connector.domain.scoring.config import (
     Shrink,
     digest,
 )
-from connector.domain.scoring.score import score
+from connector.domain.scoring.score import Ageing, score
 
 pytestmark = pytest.mark.slow  # `make quick` leaves it to `make test`
 
@@ -107,6 +108,14 @@ def test_any_order_gives_the_same_digits(facts: list[Fact], settings: ScoringCon
     shuffled = data.draw(st.permutations(facts))
     components = data.draw(st.permutations(settings.components))
     assert score(shuffled, NOW, replace(settings, components=tuple(components))) == score(facts, NOW, settings)
+
+
+@tried(deadline=None)
+@given(facts=FACTS, settings=CONFIGS, days=st.lists(st.integers(-60, 400), max_size=4))
+def test_what_one_date_needed_changes_no_other(facts: list[Fact], settings: ScoringConfig, days: list[int]) -> None:
+    ageing = Ageing(facts, settings)
+    for moment in [*(NOW + timedelta(days=each) for each in days), *(one.at for one in facts)]:
+        assert ageing.at(moment) == Ageing(facts, settings).at(moment)
 
 
 @given(facts=FACTS, settings=CONFIGS)

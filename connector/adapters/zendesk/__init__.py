@@ -28,6 +28,7 @@ from connector.adapters.zendesk.readiness import findings
 from connector.adapters.zendesk.replies import quota_reader, read
 from connector.domain.model.account import Change, Demand, InstalledHook
 from connector.domain.model.intent import Found, Item, Json, Request, WriteKind
+from connector.domain.model.interaction import InteractionRecord, Unreadable
 from connector.errors import Gone, InDoubt
 from connector.ports import Finding, Hook, Job, Outcome, Page, Ticket
 from connector.ports.conversations import Said
@@ -40,7 +41,7 @@ from connector.transport.signatures import check_fresh, verify_hmac
 
 __all__ = ["CUSTOM_FIELD", "KNOWN_FIELDS", "PROMISES", "READS_QUOTA", "ROLES", "Options", "Zendesk"]
 
-ROLES = frozenset({"helpdesk"})
+ROLES = frozenset({"helpdesk", "interactions"})
 READS_QUOTA = True
 
 _SHOW = 100  # ids in one show_many
@@ -48,7 +49,7 @@ _NAMES_LIVE = timedelta(hours=1)  # how long ids of groups and statuses are beli
 
 
 class Zendesk:
-    """One account: a Writer of tickets, notes and changes, Tickets, Notes, Attended, Describable, Preparing."""
+    """One account: Writer, Tickets, Notes, Interactions, Conversations, Attended, Describable, Preparing."""
 
     kind = "zendesk"
     read_class = ACCOUNT
@@ -125,7 +126,17 @@ class Zendesk:
         now = self._clock.now()
         reply = self._get("/api/v2/incremental/tickets/cursor", **feed.where(cursor, now))
         with expecting("which tickets changed", **reply.context()):
-            return feed.page(reply, cursor, now, self.account, self._agent_url, self._directory)
+            found = feed.tickets(reply, self.account, self._agent_url, self._directory)
+            return feed.page(reply, cursor, now, found)
+
+    def interactions_since(self, cursor: str | None) -> Page[InteractionRecord | Unreadable]:
+        """The customers' own tickets of a page of the export, which this reads on its own and with other companions."""
+        self.prepare()
+        now = self._clock.now()
+        query = {**feed.where(cursor, now), "include": feed.WITH_METRICS}
+        reply = self._get("/api/v2/incremental/tickets/cursor", **query)
+        with expecting("which tickets changed", **reply.context()):
+            return feed.page(reply, cursor, now, feed.records(reply, self.account, self._directory))
 
     def read_tickets(self, ids: Sequence[str]) -> Mapping[str, Ticket]:
         """Current state by id, 100 a call; a deleted ticket is absent."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, Final, TypeVar, cast
 
 from connector.adapters.zendesk.directory import Directory
 from connector.adapters.zendesk.names import CUSTOM, OWN_TAG
+from connector.domain.mapping.contacts import email, phone
 from connector.domain.model.intent import Json
+from connector.domain.model.interaction import InteractionRecord, Unreadable
 from connector.errors import MappingError, Transient
 from connector.ports import Page, Ticket
 from connector.ports.conversations import Said
@@ -18,6 +20,11 @@ from connector.transport.client import Reply
 PAGE = 1000
 # How many tickets somebody had lately is a signal, so the first read goes back a quarter.
 _START = timedelta(days=90)
+WITH_METRICS: Final = "users,metric_sets"
+"""What the export gives beside tickets where they are read as interactions: a metric set knows when one was solved."""
+_OVER: Final = frozenset({"solved", "closed"})
+
+T = TypeVar("T")
 
 
 def where(cursor: str | None, now: datetime) -> dict[str, str | int]:
@@ -26,9 +33,8 @@ def where(cursor: str | None, now: datetime) -> dict[str, str | int]:
     return {name: value, "per_page": PAGE, "include": "users"}
 
 
-def page(reply: Reply, cursor: str | None, now: datetime, account: str, url: str, directory: Directory) -> Page[Ticket]:
-    """The page's tickets, and where to go on. Raises Transient when the reply is no page."""
-    found = tickets(reply, account, url, directory)
+def page(reply: Reply, cursor: str | None, now: datetime, found: Sequence[T]) -> Page[T]:
+    """What was read in a page of the export, and where to go on."""
     answer = cast("dict[str, Json]", reply.json())
     after = answer.get("after_cursor")
     # An export that was empty so far has no cursor: start again from the same instant.
@@ -46,6 +52,49 @@ def tickets(reply: Reply, account: str, url: str, directory: Directory) -> list[
     beside: Any = reply.json()
     emails = {user["id"]: user.get("email") for user in beside.get("users") or []}
     return [_ticket(row, emails, account, url, directory) for row in listed]
+
+
+def records(reply: Reply, account: str, directory: Directory) -> list[InteractionRecord | Unreadable]:
+    """The tickets that customers opened, oldest change first, with the group and the agent who has each.
+
+    What we opened ourselves is none, nor is what an agent asks for. Nothing that was written is in it, the subject
+    included. Raises Transient when the reply lists no tickets at all.
+    """
+    beside: Any = reply.json()
+    users = {user["id"]: user for user in beside.get("users") or []}
+    theirs = [row for row in rows(reply, "tickets") if OWN_TAG not in (row.get("tags") or [])]
+    read = (_record(row, users, account, directory) for row in sorted(theirs, key=lambda row: str(row["updated_at"])))
+    return [one for one in read if one is not None]
+
+
+def _record(
+    row: Mapping[str, Any], users: Mapping[int, Mapping[str, Any]], account: str, directory: Directory
+) -> InteractionRecord | None:
+    customer: Mapping[str, Any] = users.get(row.get("requester_id") or 0, {})
+    agent: Mapping[str, Any] = users.get(row.get("assignee_id") or 0, {})
+    is_gone = row["status"] == "deleted"
+    if customer.get("role") != "end-user" and not is_gone:
+        return None
+    solved = (row.get("metric_set") or {}).get("solved_at") if row["status"] in _OVER else None
+    return InteractionRecord(
+        account=account,
+        id=str(row["id"]),
+        kind="ticket",
+        occurred_at=_instant(row["created_at"]),
+        ended_at=None if solved is None else _instant(solved),
+        changed_at=_instant(row["updated_at"]),
+        location=directory.names.get(row.get("group_id") or 0),
+        staff=agent.get("email"),
+        channel=(row.get("via") or {}).get("channel"),
+        email=email(customer.get("email") or ""),
+        phone=phone(customer.get("phone") or "", None),
+        is_gone=is_gone,
+        is_listed=True,
+    )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def rows(reply: Reply, name: str) -> list[dict[str, Any]]:

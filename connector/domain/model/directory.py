@@ -38,7 +38,7 @@ def column_name(heading: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roll:
-    """One list. `rows` by everything they are called, compared; `columns` in the list's order.
+    """One list. `rows` by everything they are called, compared; `columns` in the list's order, `key` one of them.
 
     `is_open`: the columns are known only where the list is read (a query), so that any name may be one.
     """
@@ -46,10 +46,18 @@ class Roll:
     columns: tuple[str, ...] = ()
     rows: Mapping[str, Row] = field(default_factory=dict, repr=False)
     is_open: bool = False
+    key: str = ""
 
     def find(self, name: str | None) -> Row:
         """The row called `name`; an empty one when there is none."""
         return NOBODY if name is None else self.rows.get(called(name), NOBODY)
+
+    def key_of(self, name: str | None, column: str) -> str | None:
+        """The key of the row called `name`, else of the only one whose `column` says it; None where there is none."""
+        if name is None:
+            return None
+        said = {row[self.key] for row in self.rows.values() if called(row.get(column, "")) == called(name)}
+        return self.find(name).get(self.key) or (said.pop() if len(said) == 1 else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +85,7 @@ def enrol(columns: Sequence[str], rows: Iterable[Row], *, key: str, aliases: Seq
         for name in {called(row[alias]) for alias in aliases if alias in row}:
             by_alias.setdefault(name, []).append(row)
     alone = {name: found[0] for name, found in by_alias.items() if len(found) == 1}
-    return Roll(columns=tuple(columns), rows=alone | by_key)
+    return Roll(columns=tuple(columns), rows=alone | by_key, key=key)
 
 
 def repeated(rows: Sequence[Row], key: str) -> dict[int, int]:

@@ -238,7 +238,8 @@ class Item:
 
     `key` is stable for the record's whole life. `target` is the remote id to update, None for a create. `revision`
     rises when an ask showed that an earlier request did not create it; an idempotency key is derived from both.
-    `intent` is the key of the intent behind it, of the first where several are folded.
+    `intent` is the key of the intent behind it, of the first where several are folded. `also` are keys of other records
+    that this one holds too: whoever asks for one of those finds this.
     """
 
     key: str
@@ -247,6 +248,7 @@ class Item:
     cause_at: datetime
     revision: int = 0
     intent: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

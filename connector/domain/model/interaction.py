@@ -10,10 +10,13 @@ from connector.domain.model.response import Interaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionRecord:
-    """One repair order, visit or sale. What is not known there is None.
+    """One repair order, visit, sale or ticket. What is not known there is None.
 
     `account` is the connection's account, `id` the record's id there. `amount` is in the shop's currency. `invited_at`
     is when its customer was asked for an answer. `crm_id`, `email` and `phone` are the customer's: personal data.
+    `occurred_at` is when it began where it takes its time, `ended_at` when that was over. `changed_at`: of two versions
+    the later one counts; None: the one read last. `is_gone`: it was deleted there. `is_listed`: `location` and `staff`
+    are a helpdesk's group and agent; only the lists of the directory say which place and member of staff these are.
     """
 
     account: str
@@ -29,6 +32,10 @@ class InteractionRecord:
     crm_id: str | None = field(default=None, repr=False)
     email: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
+    ended_at: datetime | None = None
+    changed_at: datetime | None = None
+    is_gone: bool = False
+    is_listed: bool = False
 
     @property
     def interaction(self) -> Interaction:

@@ -20,6 +20,12 @@ class Night:
         return at >= self.begins or at < self.ends
 
 
+def slept(began: datetime, ready: datetime, night: Night | None, zone: tzinfo) -> bool:
+    """Whether what began at `began` was kept back over the night it began in, and is not `ready` before its end."""
+    end = awake_from(began, night, zone)
+    return began < end <= ready
+
+
 def awake_from(moment: datetime, night: Night | None, zone: tzinfo) -> datetime:
     """`moment`, or when the night it is in ends in `zone`. Clock changes are the zone's business.
 

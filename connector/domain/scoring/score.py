@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from connector.domain.model.score import Contribution, Fact, Score
-from connector.domain.scoring.bands import fold_bands
+from connector.domain.scoring.bands import fold_bands, next_band
 from connector.domain.scoring.components import Figure, figure
 from connector.domain.scoring.config import ComponentConfig, ComponentKind, Missing, ScoringConfig, exact
 from connector.domain.scoring.facts import answer_of
@@ -43,18 +43,49 @@ def score(facts: Iterable[Fact], as_of: datetime, config: ScoringConfig) -> Scor
     event time of each fact and at `as_of` itself. `answers` counts responses, not their ratings. When less than
     `coverage` of the weight has data no score is published: no hundredths, band or trend, contributions of 0 points.
     """
-    ordered = _known(facts, as_of, config)
-    now = _evaluate(ordered, as_of, config)
-    before = _evaluate(ordered, as_of - TREND_SPAN, config).hundredths
-    return Score(
-        hundredths=now.hundredths,
-        coverage=float(now.coverage),
-        contributions=_contributions(now, config),
-        as_of=as_of,
-        band=_band(ordered, now, as_of, config),
-        answers=_count_answers(ordered, config),
-        trend=None if now.hundredths is None or before is None else now.hundredths - before,
-    )
+    return Ageing(facts, config).at(as_of)
+
+
+class Ageing:
+    """The score of one person by facts that stay the same, on several dates: what one date needed serves the next."""
+
+    def __init__(self, facts: Iterable[Fact], config: ScoringConfig) -> None:
+        self._facts = tuple(facts)
+        self._config = config
+        self._hundredths: dict[datetime, int | None] = {}
+        self._known: tuple[int, list[Fact], str | None] = (-1, [], None)
+
+    def at(self, as_of: datetime) -> Score:
+        """The score at `as_of`; see `score`."""
+        config = self._config
+        ordered, band = self._until(as_of)
+        now = _evaluate(ordered, as_of, config)
+        self._hundredths[as_of] = now.hundredths
+        before = self._hundredths_at(ordered, as_of - TREND_SPAN)
+        return Score(
+            hundredths=now.hundredths,
+            coverage=float(now.coverage),
+            contributions=_contributions(now, config),
+            as_of=as_of,
+            band=next_band(band, now.hundredths, config.bands, config.margin),
+            answers=_count_answers(ordered, config),
+            trend=None if now.hundredths is None or before is None else now.hundredths - before,
+        )
+
+    def _until(self, as_of: datetime) -> tuple[list[Fact], str | None]:
+        """The facts that count at `as_of`, and the band that those before it led to."""
+        number = sum(fact.at < as_of for fact in self._facts)
+        if number != self._known[0] or any(fact.at == as_of for fact in self._facts):
+            ordered = _known(self._facts, as_of, self._config)
+            moments = sorted({fact.at for fact in ordered} - {as_of})
+            history = [self._hundredths_at(ordered, moment) for moment in moments]
+            self._known = (number, ordered, fold_bands(history, self._config.bands, self._config.margin))
+        return self._known[1], self._known[2]
+
+    def _hundredths_at(self, ordered: Sequence[Fact], moment: datetime) -> int | None:
+        if moment not in self._hundredths:
+            self._hundredths[moment] = _evaluate(ordered, moment, self._config).hundredths
+        return self._hundredths[moment]
 
 
 def band(facts: Iterable[Fact], as_of: datetime, config: ScoringConfig) -> str | None:
