@@ -101,12 +101,20 @@ def _messages(drawer: Drawer) -> None:
             if said and dice.random() < 0.12:
                 said = False
     if dice.random() < 0.25:
-        told = [one for one in drawer.program.happenings if one.what == "hook" and one.answer and one.answer.person]
-        about, soon = dice.choice(told), timedelta(seconds=dice.choice((40, 90, 150, 400)))
-        assert about.answer is not None
-        assert about.answer.person is not None
-        drawer.happen(about.at + soon, "opt_out", number=about.answer.person.number)
+        _opt_out(drawer)
     for _ in range(dice.randint(1, 4)):
         drawer.happen(drawer.moment(), "fault", site="smtp", fault=fault_at(dice, "smtp"))
     if dice.random() < 0.5:
         drawer.happen(START, "fault", site="smtp", fault=drawn(dice, "smtp", "MAIL *", dice.choice(LOST)))
+
+
+def _opt_out(drawer: Drawer) -> None:
+    """Somebody opts out while an offer to them waits, or whenever else."""
+    dice = drawer.dice
+    told = [
+        (one.at, one.answer.person, bool(one.answer.consents.get(one.version.number)) and one.version.mood == "danger")
+        for one in drawer.program.happenings
+        if one.what == "hook" and one.answer and one.answer.person and one.version
+    ]
+    at, person, _ = dice.choice([one for one in told if one[2]] or told)
+    drawer.happen(at + timedelta(seconds=dice.choice((40, 70, 90, 400))), "opt_out", number=person.number)

@@ -170,6 +170,7 @@ class Play:
                 self.world.stand_still(process, timedelta(seconds=self.dice.choice((8, 90, 400))))
             finally:
                 self.standing_still = False
+                self.journal.deaths.append(self.world.clock.now())  # it wakes, and ends with what it was about to do
 
     def _may_pause(self, process: Process, point: str) -> bool:
         """While it drains a write lane; every other time before a request that is written down leaves."""
