@@ -108,7 +108,11 @@ def answer_key(account: str, response_key: str, kind: str, mark: str | None = No
     return f"{account}/{response_key}/{kind}" + ("" if mark is None else f"/{mark}")
 
 
-def step_key(account: str, opened_by: str, ordinal: int, step: int, kind: str, generation: int = 1) -> str:
-    """Of one step of a recovery. `opened_by` is the answer that opened it, `ordinal` tells its recoveries apart."""
-    tail = "" if generation == 1 else f"/{generation}"
+def step_key(account: str, opened_by: str, ordinal: int, step: int, kind: str, cause: str = "") -> str:
+    """Of one step of a recovery. `opened_by` is the answer that opened it, `ordinal` tells its recoveries apart.
+
+    `cause` is the version of an answer that a further ticket holds: counted, one that a forgotten life of the store
+    opened for somebody else's words would be taken for it.
+    """
+    tail = f"/{cause}" if cause else ""
     return f"{account}/{opened_by}/recovery/{ordinal}/{step}/{kind}{tail}"

@@ -89,8 +89,9 @@ def new_ticket(
 ) -> Intent:
     """One new ticket of the recovery."""
     matter = work.matter
+    cause = "" if generation == 1 else f"{matter.version.response.key}/{matter.version.mark}"
     return Intent(
-        key=key_of(tx, work, number, target.account, "ticket", generation),
+        key=key_of(tx, work, number, target.account, "ticket", cause),
         account=target.account,
         kind=WriteKind.TICKET,
         object=names.ticket_object(work.recovery.id, generation),

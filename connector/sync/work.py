@@ -119,7 +119,7 @@ def ticket_of(tx: Transaction, work: Work) -> str | None:
     return names.ticket_object(work.recovery.id, recoveries.generation(tx, work.recovery.id))
 
 
-def key_of(tx: Transaction, work: Work, number: int, account: str, kind: str, generation: int = 1) -> str:
-    """The key of one step of this recovery."""
+def key_of(tx: Transaction, work: Work, number: int, account: str, kind: str, cause: str = "") -> str:
+    """The key of one step of this recovery; `cause` as in `names.step_key`."""
     ordinal = recoveries.ordinal(tx, work.recovery.id)
-    return names.step_key(account, work.recovery.opened_by, ordinal, number, kind, generation)
+    return names.step_key(account, work.recovery.opened_by, ordinal, number, kind, cause)

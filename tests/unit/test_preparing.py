@@ -14,7 +14,7 @@ from connector.domain.model.intent import IntentState, Item, WriteKind
 from connector.domain.model.response import Interaction
 from connector.domain.recovery.opening import IfSolved
 from connector.ports import Hook, Page, Ticket
-from connector.store import history, outbox, recoveries
+from connector.store import history, outbox, recoveries, responses
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.sync.outlet import Replan
@@ -163,6 +163,17 @@ def test_a_ticket_that_is_over_is_followed_up_once(db: Database, status: str, se
     again = planned(db, WriteKind.NOTE)[-1]
     assert (again.target, again.state) == ("recovery/1/ticket/2", IntentState.BLOCKED)
     assert len(planned(db, WriteKind.TICKET)) == 2
+
+
+def test_a_follow_up_is_named_after_the_answer_it_holds(db: Database) -> None:
+    """Counted, one that a life opened which a restored store forgot would be taken for it (chaos 41051)."""
+    carry_out(db, look(db, {"501": "closed"}, joined(db, "2")))
+    first, follow_up = planned(db, WriteKind.TICKET)
+    assert follow_up.response_id != first.response_id
+    with db.read() as tx:
+        version = responses.get(tx, follow_up.response_id or 0, follow_up.version)
+    assert version is not None
+    assert follow_up.key == f"{first.key}/{version.response.key}/{version.mark}"
 
 
 def test_a_note_planned_before_the_follow_up_goes_on_the_newest_ticket(db: Database) -> None:
