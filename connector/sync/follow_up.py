@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -16,7 +15,7 @@ from connector.store.follow_ups import SURVEY, Sent
 from connector.store.transaction import Transaction
 from connector.sync import messages, names
 from connector.sync.context import Matter, build
-from connector.sync.identify import Identity, waits_for_contact
+from connector.sync.identify import Identity
 from connector.sync.messages import Letter
 from connector.sync.planning import Pace
 from connector.sync.recall import identity_of, recall
@@ -97,13 +96,7 @@ def owner(tx: Transaction, response: Response, settings: DecideSettings) -> Iden
     if found is None:
         return None
     person_id = people.survivor(tx, found[1].person_id)
-    known = identity_of(tx, person_id, settings, decided_by=BY_REFERENCE)
-    # A contact that is still being made is theirs: what they say now waits for it, as what they said before does.
-    links = {
-        account: replace(choice, create=waits_for_contact(tx, person_id, account))
-        for account, choice in known.links.items()
-    }
-    return replace(known, links=links)
+    return identity_of(tx, person_id, settings, decided_by=BY_REFERENCE)
 
 
 def heard(

@@ -10,7 +10,7 @@ from connector.store.responses import Version
 from connector.store.transaction import Transaction
 from connector.sync.about import completed
 from connector.sync.context import Matter, gather
-from connector.sync.identify import Identity
+from connector.sync.identify import Identity, waits_for_contact
 from connector.sync.settings import DecideSettings
 from connector.sync.slices import slices
 
@@ -32,7 +32,11 @@ def identity_of(tx: Transaction, person_id: int | None, settings: DecideSettings
         person_id=person_id,
         choice=PersonChoice(person_id=person_id, anonymous=person_id is None, evidence=Evidence(decided_by=decided_by)),
         links={
-            target.account: LinkChoice(link=found[target.account])
+            # A contact that is still being made is theirs: what is said now waits for it, as what was said before does.
+            target.account: LinkChoice(
+                link=found[target.account],
+                create=person_id is not None and waits_for_contact(tx, person_id, target.account),
+            )
             for target in settings.crms()
             if target.account in found
         },

@@ -20,7 +20,7 @@ from connector.domain.model.recovery import Recovery, RecoveryState, Severity, S
 from connector.domain.model.response import Interaction, Respondent, Response
 from connector.domain.recovery.follow_up import Return, on_follow_up
 from connector.ports import Ticket
-from connector.store import follow_ups, history, recoveries
+from connector.store import follow_ups, history, recoveries, responses
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.schema import follow_up as table
@@ -28,6 +28,8 @@ from connector.store.transaction import Transaction
 from connector.sync.explain import story
 from connector.sync.message_settings import FollowUp
 from connector.sync.mirroring import take_ticket
+from connector.sync.planning import may_write
+from connector.sync.recall import recall
 from connector.sync.settings import DecideSettings
 from tests.unit.deciding import DESK, clock_of, decide_all, feed, planned, pretend_confirmed
 from tests.unit.samples import NOON, answer, empty_store
@@ -341,6 +343,17 @@ def test_what_is_said_while_the_contact_is_being_made_waits_for_it(db: Database)
     (line,) = planned(db, WriteKind.ACTIVITY)[before:]
     assert line.after == (contact.object,)
     assert len(planned(db, WriteKind.CONTACT)) == 1
+
+
+def test_a_step_that_comes_later_may_write_to_a_contact_that_is_being_made(db: Database) -> None:
+    wanted = asking()
+    opened(db, wanted)
+    (contact,) = planned(db, WriteKind.CONTACT)
+    assert contact.response_id is not None
+    with db.read() as tx:
+        version = responses.get(tx, contact.response_id, contact.version)
+        assert version is not None
+        assert may_write(recall(tx, version, wanted).identity, contact.account)
 
 
 def test_a_recovery_is_won_once(db: Database) -> None:
