@@ -94,9 +94,9 @@ def _called(book: Playbook, settings: DecideSettings) -> Playbook:
             return replace(one, message=message(one.message) or one.message)
         if isinstance(one, ExpectStep | TaskStep):
             one = replace(one, late=tuple(replace(rung, notify=message(rung.notify)) for rung in one.late))
-        return (
-            one if isinstance(one, ExpectStep) else replace(one, connection=names.get(one.connection, one.connection))
-        )
+        if isinstance(one, ExpectStep):
+            return one
+        return replace(one, connection=names.get(one.connection, one.connection))
 
     steps_now = tuple(step(one) for one in book.steps)
     return replace(book, steps=steps_now, close=replace(book.close, ask=message(book.close.ask)))
