@@ -30,7 +30,7 @@ from connector.store import confirmed, intents, lanes, quotas, responses, scores
 from connector.store.schema import confirmed as confirmed_table
 from connector.store.schema import lane, response_version
 from connector.store.transaction import Transaction
-from connector.sync import asking, collect, decide, freezing, mirroring, settling, winning_back
+from connector.sync import asking, ceilings, collect, decide, mirroring, settling, winning_back
 from connector.sync import understand as understanding
 from connector.sync.folding import Folded
 from connector.sync.lane import LaneHold
@@ -329,7 +329,7 @@ def retry_after_ignored(change: Changes) -> None:
 
 def a_ceiling_ignored(change: Changes) -> None:
     """As many new tickets as there are reasons."""
-    change.put(freezing, "room_for", lambda *_: None)
+    change.put(ceilings, "room_for", lambda *_: None)
 
 
 def folding_drops_the_newest(change: Changes) -> None:
