@@ -16,7 +16,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    union,
+    union_all,
     update,
 )
 
@@ -46,7 +46,7 @@ _OPEN_OF_WRITE = Prepared(
 # The few on an object, however many an account has that are in the same state.
 _ON = and_(
     intent.c.id.in_(
-        union(
+        union_all(
             select(_I.c.id).where(_I.c.object.in_(bindparam("names", expanding=True))),
             select(_I.c.id).where(_I.c.target.in_(bindparam("names", expanding=True))),
         )

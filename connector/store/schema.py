@@ -41,7 +41,8 @@ __all__ = [
 
 IS_PLANNED, IS_HELD, IS_GIVEN_UP = "state = 'planned'", "state = 'held'", "state = 'given_up'"
 IS_UNSETTLED = "state NOT IN ('confirmed', 'erased', 'given_up', 'rejected', 'superseded')"
-"""As the indexes of some intents only say it: a query finds them by such an index when it says so in the same words."""
+IS_RECORD_ONLY = "record_only IS TRUE"
+"""As the indexes of some rows only say it: a query finds them by such an index when it says so in the same words."""
 
 
 def _of_some(name: str, *columns: str, rows: str) -> Index:
@@ -88,6 +89,7 @@ inbox = Table(
     Column("record_only", Boolean, comment="true: recorded and scored, never acted on; false: acted on at any age"),
     Column("place", Text, comment="where in an imported file it stood: line 12"),
     Index(None, "state", "priority", "id"),
+    _of_some("ix_inbox_record_only", "state", rows=IS_RECORD_ONLY),
 )
 
 response = Table(
@@ -126,6 +128,7 @@ response_version = Table(
     UniqueConstraint("response_id", "version"),
     Index(None, "state", "event_at", "id"),
     Index(None, "response_id", "state"),
+    _of_some("ix_response_version_record_only", "state", rows=IS_RECORD_ONLY),
 )
 
 person = Table(

@@ -46,7 +46,6 @@ BOUNDED = {
 """Tables, or those of their rows that are asked for, that stay small whatever comes in."""
 KNOWN = {
     "UPDATE person SET scored_at": "when weights change",
-    "SELECT (EXISTS (SELECT * FROM response_version": "whether an import that is only recorded goes on, once a turn",
 }
 """What goes through much, and when."""
 ELSEWHERE = {"retention", "figures"}
@@ -96,6 +95,8 @@ def complaints(path: str, seen: Mapping[str, Any]) -> list[str]:
                     continue
                 if through[1] == "intent" and "state=?" in step and of_open & set(values):
                     continue  # requests under way
+                if "ix_response_version_record_only" in step or "ix_inbox_record_only" in step:
+                    continue  # whether there is any: the first is enough
                 if "kind NOT IN" in text and "ix_intent_planned (account=?)" in step:
                     continue  # kinds nobody can write: once a turn, by an index that knows the kinds
                 found.append(f"{step}: {text}")

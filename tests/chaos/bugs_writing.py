@@ -14,7 +14,7 @@ from connector.errors import Gone, InDoubt, RemoteError, Throttled, Transient
 from connector.ports import Job
 from connector.store import confirmed, intents, lanes, quotas, writes, writing
 from connector.store.schema import lane
-from connector.sync import asking, freezing, settling
+from connector.sync import asking, ceilings, settling
 from connector.sync.folding import Folded
 from connector.sync.lane import LaneHold
 from connector.sync.verdict import Next, Verdict
@@ -118,7 +118,7 @@ def retry_after_ignored(change: Changes) -> None:
 
 def a_ceiling_ignored(change: Changes) -> None:
     """As many new tickets as there are reasons."""
-    change.put(freezing, "room_for", lambda *_: None)
+    change.put(ceilings, "room_for", lambda *_: None)
 
 
 def folding_drops_the_newest(change: Changes) -> None:
