@@ -14,7 +14,7 @@ demo: $(STAMP)
 	$(BIN)/connector demo $(if $(STORY),--story) $(if $(KEEP),--keep) $(if $(SEED),--seed $(SEED))
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m 'not slow' --ignore=tests/durability
