@@ -49,7 +49,7 @@ def waits_as_told(found: Evidence) -> Iterator[str]:
         for entry in entries:
             at, what = datetime.fromisoformat(entry["at"]), (entry["endpoint"], entry["digest"])
             begun = told.pop(what, None)
-            if entry["fault"] == "throttle" and entry["write"]:
+            if entry["fault"] == "throttle" and entry["write"] and entry["digest"]:  # a mail may not have got that far
                 told[what] = at
             if begun is None or at >= begun + AT_ONCE:
                 continue
