@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: contract crash-sweep demo test quick check format docs import-100k soak bench-matching bench-calls chaos chaos-bugs bench-pipeline bench-lanes bench-stores bench clean
+.PHONY: contract crash-sweep demo test quick check format docs import-100k backtest-1000 soak bench-matching bench-calls chaos chaos-bugs bench-pipeline bench-lanes bench-stores bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -46,6 +46,9 @@ bench: .venv/bench
 .venv/bench: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	touch .venv/bench
+
+backtest-1000: $(STAMP)
+	BACKTEST_ANSWERS=$(or $(ANSWERS),1000) $(BIN)/python -m pytest tests/unit/test_backtest.py -k 'counts_equal'
 
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(CRM),--crm $(CRM))

@@ -5,6 +5,7 @@ The oracle decides every answer into an empty store, by the code of a live run, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -46,8 +47,9 @@ from tests.unit.test_cli_rule_tests import type_
 
 __all__ = ["type_"]  # the fixture
 
-ANSWERS = 80
-UNTIL = NOON + timedelta(days=60)
+ANSWERS = int(os.environ.get("BACKTEST_ANSWERS", "80"))
+PEOPLE = max(15, ANSWERS // 6)
+UNTIL = NOON + timedelta(days=max(60, ANSWERS))
 NAMES = rule_names(("service", "location", "technician", "tier", "channel"))
 MOODS = (
     Understanding(language="en"),
@@ -122,7 +124,7 @@ def history(seed: int) -> Iterator[tuple[datetime, Response, Understanding, bool
     for number in range(ANSWERS):
         at += timedelta(hours=dice.choice([1, 3, 12, 20]), minutes=dice.randrange(60))
         late = timedelta(minutes=dice.choice([2, 2, 2, 90, 60 * 24 * 5, 60 * 24 * 30]))
-        who = dice.randrange(15)
+        who = dice.randrange(PEOPLE)
         if known and dice.random() < 0.2:
             before = dice.choice(known)
             comment = dice.choice([before.comment, "Never mind"])

@@ -45,7 +45,8 @@ footer { color: var(--soft); font-size: .82rem; } footer p { margin: 4px 0; }
 @media (max-width: 560px) { main { padding: 16px 10px 28px; } section { padding: 12px; }
   .cards { grid-template-columns: 1fr 1fr; gap: 8px; } .card { padding: 10px; } .card b { font-size: 1.4rem; }
   th, td { padding: 6px 5px; font-size: .86rem; }
-  th:first-child { min-width: 7em; } svg text { font-size: 19px; } svg .name, svg .value { font-size: 22px; } }
+  thead th, td:last-child { white-space: normal; } th:first-child { min-width: 6em; }
+  svg text { font-size: 19px; } svg .name, svg .value { font-size: 22px; } }
 @media print { body { background: #fff; font-size: 11px; } main { max-width: none; padding: 0; }
   section, .card, figure { break-inside: avoid; } section { border: 0; padding: 0; } details { display: none; }
   .charts { grid-template-columns: 1fr 1fr; } * { print-color-adjust: exact; } }
