@@ -212,7 +212,8 @@ class ErasureLane:
         soonest = tx.now + wait_after(ASK_AGAIN, one.tries + 1)
         at = max([soonest, *(verdict for verdict in verdicts if verdict is not None)])
         why = "; ".join(f"{account}: {error}" for account, error in trouble)
-        erasures.wait(tx, one, at, why, failed=True)
+        # Who asks for a pause has not failed, and neither has who waits for a turn.
+        erasures.wait(tx, one, at, why, failed=not all(isinstance(error, Throttled) for _, error in trouble))
         return at
 
     def _delete(self, hold: LaneHold, one: Erasure) -> datetime:

@@ -7,12 +7,12 @@ from typing import Final
 
 from connector.errors import RemoteError
 from connector.ports import Notes, Ticket
-from connector.store import quotas, receipts, recoveries, steps
+from connector.store import receipts, recoveries, steps
 from connector.store.database import Database
 from connector.store.receipts import Thing
 from connector.store.transaction import Transaction
 from connector.sync import names
-from connector.sync.quota import grant
+from connector.sync.quota import take_turn
 from connector.sync.settings import DecideSettings, ExpectStep
 from connector.sync.work import book_of
 
@@ -32,9 +32,8 @@ def read_notes(
     found: dict[str, tuple[str, ...]] = {}
     for ticket in wanted:
         with db.write() as tx:
-            if not grant(quotas.of(tx, ticket.account).get(read_class), share=share, now=tx.now).calls:
+            if not take_turn(tx, ticket.account, read_class, share=share).calls:
                 return found
-            quotas.spend(tx, ticket.account, read_class)
         try:
             found[ticket.id] = tuple(source.private_notes(ticket.id))
         except RemoteError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from connector.store import outbox, people, queue, receipts
 from connector.sync.folding import Folded
 from connector.sync.together import ROOM, _joined, put_together
 from connector.testing.twin import Crash
-from connector.testing.world import LIMITS, START, World
+from connector.testing.world import LIMITS, START, Stand, World
 from tests.durability.effects import workspace
 from tests.durability.effects_smtp import ACCOUNT, server
 
@@ -29,14 +29,19 @@ NIGHT = Night(begins=time(20), ends=time(7))
 CHANNEL = "#csat-safety"
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def evening(folder: Path, stand: Callable[[VirtualClock], Stand]) -> Iterator[World]:
+    """A lane whose night has begun."""
     clock = VirtualClock(START)
-    made = World(folder=tmp_path, stand=workspace(clock), clock=clock, limits=replace(LIMITS, quiet=NIGHT))
+    made = World(folder=folder, stand=stand(clock), clock=clock, limits=replace(LIMITS, quiet=NIGHT))
     made.advance(EVENING - clock.now())
     yield made
     made.db.close()
     made.stand.site.stop()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    yield from evening(tmp_path, workspace)
 
 
 def alert(world: World, number: int, **changes: object) -> Intent:
@@ -237,12 +242,7 @@ def test_an_old_copy_of_the_store_tells_nothing_twice(world: World, when: dateti
 @pytest.fixture
 def mails(tmp_path: Path) -> Iterator[World]:
     """The same with a mail server, which can be asked nothing."""
-    clock = VirtualClock(START)
-    made = World(folder=tmp_path, stand=server(clock), clock=clock, limits=replace(LIMITS, quiet=NIGHT))
-    made.advance(EVENING - clock.now())
-    yield made
-    made.db.close()
-    made.stand.site.stop()
+    yield from evening(tmp_path, server)
 
 
 def mail(world: World, number: int, **changes: object) -> Intent:
