@@ -20,10 +20,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from connector.clock import Clock
 from connector.errors import Forged, MappingError
@@ -31,6 +31,9 @@ from connector.observe import DeliveryOutcome, Metrics, log
 from connector.ports import Addressed, Hinted, Hook, Source, Tickets
 from connector.store.inbox import Arrival
 from connector.sync.collect import Full, Intake, accept
+
+PREFIX = "/hooks/"
+"""Below it every path is somebody's hook, or nobody's."""
 
 MAX_BODY = 2 * 2**20
 """Bytes of the largest body taken; Typeform's deliveries stay below a tenth of it."""
@@ -52,6 +55,12 @@ class Doors:
     sources: Mapping[str, Source] = field(default_factory=dict)
     tickets: Mapping[str, Tickets] = field(default_factory=dict)
     feeds: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    hinted: Mapping[str, Hinted] = field(init=False)
+    """Those sources whose hooks are no more than a hint."""
+
+    def __post_init__(self) -> None:
+        hinted = {name: one for name, one in self.sources.items() if isinstance(one, Hinted) and one.is_hint}
+        object.__setattr__(self, "hinted", hinted)
 
     def find(self, path: str) -> str | None:
         """Whose door a path below `/hooks/` is; a token at its end is left to the source to judge."""
@@ -79,25 +88,31 @@ class Receiver:
         self._doors = doors
         self._metrics = metrics
         self._max_body = max_body
+        self._awaited: tuple[Future[None], asyncio.Future[None]] | None = None
 
-    def router(self) -> APIRouter:
-        """The routes below `/hooks/`."""
-        router = APIRouter()
-        # Plain routes: there is nothing for FastAPI to read or check of these requests, and it takes its time.
-        router.add_route("/hooks/{connection:path}", self.receive, methods=["POST"])
-        router.add_route("/hooks/{connection:path}", self.greet, methods=["GET", "HEAD"])
-        return router
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request whose path is below `/hooks/`, as an ASGI application does."""
+        request = Request(scope, receive)
+        connection = scope["path"].removeprefix(PREFIX)
+        match request.method:
+            case "POST":
+                response = await self._receive(connection, request)
+            case "GET" | "HEAD":
+                response = self._greet(connection)
+            case _:
+                response = PlainTextResponse("Method Not Allowed", 405, headers={"Allow": "POST, GET, HEAD"})
+        await response(scope, receive, send)
 
-    async def greet(self, request: Request) -> Response:
+    def _greet(self, connection: str) -> Response:
         """Tell a vendor's validation call, or a curious person, whether the hook is there."""
-        doors, connection = self._doors(), str(request.path_params["connection"])
+        doors = self._doors()
         name = None if doors is None else doors.find(connection)
         return self._closed(DeliveryOutcome.UNKNOWN) if name is None else JSONResponse({"hook": name})
 
-    async def receive(self, request: Request) -> Response:
+    async def _receive(self, connection: str, request: Request) -> Response:
         """One delivery from a survey tool or a helpdesk."""
         began = self._clock.monotonic()
-        doors, connection = self._doors(), str(request.path_params["connection"])
+        doors = self._doors()
         if doors is None:
             return self._closed(DeliveryOutcome.STARTING)
         name = doors.find(connection)
@@ -116,9 +131,9 @@ class Receiver:
             self._intake.count("oversized")
             return self._refuse(connection, 413, DeliveryOutcome.OVERSIZED)
         hook = self._hook(request, body)
-        door: object = source
-        if isinstance(door, Hinted) and door.is_hint:
-            answer = await self._keep(connection, hook, lambda: self._look(doors, connection, door, hook))
+        hinted = doors.hinted.get(connection)
+        if hinted is not None:
+            answer = await self._keep(connection, hook, lambda: self._look(doors, connection, hinted, hook))
         elif source is not None:
             answer = await self._keep(connection, hook, lambda: self._deliver(connection, source, hook))
         else:
@@ -132,7 +147,7 @@ class Receiver:
         try:
             committed = store() if len(hook.body) <= SMALL_BODY else await run_in_threadpool(store)
             # The commit is shared with other requests: a client that hangs up must not cancel it for them.
-            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(committed)), _COMMIT_SECONDS)
+            await asyncio.wait_for(asyncio.shield(self._on_loop(committed)), _COMMIT_SECONDS)
         except Forged:
             self._intake.count("forged")
             return self._refuse(connection, 401, DeliveryOutcome.FORGED)
@@ -142,6 +157,15 @@ class Receiver:
             log("web").error("hook_not_stored", connection=connection, error=type(error).__name__)
             return self._refuse(connection, 503, DeliveryOutcome.FAILED, retry_after=10)
         return JSONResponse({"status": "accepted"})
+
+    def _on_loop(self, committed: Future[None]) -> asyncio.Future[None]:
+        """A commit as this loop waits for it: one future for all who share it, as each would wake the loop."""
+        known = self._awaited
+        if known is not None and known[0] is committed and known[1].get_loop() is asyncio.get_running_loop():
+            return known[1]
+        waited = asyncio.wrap_future(committed)
+        self._awaited = (committed, waited)
+        return waited
 
     def _deliver(self, connection: str, source: Source, hook: Hook) -> Future[None]:
         arrivals = accept(connection, source, hook)
@@ -178,8 +202,8 @@ class Receiver:
     def _hook(self, request: Request, body: bytes) -> Hook:
         return Hook(
             method=request.method,
-            path=request.url.path,
-            headers={name.lower(): value for name, value in request.headers.items()},
+            path=request.scope["path"],
+            headers=dict(request.headers),  # ASGI has their names in lower case
             body=body,
             received_at=self._clock.now(),
         )
