@@ -146,7 +146,8 @@ def added(tx: Transaction, work: Work, *, raised: bool) -> list[Intent]:
     if raised and work.recovery.severity in step.priority:
         fields["priority"] = step.priority[work.recovery.severity]
     response = work.matter.version.response
-    tail = f"recovery/{recoveries.ordinal(tx, work.recovery.id)}/{number}/note"
+    # An answer may join several recoveries, each the first that another answer opened.
+    recovery = f"{work.recovery.opened_by}/recovery/{recoveries.ordinal(tx, work.recovery.id)}"
     return [
         note(
             work.matter,
@@ -154,7 +155,7 @@ def added(tx: Transaction, work: Work, *, raised: bool) -> list[Intent]:
             ticket=ticket,
             fields=fields,
             pace=work.pace,
-            key=names.answer_key(target.account, response.key, tail, work.matter.version.mark),
+            key=names.answer_key(target.account, response.key, f"{recovery}/{number}/note", work.matter.version.mark),
             what="recovery",
             recovery_id=work.recovery.id,
         )

@@ -284,6 +284,24 @@ def test_a_rule_that_meets_a_missing_value_does_not_act_and_says_so(db: Database
     assert "ticket" not in kinds(db)
 
 
+def test_an_answer_that_joins_two_recoveries_of_one_helpdesk_is_noted_on_both_tickets(db: Database) -> None:
+    base = example_settings()
+    of = {"first": "rating == 1 or rating == 3", "second": "rating == 2 or rating == 3"}
+    rules = tuple(
+        Rule(
+            name=playbook,
+            when=compile_expression(when, rule_names(())),
+            actions=(OpenRecovery(playbook=playbook, severity=Severity.HIGH),),
+        )
+        for playbook, when in of.items()
+    )
+    settings = replace(base, rules=rules, playbooks=dict.fromkeys(of, base.playbooks["service-recovery"]))
+    feed(db, answer("1", stars=1), answer("2", stars=2), answer("3", stars=3))
+    decide_all(db, settings)
+    notes = [row.target for row in planned(db, WriteKind.NOTE) if f"/{answer('3').key}/" in row.key]
+    assert sorted(str(target) for target in notes) == ["recovery/1/ticket/1", "recovery/2/ticket/1"]
+
+
 def test_an_answer_that_cannot_be_decided_is_quarantined_alone_and_leaves_nothing(db: Database) -> None:
     good = example_settings()
     broken = replace(good, targets={name: target for name, target in good.targets.items() if name != "zendesk"})
