@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from tests.chaos.auditor import Violation, audit, counts, figures
@@ -25,6 +26,8 @@ from tests.chaos.programs import make
 from tests.chaos.reach import REACHES
 
 BREAKS = "nothing breaks"
+LIFE = 50
+"""Programs a process plays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +79,11 @@ def many(seeds: Iterable[int], *, workers: int, bug: str | None = None) -> Itera
     if workers < 2:
         yield from (run(seed, bug) for seed in seeds)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=60) as pool:
-        yield from pool.map(partial(run, bug=bug), seeds)
+    context, ahead = multiprocessing.get_context("spawn"), iter(seeds)
+    # Processes grow with what they played. `max_tasks_per_child` would replace them, and hangs (python/cpython#115634).
+    while some := list(islice(ahead, LIFE * workers)):
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            yield from pool.map(partial(run, bug=bug), some)
 
 
 def steadily() -> None:
