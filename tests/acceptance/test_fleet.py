@@ -24,12 +24,13 @@ from connector.store import lanes, schema
 from connector.store.keyring import KeyRing
 from connector.store.writes import WriteState
 from connector.testing.rehearsal import Rehearsal
+from tests import stores
 from tests.acceptance.answers import desk_delivery
 from tests.acceptance.fleet import PASSWORD, Broker, Workers, until
 from tests.acceptance.holdings import Thing, held
 from tests.acceptance.stages import Stage, staged, writes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_stores]
 
 QUEUE = "surveys"
 TIMES = 8  # each lane is announced when that is to do no harm
@@ -88,7 +89,8 @@ def test_workers_do_what_threads_do_whatever_is_killed(tmp_path: Path) -> None:
 @contextmanager
 def running(folder: Path, environ: dict[str, str], engine: str = "") -> Iterator[Stage]:
     """A stage whose daemon runs."""
-    with staged(folder, overrides=environ, dated=False) as stage:
+    store = {"CONNECTOR__STORE": stores.store_url(folder)}
+    with staged(folder, overrides={**environ, **store}, dated=False) as stage:
         file = stage.rehearsal.config
         file.write_text(engine + file.read_text())
         stage.rehearsal.start()
