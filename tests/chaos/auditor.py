@@ -33,6 +33,7 @@ from tests.chaos.checks_manners import (
     waits_as_told,
 )
 from tests.chaos.checks_messages import follow_ups_are_heard, messages_arrive, nobody_unwilling_is_written_to
+from tests.chaos.checks_nights import nights_are_quiet, the_morning_tells_all
 from tests.chaos.evidence import Evidence
 
 
@@ -73,6 +74,8 @@ CHECKS: Mapping[str, Check] = {
     "waits as told": waits_as_told,
     "issues count right": issues_count_right,
     "closings are heard": closings_are_heard,
+    "nights are quiet": nights_are_quiet,
+    "the morning tells all": the_morning_tells_all,
     "messages arrive": messages_arrive,
     "nobody unwilling is written to": nobody_unwilling_is_written_to,
     "follow-ups are heard": follow_ups_are_heard,

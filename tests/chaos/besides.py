@@ -1,5 +1,7 @@
 """What two programs in five do besides: a tracker, messages to customers, the survey that follows a recovery.
 
+In one of four people are not to be disturbed for a while.
+
 Drawn from dice of its own, so that a seed without any of it is the program it always was.
 """
 
@@ -34,7 +36,12 @@ def extras_of(seed: int) -> Extras:
         night=dice.choice(("10:20-10:50", "11:30-12:10", "10:05-10:15"))
         if how_far < 0.5 and dice.random() < 0.25
         else "",
+        quiet=_quiet(_dice(seed, "quiet")),
     )
+
+
+def _quiet(dice: random.Random) -> str:
+    return dice.choice(("10:10-11:20", "10:20-11:40", "10:02-10:40")) if dice.random() < 0.25 else ""
 
 
 def draw_extras(program: Program, length: timedelta) -> None:
@@ -42,6 +49,7 @@ def draw_extras(program: Program, length: timedelta) -> None:
     extras = program.vendors.extras
     journal = program.journal
     journal.tracker, journal.mails, journal.night = extras.tracker, extras.mail, extras.night
+    journal.quiet = extras.quiet
     drawer = Drawer(program, _dice(program.seed, "besides"), length)
     if extras.tracker:
         _issues(drawer, extras.tracker)

@@ -254,5 +254,7 @@ BUGS: Mapping[str, Change] = {
         bugs_besides.taken_back_answers_stay_counted,
         bugs_besides.who_was_erased_stays_quoted,
         bugs_besides.opting_out_while_a_message_waits_ignored,
+        bugs_besides.nights_ignored,
+        bugs_besides.of_several_one_is_told,
     )
 }

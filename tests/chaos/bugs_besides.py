@@ -1,4 +1,4 @@
-"""Seeded bugs of issues, messages to customers and the surveys that follow."""
+"""Seeded bugs of issues, messages to customers, the surveys that follow, and nights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connector.domain import defects as rules
 from connector.domain.defects import Move, Step
 from connector.domain.model.intent import Found, Item, WriteKind
 from connector.store import codes, defects
-from connector.sync import asking, follow_up, issues, messages, settling, withholding
+from connector.sync import alerts, asking, follow_up, issues, messages, settling, together, withholding
 from tests.chaos.changes import Changes
 
 
@@ -98,3 +98,13 @@ def taken_back_answers_stay_counted(change: Changes) -> None:
 def who_was_erased_stays_quoted(change: Changes) -> None:
     """No issue is written anew."""
     change.put(issues, "write_anew", lambda tx, settings, account: True)
+
+
+def nights_ignored(change: Changes) -> None:
+    """What somebody says by night is told at once."""
+    change.put(alerts, "loud_from", lambda settings, now, *, critical: now)
+
+
+def of_several_one_is_told(change: Changes) -> None:
+    """What goes out together counts as told, and the message says the first of it only."""
+    change.put(together, "listed", lambda lines: lines[0])

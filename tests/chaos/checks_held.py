@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.chaos import checks_issues, checks_messages
 from tests.chaos.checks_facts import ACT_WITHIN, DAY
+from tests.chaos.checks_nights import keys_of, texts_of
 from tests.chaos.evidence import Evidence, Row, is_forgotten
 
 OURS = {
@@ -42,8 +43,7 @@ def _marks(found: Evidence) -> Iterator[tuple[str, str, str]]:
             if last.startswith("csat-connector "):
                 yield "zendesk", "note", last
     for message in found.objects("slack", "message").values():
-        key = message.get("metadata", {}).get("event_payload", {}).get("key")
-        if key:
+        for key in keys_of(message):
             yield "slack", "message", key
     for event in found.objects("zapier", "event").values():
         yield "zapier", "event", event["id"]
@@ -92,10 +92,11 @@ def _messages(found: Evidence) -> Counter[str]:
     """Alerts by what they are about: a changed answer may be told of again, as it says something else."""
     told: Counter[str] = Counter()
     for message in found.objects("slack", "message").values():
-        about = message["text"].partition("http")[0].strip()
-        # Who answers at a kiosk names nothing: two such messages may be about two answers.
-        if message["channel"] == "csat-safety" and not about.startswith(":"):
-            told[about] += 1
+        for text in texts_of(message):
+            about = text.partition("http")[0].strip()
+            # Who answers at a kiosk names nothing: two such messages may be about two answers.
+            if message["channel"] == "csat-safety" and not about.startswith(":"):
+                told[about] += 1
     return told
 
 
@@ -112,11 +113,11 @@ def ladders_are_climbed_once(found: Evidence) -> Iterator[str]:
     began = {one.number: _first_heard(found, one.number) for one in found.journal.people}
     known = {one.email: one.number for one in found.journal.people}
     tickets, users = found.objects("zendesk", "ticket"), found.objects("zendesk", "user")
-    for key, message in found.objects("slack", "message").items():
-        said, _, address = message["text"].partition(": http")
-        if message["channel"] != "csat-leads" or said not in RUNGS:
+    for key, channel, text in _told(found):
+        said, _, address = text.partition(": http")
+        if channel != "csat-leads" or said not in RUNGS:
             continue
-        told[message["text"]] += 1
+        told[text] += 1
         ticket = tickets.get(address.rpartition("/")[2])
         user = {} if ticket is None else users.get(str(ticket["requester_id"]), {})
         first = began.get(known.get(user.get("email") or "", -1))
@@ -126,6 +127,13 @@ def ladders_are_climbed_once(found: Evidence) -> Iterator[str]:
     for text, number in told.items():
         if number > 1:
             yield f"told {number} times: {text}"
+
+
+def _told(found: Evidence) -> Iterator[tuple[str, str, str]]:
+    """Everything people were told: the key of the message, its channel, and one of its texts."""
+    for key, message in found.objects("slack", "message").items():
+        for text in texts_of(message):
+            yield key, message["channel"], text
 
 
 def _first_heard(found: Evidence, number: int) -> datetime | None:

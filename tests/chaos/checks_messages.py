@@ -9,16 +9,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
+from tests.chaos.checks_nights import is_night
 from tests.chaos.evidence import Evidence, Row, instant, is_forgotten, survivor
 from tests.chaos.issued import ASKS, CODES, OFFER, SORRY, Answer, Person
 
 SERVICE = re.compile(r"\bjob-(s\d+(?:a\d+|fresh))\b")
 CODE = re.compile(r": (\S+)$")
 REFERENCE = re.compile(r"#recovery=(\S+)")
-BERLIN = ZoneInfo("Europe/Berlin")
 A_WHILE = timedelta(seconds=45)
 """Between the last look at who may be written to and when a mail that is committed late is there."""
 AT_WORK = timedelta(seconds=2)
@@ -133,7 +132,7 @@ def nobody_unwilling_is_written_to(found: Evidence) -> Iterator[str]:
         gone = journal.erased_at.get(mail.person.number)
         if gone is not None and mail.at > gone + A_WHILE:
             yield f"{what}: they were erased at {gone}"
-        if _is_night(journal.night, mail.at - A_WHILE) and _is_night(journal.night, mail.at):
+        if is_night(journal.night, mail.at - A_WHILE) and is_night(journal.night, mail.at):
             yield f"{what}: it is night"
 
 
@@ -146,13 +145,6 @@ def _newest_known(found: Evidence, answer: Answer, at: datetime) -> bool | None:
         return None
     said = next((one for one in answer.versions if one.at == instant(newest["submitted_at"])), None)
     return None if said is None else answer.consents.get(said.number)
-
-
-def _is_night(night: str, at: datetime) -> bool:
-    if not night:
-        return False
-    begins, ends = (time.fromisoformat(part) for part in night.split("-"))
-    return begins <= at.astimezone(BERLIN).time() < ends
 
 
 # --- nothing is lost ---------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ class Extras:
     """What a program plays besides the example as it stands.
 
     `tracker`: github, jira or none; its lists show what is new after `lag`. `mail`: customers are written to;
-    `follow_up`: and asked how it went; `night`: when nothing leaves, by the clock of Berlin.
+    `follow_up`: and asked how it went; `night`: when nothing leaves, by the clock of Berlin; `quiet`: when people are
+    told of nothing but danger.
     """
 
     tracker: str = ""
@@ -36,6 +37,7 @@ class Extras:
     mail: bool = False
     follow_up: bool = False
     night: str = ""
+    quiet: str = ""
 
     @property
     def any(self) -> bool:
@@ -111,6 +113,15 @@ _SURVEY = """\
 """
 
 
+HEARD_IN = "csat-desk"
+_HEARD = f"""rules:
+  - name: heard
+    when: unhappy
+    do:
+      - notify: {{connection: slack, channel: "#{HEARD_IN}", text: "{{{{ interaction.service }}}}: {{{{ comment }}}}"}}
+"""
+
+
 def extended(text: str, extras: Extras) -> str:
     """The configuration with what a program plays besides, in the places where the example has it commented out."""
     if extras.tracker:
@@ -125,6 +136,9 @@ def extended(text: str, extras: Extras) -> str:
         text = text.replace("surveys:\n", f"surveys:\n{_SURVEY % FORMS['follow_up']}", 1)
     if extras.night:
         text += f'messages: {{night: "{extras.night}"}}\n'
+    if extras.quiet:
+        text = text.replace("notify_within: 4h}", f'notify_within: 4h, quiet: "{extras.quiet}"}}', 1)
+        text = re.sub("^rules:.*\n", _HEARD, text, count=1, flags=re.MULTILINE)
     return text
 
 

@@ -220,6 +220,8 @@ class Journal:
     mails: bool = False
     """Customers are written to."""
     night: str = ""
+    quiet: str = ""
+    """When people are told of nothing but danger."""
     opted_out: dict[int, datetime] = field(default_factory=dict)
     """People who want no messages any more, and since when."""
     issues_closed: dict[str, datetime] = field(default_factory=dict)

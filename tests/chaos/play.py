@@ -24,7 +24,7 @@ from connector.sync.tables import Table
 from connector.testing.twin import Crash
 from connector.transport.client import CallNote
 from connector.wiring.importing import Importer
-from tests.chaos.configuration import FEW, REWRITES, shared_reason
+from tests.chaos.configuration import FEW, HEARD_IN, REWRITES, shared_reason
 from tests.chaos.drawing import Happening, Program
 from tests.chaos.issued import FORMS, Answer, Journal, Person, Version
 from tests.chaos.people import ACTIONS
@@ -193,6 +193,8 @@ class Play:
 
     def _furnish(self) -> None:
         simulators, crm = self.world.simulators, self.journal.crm
+        if self.journal.quiet:
+            simulators.slack.add_channel(HEARD_IN)
         for person in self.journal.people:
             first, _, last = person.name.partition(" ")
             phone = f"+49301234000{person.number}"

@@ -65,6 +65,10 @@ def _tracks(program: Program) -> bool:
     return bool(program.vendors.extras.tracker)
 
 
+def _is_quiet(program: Program) -> bool:
+    return bool(program.vendors.extras.quiet)
+
+
 def _is_erased_from_issues(program: Program) -> bool:
     return _tracks(program) and _happens("erase")(program)
 
@@ -105,5 +109,7 @@ REACHES: Mapping[str, Reaches] = {
     "taken back answers stay counted": _tracks,
     "who was erased stays quoted": _is_erased_from_issues,
     "opting out while a message waits ignored": _happens("opt_out"),
+    "nights ignored": _is_quiet,
+    "of several one is told": _is_quiet,
     "asked at once": _goes_wrong(FaultKind.COMMIT_LATE),
 }

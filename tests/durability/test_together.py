@@ -129,6 +129,16 @@ def test_more_than_a_message_has_room_for_is_two(world: World) -> None:
     assert two.startswith("2 messages")
 
 
+def test_what_is_refused_together_is_refused_alone_and_not_over_and_over(world: World) -> None:
+    nowhere = [alert(world, number, fields={"channel": "#gone", "text": f"alarm {number}"}) for number in range(3)]
+    world.plan(nowhere)
+    before = len(world.stand.site.requests)
+    until(world, MORNING + HOUR / 2)
+    assert shown(world) == []
+    assert world.states(nowhere) == {IntentState.REJECTED}
+    assert len(world.stand.site.requests) - before < 20
+
+
 def test_one_whose_process_dies_with_the_answer_is_asked_about_and_not_repeated(world: World) -> None:
     kept = plan(world, 1, 2, 3)
     world.advance(MORNING - world.clock.now())
