@@ -276,6 +276,15 @@ def put_back(tx: Transaction, row: IntentRow, event: Event, why: str, **changes:
     return intents.move(tx, row, event, why, write_id=None, position=None, **changes)
 
 
+def take_back(tx: Transaction, outlet: Outlet, write: WriteRow, why: str) -> None:
+    """Plan again what was written down to be sent and has certainly not left: nothing of it is in doubt."""
+    for row in intents.of_write(tx, write.id, IntentState.SENDING):
+        put_back(tx, row, Event.KEPT_IN, why)
+        outlet.tell(tx, row, "refused", reason=why, next=Next.LATER.value)
+    writes.came_to_nothing(tx, write.id, len(write.records))
+    writes.close_if_settled(tx, write.id)
+
+
 def doubt_until(outlet: Outlet, write: WriteRow, now: datetime) -> datetime:
     """When an ask about a write without an answer can be believed.
 

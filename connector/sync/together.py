@@ -62,7 +62,11 @@ def with_company(tx: Transaction, outlet: Outlet, rows: Sequence[IntentRow]) -> 
 def _may_join(row: IntentRow, outlet: Outlet) -> bool:
     is_new = row.kind is WriteKind.ALERT and row.target is None
     # What was refused together is tried alone from then on: only so it is known what of it is wrong.
-    return is_new and row.batch_limit is None and (was_kept_back(row, outlet.limits) or row.object.startswith(digest.OBJECT))
+    return (
+        is_new
+        and row.batch_limit is None
+        and (was_kept_back(row, outlet.limits) or row.object.startswith(digest.OBJECT))
+    )
 
 
 def put_together(

@@ -314,38 +314,58 @@ class WriteLane:
     def _send(self, hold: LaneHold, frozen: Sequence[WriteRow]) -> None:
         """Send what is frozen, several at once; each answer is committed as it arrives."""
         if len(frozen) <= 1 or self._outlet.limits.in_turn:
-            for write in frozen:
-                self._answered(hold, write, self._call(hold, write))
+            kept = [self._answered(hold, write, self._call(hold, write)) for write in frozen]
+            _end_if_any(kept)
             return
         with ThreadPoolExecutor(max_workers=len(frozen), thread_name_prefix=self.name) as pool:
-            calls: dict[Future[Answer], WriteRow] = {}
+            calls: dict[Future[Answer | LeaseLost], WriteRow] = {}
             for write in frozen:
                 calls[pool.submit(contextvars.copy_context().run, self._call, hold, write)] = write
-            broken: list[Callable[[], Answer]] = []
+            broken: list[Callable[[], object]] = []
+            kept = []
             for call in as_completed(calls):
                 if call.exception() is None:
-                    self._answered(hold, calls[call], call.result())
+                    kept.append(self._answered(hold, calls[call], call.result()))
                 else:
                     broken.append(call.result)
             for raise_it in broken:
                 raise_it()
+            _end_if_any(kept)
 
-    def _call(self, hold: LaneHold, write: WriteRow) -> Answer:
-        try:
-            with fence(hold.seconds_left):
+    def _call(self, hold: LaneHold, write: WriteRow) -> Answer | LeaseLost:
+        """What came of it; LeaseLost when the lease was too short for it, and nothing left.
+
+        Raises:
+            LeaseLost: it was too short for the rest, after something had left.
+        """
+        with fence(hold.seconds_left) as lease:
+            try:
                 return self._outlet.writer.send(write.kind, write.request, len(write.records))
-        except RemoteError as error:
-            return error
+            except RemoteError as error:
+                return error
+            except LeaseLost as lost:
+                if lease.let_out:
+                    raise
+                return lost
 
-    def _answered(self, hold: LaneHold, write: WriteRow, answer: Answer) -> None:
-        """Commit what came of a call, some records at a time: whoever dies in between left the others in doubt."""
+    def _answered(self, hold: LaneHold, write: WriteRow, answer: Answer | LeaseLost) -> LeaseLost | None:
+        """Commit what came of a call, some records at a time: whoever dies in between left the others in doubt.
+
+        Returns why the drain must end, if it must.
+        """
         outlet, count = self._outlet, len(write.records)
+        if isinstance(answer, LeaseLost):
+            with asking.ours(outlet, hold) as tx:
+                hold.confirm(tx)
+                settling.take_back(tx, outlet, write, str(answer))
+            return answer
         size = SETTLED_AT_ONCE if isinstance(answer, list | tuple) else count
         for start in range(0, count, size):
             with asking.ours(outlet, hold) as tx:
                 hold.confirm(tx)
                 outlet.readings.flush(tx, outlet.account)
                 settling.settle(tx, outlet, write, answer, range(start, start + size))
+        return None
 
     def _next(
         self, waits: Collection[datetime], began: datetime, *, seen: datetime | None = None, is_shut: bool = False
@@ -366,6 +386,12 @@ class WriteLane:
                 instants = [*waits, ends, due, writes.next_settling(tx, outlet.account), *ceilings.ends(tx, outlet)]
                 instants += [tx.now] if digest.is_due(tx, outlet.account) else []
         return min((at for at in instants if at is not None), default=None)
+
+
+def _end_if_any(kept: Sequence[LeaseLost | None]) -> None:
+    for lost in kept:
+        if lost is not None:
+            raise lost
 
 
 def _is_news(row: IntentRow) -> bool:

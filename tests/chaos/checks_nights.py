@@ -44,7 +44,7 @@ def nights_are_quiet(found: Evidence) -> Iterator[str]:
             continue
         for answer in found.journal.answers:
             begun = answer.first_tried
-            was_said = any(answer.service in text for text in texts_of(message))
+            was_said = any(_tells(text, answer) for text in texts_of(message))
             if was_said and begun is not None and is_night(night, begun) and not _is_danger(found, answer):
                 yield f"{answer.token} was told at {at}, by night"
 
@@ -58,9 +58,16 @@ def the_morning_tells_all(found: Evidence) -> Iterator[str]:
     for answer in found.journal.answers:
         name = f"/{answer.key}/alert/0/"
         confirmed = any(name in row["key"] for row in found.intents(kind="alert", state="confirmed"))
-        number = sum(answer.service in text for text in told)
-        if confirmed and number != 1:
+        number = sum(_tells(text, answer) for text in told)
+        # What somebody without an appointment takes back without a word is told in no words at all.
+        is_known = answer.form == "service" or all(version.comment for version in answer.versions)
+        if confirmed and is_known and number != 1:
             yield f"{answer.token} counts as told, and {number} messages tell it"
+
+
+def _tells(text: str, answer: Answer) -> bool:
+    """Whether a text is about an answer: only a form about an appointment names one."""
+    return answer.service in text or any(version.tag in text for version in answer.versions)
 
 
 def _is_danger(found: Evidence, answer: Answer) -> bool:

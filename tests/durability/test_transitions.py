@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,18 +11,20 @@ import pytest
 
 from connector.domain.model.intent import IntentState, Json, WriteKind, refer
 from connector.domain.model.transitions import TRANSITIONS, Event
-from connector.errors import Rejected
+from connector.errors import LeaseLost, Rejected
 from connector.store import confirmed, intents, outbox, receipts, writes
 from connector.store.schema import person
 from connector.sync import storm
 from connector.sync.outlet import Ceiling, Limits, Replan
-from connector.testing.twin import Crash, Fault, Thing, Trouble
+from connector.testing.twin import Crash, Fault, Thing, Trouble, Twin
+from connector.transport import lease
 from tests.durability.bench import (
     ACCOUNT,
     ASKED,
     BLIND,
     CONTACT,
     KEYED_ONLY,
+    LEASE,
     NOON,
     PROMISES,
     TICKET,
@@ -348,6 +351,47 @@ def test_sending_to_planned_when_the_account_pauses(bench: Bench) -> None:
     bench.run()
     assert [cause for cause, _ in bench.told] == ["paused", "resumed"], "told once, though a probe failed"
     assert [bench.state(), bench.state("k2")] == [S.CONFIRMED, S.CONFIRMED]
+
+
+def lease_ends(monkeypatch: pytest.MonkeyPatch, *patience: float) -> None:
+    """The next call asks the lease for so many seconds each time something would leave, and then for too many."""
+    send = Twin.send
+
+    def check_and_send(*call: object) -> None:
+        monkeypatch.setattr(Twin, "send", send)
+        for each in (*patience, 1e9):
+            lease.check(each)
+
+    monkeypatch.setattr(Twin, "send", check_and_send)
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_sending_to_planned_when_the_lease_is_too_short_to_send(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parallel: int
+) -> None:
+    bench = Bench(tmp_path, limits=Limits(parallel=parallel, timeout=timedelta(seconds=10)))
+    lease_ends(monkeypatch)
+    bench.plan(*(intent(f"k{number}", kind=WriteKind.ALERT, object=f"alert/{number}") for number in range(parallel)))
+    with pytest.raises(LeaseLost):
+        bench.drain()
+    states = Counter(bench.state(f"k{number}") for number in range(parallel))
+    assert states == +Counter({S.PLANNED: 1, S.CONFIRMED: parallel - 1})
+    bench.clock.advance(LEASE)
+    bench.run()
+    assert len(bench.twin.things) == parallel, "nobody could be asked about it, and nobody need be"
+
+
+def test_what_let_something_out_under_a_lease_too_short_for_the_rest_is_in_doubt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease_ends(monkeypatch, 1)
+    bench.plan(intent(kind=WriteKind.ALERT, object="alert/1"))
+    with pytest.raises(LeaseLost):
+        bench.drain()
+    assert bench.state() is S.SENDING
+    bench.clock.advance(LEASE)
+    bench.run()
+    assert bench.state() is S.GIVEN_UP
 
 
 @pytest.mark.parametrize("stands", [S.SENDING, S.SUBMITTED, S.IN_DOUBT])

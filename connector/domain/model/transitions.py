@@ -34,6 +34,7 @@ class Event(StrEnum):
     ACCEPTED = "accepted as a job"
     REFUSED_FOR_NOW = "typed error, known not committed"
     PAUSED = "credentials refused: the account pauses"
+    KEPT_IN = "the lease is too short for the call: nothing left"
     REFUSED = "typed error: will never work as sent"
     REFUSED_UNSENT = "cannot be rendered, or its target is gone"
     NO_ANSWER = "sent, no answer"
@@ -90,6 +91,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row((S.SENDING, S.IN_DOUBT), Event.ACCEPTED, S.SUBMITTED, "test_sent_to_submitted_when_accepted_as_a_job"),
     _row((S.SENDING, S.SUBMITTED), Event.REFUSED_FOR_NOW, S.PLANNED, "test_sent_to_planned_when_known_not_committed"),
     _row(S.SENDING, Event.PAUSED, S.PLANNED, "test_sending_to_planned_when_the_account_pauses"),
+    _row(S.SENDING, Event.KEPT_IN, S.PLANNED, "test_sending_to_planned_when_the_lease_is_too_short_to_send"),
     _row(OPEN, Event.REFUSED, S.REJECTED, "test_open_to_rejected_when_it_will_never_work"),
     _row(S.PLANNED, Event.REFUSED_UNSENT, S.REJECTED, "test_planned_to_rejected_when_it_cannot_be_rendered"),
     _row((S.SENDING, S.SUBMITTED), Event.NO_ANSWER, S.IN_DOUBT, "test_sent_to_in_doubt_when_no_answer_came"),
