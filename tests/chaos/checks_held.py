@@ -72,8 +72,10 @@ def said_once(found: Evidence) -> Iterator[str]:
         # An answer about a ticket is noted there, and on the ticket on which its person is being won back.
         notes = {("zendesk", "note"): 2} if tag in about else {}
         for (site, kind), number in told.items():
-            if number > notes.get((site, kind), 1):
+            if number > notes.get((site, kind), 1) and not (site == "zendesk" and _is_told_anew(found, tag)):
                 yield f"{tag} is in {site} {number} times as {kind}: {[place.id for place in places]}"
+        if _is_told_anew(found, tag):
+            continue
         same = Counter(place.id for place in places if place.site == "zendesk")
         if max(same.values(), default=0) > 1 or (len(same) > 1 and tag not in about):
             yield f"{tag} is on the tickets {dict(same)}"
@@ -86,6 +88,16 @@ def said_once(found: Evidence) -> Iterator[str]:
             yield f"{number} events about the answer of {at} ({'somebody' if email else 'nobody'})"
     yield from checks_issues.told_once(found)
     yield from checks_messages.sent_once(found)
+
+
+def _is_told_anew(found: Evidence, tag: str) -> bool:
+    """Whether a forgotten life told of it on the ticket of somebody who turned out to be another: then this one tells
+    of it on the ticket of both.
+    """
+    said = next((one for one in found.journal.answers if any(version.tag == tag for version in one.versions)), None)
+    if said is None or said.person is None or said.first_tried is None or not is_forgotten(found, said.first_tried):
+        return False
+    return any(said.person.number in together for together in found.journal.merged)
 
 
 def _messages(found: Evidence) -> Counter[str]:
