@@ -67,7 +67,7 @@ def the_morning_tells_all(found: Evidence) -> Iterator[str]:
 
 def _tells(text: str, answer: Answer) -> bool:
     """Whether a text is about an answer: only a form about an appointment names one."""
-    return answer.service in text or any(version.tag in text for version in answer.versions)
+    return f"{answer.service}:" in text or any(version.tag in text for version in answer.versions)
 
 
 def _is_danger(found: Evidence, answer: Answer) -> bool:
