@@ -20,6 +20,7 @@ from connector.store.schema import confirmed
 from connector.store.transaction import Transaction
 
 VALUE = "confirmed.value"
+_KEYS = ("account", "object", "field")
 _OF = Prepared(
     select(confirmed).where(
         confirmed.c.account == bindparam("owner"), confirmed.c.object.in_(bindparam("names", expanding=True))
@@ -76,7 +77,7 @@ def lose(tx: Transaction, account: str, object_name: str, fields: Mapping[str, J
     # A field without a receipt has no event time: should this write be refused, an older fact must still pass.
     unknown = {"known": False, "event_at": EPOCH, "theirs": False, "at": tx.now}
     rows = [{**_key(account, object_name, name), **unknown} for name in fields]
-    tx.upsert(confirmed, rows, keys=["account", "object", "field"], update=["known"])
+    tx.upsert(confirmed, rows, keys=_KEYS, update=["known"])
 
 
 def confirm(
@@ -97,7 +98,7 @@ def confirm(
     tx.upsert(
         confirmed,
         rows,
-        keys=["account", "object", "field"],
+        keys=_KEYS,
         update=["known", "value", "event_at", "theirs", "at"],
     )
 
@@ -105,6 +106,24 @@ def confirm(
 def forget(tx: Transaction, account: str, object_name: str) -> None:
     """The name stands for another object from now on, or for none: what the old one held says nothing about that."""
     tx.execute(_FORGET, {"owner": account, "name": object_name})
+
+
+def take_over(tx: Transaction, account: str, object_name: str, other: str) -> None:
+    """Both names stand for one object: what is known by the `other` is known by this one, where that is newer."""
+    mine = of(tx, account, object_name)
+    rows = [
+        {
+            **_key(account, object_name, name),
+            "known": one.known,
+            "value": tx.seal(VALUE, one.value),
+            "event_at": one.event_at,
+            "theirs": one.theirs,
+            "at": one.at,
+        }
+        for name, one in of(tx, account, other).items()
+        if name not in mine or mine[name].at < one.at
+    ]
+    tx.upsert(confirmed, rows, keys=_KEYS, update=["known", "value", "event_at", "theirs", "at"])
 
 
 def still_holds(tx: Transaction, account: str, object_name: str, event_at: Mapping[str, datetime]) -> None:
@@ -144,7 +163,7 @@ def observe(
             "theirs": edited or (before is not None and before.theirs),
             "at": tx.now,
         }
-        tx.upsert(confirmed, row, keys=["account", "object", "field"], update=["known", "value", "theirs", "at"])
+        tx.upsert(confirmed, row, keys=_KEYS, update=["known", "value", "theirs", "at"])
     return frozenset(changed)
 
 

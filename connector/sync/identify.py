@@ -21,7 +21,7 @@ from connector.domain.matching.ladder import (
 from connector.domain.model.intent import Json, WriteKind
 from connector.domain.model.person import Contact, KeyKind, Link, LinkState
 from connector.domain.model.response import Interaction, Response
-from connector.store import contacts, history, intents, interactions, links, outbox, people, scores
+from connector.store import confirmed, contacts, history, intents, interactions, links, outbox, people, scores
 from connector.store.transaction import Transaction
 from connector.sync import likeness
 from connector.sync.names import contact_object
@@ -260,6 +260,7 @@ def _follow_objects(tx: Transaction, loser: int, winner: int, why: str) -> None:
         if made.state is LinkState.LINKED and made.remote_id is not None:
             for person_id in (loser, winner):
                 outbox.adopt(tx, made.account, contact_object(person_id, made.account), made.remote_id)
+            confirmed.take_over(tx, made.account, contact_object(winner, made.account), name)
 
 
 def waits_for_contact(tx: Transaction, person_id: int, account: str) -> bool:

@@ -90,9 +90,7 @@ def said_once(found: Evidence) -> Iterator[str]:
 
 
 def _is_told_anew(found: Evidence, tag: str) -> bool:
-    """Whether a forgotten life told of it: this one may not know the recovery it did so in, or know it as ended or united
-    with another.
-    """
+    """Whether a forgotten life told of it: the recovery it did so in may be unknown now, or have ended meanwhile."""
     said = next((one for one in found.journal.answers if any(version.tag == tag for version in one.versions)), None)
     return said is not None and said.first_tried is not None and is_forgotten(found, said.first_tried)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import pytest
 from connector.clock import VirtualClock
 from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.person import Contact
+from connector.domain.model.response import Interaction
 from connector.domain.model.transitions import Event
-from connector.store import intents, outbox
+from connector.store import confirmed, intents, outbox
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.sync.mirroring import take_contact
 from connector.sync.settled import settled
-from tests.unit.deciding import CRM, decide_all, example_settings, feed, planned, pretend_confirmed
+from tests.unit.deciding import CRM, clock_of, decide_all, example_settings, feed, planned, pretend_confirmed
 from tests.unit.samples import NOON, answer, empty_store
 
 
@@ -35,11 +37,13 @@ def happy(db: Database, number: str) -> None:
 
 def delete(db: Database, remote_id: str) -> None:
     settings = example_settings()
-    gone = Contact(
-        account=CRM, id=remote_id, name="Ada", email="ada@example.org", url=None, modified_at=NOON, deleted=True
-    )
+    gone = replace(contact(remote_id, "ada@example.org"), deleted=True)
     with db.write() as tx:
         take_contact(tx, gone, settings.targets["salesforce"], settings, NOON)
+
+
+def contact(remote_id: str, email: str) -> Contact:
+    return Contact(account=CRM, id=remote_id, name="Ada", email=email, url=None, modified_at=NOON)
 
 
 def contacts(db: Database) -> list[IntentRow]:
@@ -56,6 +60,29 @@ def test_a_contact_deleted_in_the_crm_is_made_again_for_the_next_answer(db: Data
     assert len({row.record for row in contacts(db)}) == 1, "the marker in the CRM is the person's, not the attempt's"
     pretend_confirmed(db, contacts(db)[-1], "003N4")
     assert {row.state for row in planned(db, WriteKind.ACTIVITY)} == {IntentState.PLANNED}
+
+
+def test_what_people_change_on_a_contact_that_survives_a_merger_stays_theirs(db: Database) -> None:
+    settings = example_settings()
+    for number, email in (("1", "ada@example.org"), ("2", "bob@example.org")):
+        visit = Interaction(id=f"R-{number}", kind="repair_order", service="brakes")
+        feed(db, answer(number, stars=5, email=email, interaction=visit))
+        decide_all(db, settings)
+        [made] = [row for row in contacts(db) if row.state is IntentState.PLANNED]
+        pretend_confirmed(db, made, f"003N{number}")
+    first, second = sorted(row.object for row in contacts(db))
+    with db.write() as tx:
+        for name in (first, second):
+            confirmed.confirm(tx, CRM, name, {"CSAT_Reason__c": f"ours on {name}"}, {"CSAT_Reason__c": NOON})
+    clock_of(db).advance(timedelta(hours=1))
+    survivor = replace(contact("003N2", "bob@example.org"), values={"CSAT_Reason__c": "written by hand"})
+    gone = replace(contact("003N1", "ada@example.org"), deleted=True, merged_into="003N2")
+    with db.write() as tx:
+        for seen in (gone, survivor):
+            take_contact(tx, seen, settings.targets["salesforce"], settings, tx.now)
+    with db.read() as tx:
+        known = confirmed.of(tx, CRM, first)["CSAT_Reason__c"]
+    assert (known.value, known.theirs) == ("written by hand", True)
 
 
 @pytest.mark.parametrize("event", [Event.REFUSED_UNSENT, Event.TOO_OLD])
