@@ -125,9 +125,11 @@ def _note(tx: Transaction, one: Defect, recovery: Recovery, seen: Issue, setting
     written = book_of(tx, recovery, settings).steps
     steps = [step for step in written if isinstance(step, TicketStep) and step.connection in settings.targets]
     ticket = names.ticket_object(recovery.id, recoveries.generation(tx, recovery.id))
-    if not steps or ticket not in outbox.receipts(tx, [ticket]):
+    if not steps:
         return []
     target = settings.targets[steps[0].connection]
+    if ticket not in outbox.receipts(tx, [ticket]) and not intents.is_on_its_way(tx, target.account, ticket):
+        return []
     what = f"{one.object}/{one.closings}"
     ordinal = recoveries.ordinal(tx, recovery.id)
     tail = f"recovery/{ordinal}/{names.defect_key(tx, one.account, one.theme, one.episode)}/{one.closings}"

@@ -257,6 +257,21 @@ def test_a_closing_is_told_to_the_tickets_of_open_recoveries_once(db: Database) 
     assert issue_of(db).state is DefectState.CLOSED
 
 
+def test_a_ticket_that_is_still_on_its_way_hears_of_a_closing_once_it_is_there(db: Database) -> None:
+    opened(db)
+    say(db, 4)
+    clock_of(db).advance(timedelta(minutes=3))
+    poll(db, Repository(state="closed", closed_at=db.clock.now()))
+
+    def last() -> IntentRow:
+        notes = [row for row in planned(db, WriteKind.NOTE) if "is closed" in str(row.fields)]
+        return next(row for row in notes if row.target == "recovery/4/ticket/1")
+
+    assert last().state is IntentState.BLOCKED
+    confirm_tickets(db)
+    assert last().state is IntentState.PLANNED
+
+
 def test_a_theme_that_is_back_reopens_its_issue_and_a_reading_from_before_says_nothing(db: Database) -> None:
     opened(db)
     closed = Repository(state="closed", closed_at=db.clock.now())
