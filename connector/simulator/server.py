@@ -230,7 +230,7 @@ class Site:
             return _send(self._control(call))
         told = _Told()
         sent = self._handle(call, told)
-        if sent.head:
+        if sent.status:
             date = format_datetime((self.clock.now() + self.skew).astimezone(UTC), usegmt=True)
             marks = {"Date": date, "X-Request-Id": f"sim-{next(self._numbers):08d}"}
             sent = replace(sent, head={**sent.head, **marks})

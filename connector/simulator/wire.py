@@ -19,7 +19,10 @@ _IMMEDIATE = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The bytes of one reply. `announced` is a false Content-Length; `reset` breaks the connection afterwards."""
+    """The bytes of one reply, none where `status` is 0.
+
+    `announced` is a false Content-Length; `reset` breaks the connection afterwards.
+    """
 
     status: int = 0
     head: Mapping[str, str] = field(default_factory=dict)
@@ -132,7 +135,7 @@ class _Conversation(BaseHTTPRequestHandler):
         body = self.rfile.read(length) if length else b""
         headers = {name.lower(): value for name, value in self.headers.items()}
         sent = self.server.receive(self.command, self.path, headers, body)
-        if sent.head:
+        if sent.status:
             self.wfile.write(_bytes(sent))
         if sent.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _IMMEDIATE)

@@ -8,11 +8,13 @@ error), so it is told not to (`isolation_level = None`) and BEGIN is ours.
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.util import LRUCache
 
 from connector.errors import StoreError
 from connector.store import server
@@ -36,6 +38,8 @@ _CACHE_KIB = 32 * 1024
 _STATEMENTS = 1024
 """Of each connection, kept parsed; the driver's own 128 are fewer than the connector has."""
 _FILE = {"timeout": BUSY_SECONDS, "cached_statements": _STATEMENTS}
+_COMPILED: Final[LRUCache[Any, Any]] = LRUCache(_STATEMENTS)
+"""What statements were compiled to, for every file of this process: it takes several times what running them takes."""
 
 
 def parse(url: str) -> URL:
@@ -78,8 +82,7 @@ def open_writer(url: URL, *, durable: bool = True) -> Engine:
     """The engine of writing transactions. Not `durable`: what is lost when the machine stops would not be missed."""
     if is_server(url):
         return _server(url, isolation_level="READ COMMITTED")
-    engine = create_engine(url, connect_args=_FILE)
-    event.listen(engine, "connect", _settle)
+    engine = _file(url)
     event.listen(engine, "connect", _keep_pages)
     if not durable:
         event.listen(engine, "connect", _hurry)
@@ -91,8 +94,7 @@ def open_reader(url: URL) -> Engine:
     """The engine of read-only snapshots."""
     if is_server(url):
         return _server(url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True})
-    engine = create_engine(url, connect_args=_FILE, pool_size=_READERS)
-    event.listen(engine, "connect", _settle)
+    engine = _file(url, pool_size=_READERS)
     event.listen(engine, "connect", _read_only)
     event.listen(engine, "begin", _begin)
     return engine
@@ -101,6 +103,23 @@ def open_reader(url: URL) -> Engine:
 def open_session(url: URL) -> Engine:
     """The engine of sessions at a server that are in no transaction: for locks and listening as long as they live."""
     return _server(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+
+
+def _file(url: URL, **options: Any) -> Engine:
+    engine = create_engine(url, connect_args=_FILE, execution_options={"compiled_cache": _COMPILED}, **options)
+    engine.dialect = _dialect()
+    event.listen(engine, "connect", _settle)
+    return engine
+
+
+@cache
+def _dialect() -> Dialect:
+    """The dialect of all files. What is compiled belongs to one, and they differ in nothing: it is the library's."""
+    engine = create_engine("sqlite://")
+    with engine.connect():  # it learns which SQLite this is
+        pass
+    engine.dispose()
+    return engine.dialect
 
 
 def _server(url: URL, **options: Any) -> Engine:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, event, select
+from sqlalchemy import event, select
 
 from connector.clock import VirtualClock
 from connector.config import Loaded
@@ -96,8 +96,6 @@ class Process:
         self.clock = MortalClock(clock, self._breathe)
         self.telemetry = _Telemetry(self._called)
         self.db = open_store(loaded.config, self.clock)
-        for pool in (self.db._writer, self.db._reader):
-            _share_statements(pool)
         event.listen(self.db._writer, "commit", self._commits)
         self._intake = Intake(self.db, notify=self._notify)
         self._works = self._make(loaded)
@@ -250,18 +248,6 @@ class Process:
             raise
         if self.is_dead:
             raise Crash
-
-
-_COMPILED: dict[str, Any] = {}
-
-
-def _share_statements(engine: Engine) -> None:
-    """Statements are compiled once for all lives: a new engine would do so anew, for longer than many a life lasts."""
-    if not _COMPILED:
-        with engine.connect():  # lets the dialect learn what SQLite this is
-            _COMPILED.update(dialect=engine.dialect, cache=engine._compiled_cache)
-    engine.dialect = _COMPILED["dialect"]
-    engine._compiled_cache = _COMPILED["cache"]
 
 
 async def _ask(app: Any, scope: dict[str, Any], body: bytes) -> int:

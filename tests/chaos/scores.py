@@ -24,8 +24,13 @@ SECOND = timedelta(seconds=1)
 
 
 @cache
+def _analyzer() -> SentimentIntensityAnalyzer:
+    return SentimentIntensityAnalyzer()  # reads its lexicon anew each time it is made
+
+
+@cache
 def _compound(text: str) -> float:
-    return float(SentimentIntensityAnalyzer().polarity_scores(text)["compound"])
+    return float(_analyzer().polarity_scores(text)["compound"])
 
 
 def check(found: Evidence, person: Person, key: str, contact: Row) -> Iterator[str]:

@@ -54,6 +54,19 @@ def test_refuse_answers_in_the_vendors_shape_and_commits_nothing(rig: Rig) -> No
     assert rig.held() == 0
 
 
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "7"}], ids=["bare", "with a header"])
+def test_a_reply_is_answered_as_ordered_and_commits_nothing(rig: Rig, headers: dict[str, str]) -> None:
+    rig.caller.connection.timeout = 2
+    rig.order(FaultKind.REPLY, status=404, message='{"error":"gone"}', headers=headers)
+    got = rig.post()
+    assert (got.status, got.data, got.headers.get("retry-after")) == (
+        404,
+        {"error": "gone"},
+        headers.get("Retry-After"),
+    )
+    assert rig.held() == 0
+
+
 @pytest.mark.parametrize(("wait", "header"), [(None, None), (7, "7")])
 def test_throttle_comes_with_and_without_retry_after(rig: Rig, wait: int | None, header: str | None) -> None:
     rig.order(FaultKind.THROTTLE, retry_after=wait)

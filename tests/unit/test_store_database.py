@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, select, text, update
 from sqlalchemy.exc import IntegrityError
 
@@ -252,6 +253,16 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(db: Database, path
         )
     engine.dispose()
     assert differences == []
+
+
+def test_the_revisions_are_those_alembic_knows_in_its_order(db: Database, path: Path) -> None:
+    scripts = ScriptDirectory.from_config(migrations.configuration())
+    assert migrations.revisions() == [script.revision for script in scripts.walk_revisions()][::-1]
+    assert migrations.head() == scripts.get_current_head()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        assert migrations.current(connection) == MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
 
 
 def test_migrated_and_created_tables_have_the_same_sql(db: Database, path: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ is no better than chance, so it is not. Hence: it never overrides a rating, it o
 
 from __future__ import annotations
 
-import threading
+from functools import cache
 from typing import Protocol
 
 from connector.domain.model.response import Sentiment
@@ -30,30 +30,21 @@ class _Scorer(Protocol):
 class EnglishSentiment:
     """VADER's lexicon, for English only. Thread-safe.
 
-    It is read on first use, once, so that building the connector opens no file of a library.
+    It is read on first use, once in a process, so that building the connector opens no file of a library.
     """
-
-    def __init__(self) -> None:
-        self._scorer: _Scorer | None = None
-        self._loading = threading.Lock()
 
     def judge(self, text: str, language: str) -> tuple[Sentiment, float | None]:
         """Sentiment and compound of `text`; (UNKNOWN, None) when it abstains: not English, or no clear words."""
         if language != "en":
             return Sentiment.UNKNOWN, None
-        compound = self._load().polarity_scores(text[:LONGEST_TEXT])["compound"]
+        compound = _scorer().polarity_scores(text[:LONGEST_TEXT])["compound"]
         if abs(compound) < CLEAR_COMPOUND:
             return Sentiment.UNKNOWN, None
         return (Sentiment.POSITIVE if compound > 0 else Sentiment.NEGATIVE), compound
 
-    def _load(self) -> _Scorer:
-        with self._loading:
-            if self._scorer is None:
-                self._scorer = _read_lexicon()
-            return self._scorer
 
-
-def _read_lexicon() -> _Scorer:
+@cache  # threads that come first together may each read it, for the same result
+def _scorer() -> _Scorer:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # its constructor reads two files
 
     analyzer: _Scorer = SentimentIntensityAnalyzer()

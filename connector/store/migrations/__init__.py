@@ -1,17 +1,22 @@
-"""The history of the tables, as Alembic revisions inside the package: `versions/` holds them, `env.py` runs them."""
+"""The history of the tables, as Alembic revisions inside the package: `versions/` holds them, `env.py` runs them.
+
+Revisions are numbered, their files are named after them, and each follows the one before: which there are is known
+without Alembic, which takes longer to load than a store to open. It is loaded where there is something to do.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from connector.errors import StoreError
 from connector.store import views
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MOVED, ARRIVING = "moved", "arriving"
 """What stands for the revision of a file that was moved to a server, and of a server to which one is being moved.
@@ -24,6 +29,8 @@ _HERE = Path(__file__).parent
 
 def configuration() -> Config:
     """Alembic's configuration: where the revisions are, and nothing else."""
+    from alembic.config import Config  # see above
+
     config = Config()
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     return config
@@ -31,9 +38,13 @@ def configuration() -> Config:
 
 def head() -> str:
     """The revision this version of the connector works with."""
-    revision = ScriptDirectory.from_config(configuration()).get_current_head()
-    assert revision is not None
-    return revision
+    return revisions()[-1]
+
+
+@cache
+def revisions() -> list[str]:
+    """Every revision there is, the oldest first."""
+    return sorted(path.stem.partition("_")[0] for path in (_HERE / "versions").glob("[0-9]*.py"))
 
 
 def upgrade(connection: Connection) -> None:
@@ -47,6 +58,8 @@ def upgrade(connection: Connection) -> None:
     if current(connection) == head():
         return
     _refuse_newer(connection)
+    from alembic import command  # see above
+
     config = configuration()
     config.attributes["connection"] = connection
     views.drop(connection)
@@ -56,7 +69,10 @@ def upgrade(connection: Connection) -> None:
 
 def current(connection: Connection) -> str | None:
     """The revision the tables are at; None for an empty database."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
 
 
 def check(connection: Connection) -> None:
@@ -86,8 +102,7 @@ def _refuse_newer(connection: Connection) -> None:
         raise StoreError(f"this store was moved to {moved_to(connection)}: let `store` name that one")
     if revision == ARRIVING:
         raise StoreError("moving a store here was interrupted: run `connector migrate-store` again")
-    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in revisions():
         raise StoreError(
             f"the store is at revision {revision}, newer than this version knows: install a newer connector"
         )
