@@ -72,7 +72,7 @@ def acknowledged_before_the_commit(change: Changes) -> None:
         return answer
 
     original = change.put(collect.Intake, "submit", submit)
-    answered = change.put(hooks.Receiver, "receive", receive)
+    answered = change.put(hooks.Receiver, "_receive", receive)
 
 
 def forged_deliveries_accepted(change: Changes) -> None:

@@ -19,7 +19,7 @@ from tests.crash.points import Board, Point, Probe
 
 MOST_TRIES = 5
 _LEISURE = (*POLLS, "figures", "retention", "timers")
-HOOK = "web/hooks.py:Receiver.receive"
+HOOK = "web/hooks.py:Receiver.answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
