@@ -260,7 +260,9 @@ def _follow_objects(tx: Transaction, loser: int, winner: int, why: str) -> None:
         if made.state is LinkState.LINKED and made.remote_id is not None:
             for person_id in (loser, winner):
                 outbox.adopt(tx, made.account, contact_object(person_id, made.account), made.remote_id)
+            # From now on only the winner's name is written under: what stayed with the other's would grow old.
             confirmed.take_over(tx, made.account, contact_object(winner, made.account), name)
+            confirmed.forget(tx, made.account, name)
 
 
 def waits_for_contact(tx: Transaction, person_id: int, account: str) -> bool:
