@@ -2,6 +2,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
+# Where it is set, each of the hundreds of processes that tests start compiles every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: contract crash-sweep demo test quick check format docs import-100k backtest-1000 soak bench-matching bench-calls chaos chaos-bugs bench-pipeline bench-lanes bench-stores bench clean
 
 $(STAMP): pyproject.toml constraints.txt

@@ -8,8 +8,10 @@ import struct
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
+from zoneinfo import available_timezones
 
 SHARED: Final = "CONNECTOR_CLOCK"
 """The environment variable that names the file of a `SharedClock`, for a rehearsal of days in minutes."""
@@ -133,3 +135,9 @@ def running_clock() -> Clock:
     """The clock of this process: the system's, or the shared one that the environment names."""
     file = os.environ.get(SHARED)
     return SharedClock(Path(file)) if file else SystemClock()
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The names of the time zones there are. Finding them opens six hundred files, so it is done once in a process."""
+    return frozenset(available_timezones())

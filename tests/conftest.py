@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
+# What thousands of tests are made of is never garbage: looking for some among it, again and again while they are
+# collected, takes a third of that time.
+gc.disable()
+
 # What the suites of connector.testing assert is explained like what tests assert: before anything imports them.
 pytest.register_assert_rewrite("connector.testing")
 
@@ -20,6 +24,13 @@ from tests import stores  # noqa: E402
 settings.register_profile("steady", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("steady")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for, among what tests leave."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from connector.cli.output import AsJson, ConfigPath, console, print_json
-from connector.clock import Clock, running_clock
+from connector.clock import Clock, running_clock, time_zones
 from connector.config.fingerprint import fingerprint
 from connector.errors import ConnectorError
 from connector.store import inbox
@@ -82,7 +82,7 @@ def import_(
 
 
 def _zone(name: str) -> ZoneInfo:
-    if name not in available_timezones():
+    if name not in time_zones():
         raise typer.BadParameter("expected a time zone such as Europe/Berlin", param_hint="--time-zone")
     return ZoneInfo(name)
 

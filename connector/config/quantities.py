@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Annotated, Final
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from connector.clock import time_zones
 from connector.config.part import Misspelt
 from connector.domain.mapping.contacts import is_region
 from connector.domain.model.nearest import nearest
@@ -150,8 +150,8 @@ Text = Annotated[str, BeforeValidator(text)]
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise Misspelt("expected a time zone such as Europe/Berlin", nearest(name, available_timezones()))
+    if name not in time_zones():
+        raise Misspelt("expected a time zone such as Europe/Berlin", nearest(name, time_zones()))
     return name
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import jinja2
 from jinja2 import nodes
@@ -28,12 +28,15 @@ class Comparison:
     member: bool = False
 
 
-def comparisons(text: str, *, template: bool = False) -> list[Comparison]:
+# They depend on the text alone: a reload reads only what changed.
+@lru_cache(maxsize=4096)
+def comparisons(text: str, *, template: bool = False) -> tuple[Comparison, ...]:
     """Every constant `text` compares a name with, in the order written.
 
     Raises ExpressionError when the text cannot be read.
     """
-    return [found for node in _parsed(text, template=template).find_all(nodes.Compare) for found in _compared(node)]
+    compares = _parsed(text, template=template).find_all(nodes.Compare)
+    return tuple(found for node in compares for found in _compared(node))
 
 
 @cache

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -106,8 +107,7 @@ class Routes:
             if "{" not in route.pattern:
                 self._exact[route.method, route.pattern] = route
                 continue
-            expression = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(route.pattern))
-            self._open.append((route.method, re.compile(expression), route))
+            self._open.append((route.method, _expression(route.pattern), route))
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The route of a call and the path segments it names; None where there is none."""
@@ -122,6 +122,11 @@ class Routes:
     def knows_path(self, path: str) -> bool:
         """True when the path exists under another method."""
         return any(known == path for _, known in self._exact) or any(e.fullmatch(path) for _, e, _ in self._open)
+
+
+@cache  # a vendor is opened for every test, and has the same routes each time
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(pattern)))
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from connector.clock import Clock
 from connector.simulator.faults import AFTER, BEFORE, Fault, FaultKind
 from connector.simulator.records import Logged, digest
 from connector.simulator.server import Refusal, Refused, Route, Site
+from connector.simulator.wire import Server
 
 if TYPE_CHECKING:
     from connector.simulator.smtp import Smtp
@@ -81,19 +82,19 @@ class _Listener:
 
     def start(self, port: int) -> None:
         self._sockets = _Sockets(("127.0.0.1", port), self._server)
-        self._thread = threading.Thread(target=self._sockets.serve_forever, args=(0.01,), name="smtp", daemon=True)
+        self._thread = threading.Thread(target=self._sockets.serve, name="smtp", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         if self._sockets is None or self._thread is None:
             return
-        self._sockets.shutdown()
+        self._sockets.end()
         self._thread.join()
         self._sockets.server_close()
         self._sockets.hang_up()
 
 
-class _Sockets(socketserver.ThreadingTCPServer):
+class _Sockets(Server, socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
     block_on_close = False

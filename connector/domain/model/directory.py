@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
-from zoneinfo import available_timezones
 
+from connector.clock import time_zones
 from connector.domain.model.nearest import nearest
 
 Row = Mapping[str, str]
@@ -114,7 +114,7 @@ def faults(rows: Sequence[Row], key: str, line: Callable[[int], str]) -> Iterato
     """Rows without a key or with another's, and time zones there are not. `line` says where a row stands."""
     for number, earlier in repeated(rows, key).items():
         yield Fault(row=number, column=key, message=f"another row has this {key} already, {line(earlier)}")
-    zones = available_timezones() if any(ZONE in row for row in rows) else frozenset()
+    zones = time_zones() if any(ZONE in row for row in rows) else frozenset()
     for number, row in enumerate(rows):
         if key not in row:
             yield Fault(row=number, column=key, message=f"{key} is missing: answers could not name this row")
