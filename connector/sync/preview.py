@@ -25,7 +25,7 @@ from connector.sync.preparing import LOOKED_AT
 from connector.sync.standing_in import Invented, StandIn
 
 PAUSED: Final = "an operator paused the connection"
-LOOKED: Final = "it is looked for first and only made when it is not there yet"
+LOOKED: Final = "it is only made when it is not there yet"
 AWAITED: Final = "names a record whose id or address is only known once it exists"
 UNSEEN: Final = "the ticket was never read: one that is solved or closed by then is followed up or left alone"
 READ_AGAIN: Final = (
@@ -148,7 +148,8 @@ class Recorder:
     def _unsure(
         self, stand_in: StandIn, kind: WriteKind, item: Item, remote_id: str | None, *, awaits: bool
     ) -> Iterator[str]:
-        if item.key in stand_in.looked:
+        # A contact is looked for, or the vendor refuses a second one: either way one that is there is taken.
+        if item.key in stand_in.looked or (kind is WriteKind.CONTACT and item.target is None):
             yield LOOKED
         if awaits or (item.target is not None and remote_id is None):
             yield AWAITED
