@@ -22,6 +22,7 @@ from connector.store.writing import Left
 from connector.sync.explain import waits
 from connector.sync.folding import Folded
 from connector.sync.preparing import LOOKED_AT
+from connector.sync.riding import riders_of
 from connector.sync.standing_in import Invented, StandIn
 
 PAUSED: Final = "an operator paused the connection"
@@ -131,8 +132,8 @@ class Recorder:
             target=record.target,
             remote_id=remote_id,
             at=tx.now,
-            answers=_answers(tx, record.members),
-            intents=tuple(row.id for row in record.members if row.id <= self.last_real),
+            answers=_answers(tx, [*record.members, *riders_of(record)]),
+            intents=tuple(row.id for row in (*record.members, *riders_of(record)) if row.id <= self.last_real),
             changes=tuple(_changes(tx, stand_in.account, record, remote_id, values)),
             left_alone=dict(left.left_out),
             unsure=tuple(self._unsure(stand_in, kind, item, remote_id, awaits=spelled != known)),

@@ -72,6 +72,7 @@ PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
             can_ask=True,
             batch=BATCH,
             endpoint_class=DEFAULT,
+            carries=frozenset({WriteKind.CONTACT_FIELDS}),
             residual="A contact somebody types in without an e-mail address stays beside ours.",
         ),
         WriteKind.CONTACT_FIELDS: Promise(native=True, can_ask=False, batch=BATCH, endpoint_class=DEFAULT),
