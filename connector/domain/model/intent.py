@@ -17,7 +17,7 @@ class WriteKind(StrEnum):
     """What an intent writes. Each adapter declares a promise for the kinds it can write."""
 
     CONTACT = "contact"
-    """Make sure the person has a contact there: found by a strongly consistent look-up, else created."""
+    """Make sure the person has a contact there: found by a strongly consistent look-up, or created."""
     CONTACT_FIELDS = "contact_fields"
     """Set fields on an existing contact (health score, band, reason …)."""
     ACTIVITY = "activity"
