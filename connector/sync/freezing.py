@@ -329,7 +329,6 @@ def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> Wr
             intents.move(tx, row, Event.SENT, None, write_id=write_id, position=position)
             outlet.tell(tx, row, "sent", write=write_id, revision=item.revision, told_with=len(record.also) or None)
         for row in riding.riders_of(record):
-            receipts.stop_waiting(tx, row)
             intents.move(tx, row, Event.RODE, None, write_id=write_id, position=position)
             outlet.tell(tx, row, "sent", write=write_id, rides=record.first.kind.value)
     return writes.get(tx, write_id)

@@ -66,6 +66,7 @@ def laden(tx: Transaction, outlet: Outlet, records: Sequence[Folded]) -> list[Fo
 
 
 def _may_carry(record: Folded) -> bool:
+    """Whether it creates, and was never tried: what failed with something in it is tried without."""
     return record.target is None and all(row.attempts == row.revision == 0 for row in record.members)
 
 
@@ -73,7 +74,7 @@ def _may_ride(row: IntentRow) -> bool:
     """Whether it waits for nothing but its object, and says nothing that is only known of it afterwards."""
     needed = {row.object, *row.after}.union(*(references(value) for value in row.fields.values()))
     names_it = any(references(value) for value in row.fields.values())
-    return needed == {row.object} and not names_it and row.attempts == row.revision == 0
+    return needed == {row.object} and not names_it
 
 
 def riders_of(record: Folded) -> tuple[IntentRow, ...]:

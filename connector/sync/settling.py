@@ -77,7 +77,7 @@ def confirm(
 
     `sent` are the fields the request carried, `at` the event time behind each; what the receipt says they hold wins.
     """
-    kind = _maker(rows).kind
+    kind = rows[0].kind
     values = {name: receipt.values.get(name, value) for name, value in writing.tracked(kind, sent).items()}
     is_erased = all(row.erasing for row in rows)
     if not is_erased:
@@ -110,11 +110,6 @@ def _put_off(tx: Transaction, outlet: Outlet, row: IntentRow) -> None:
     why = "its contact is another one by now"
     put_back(tx, row, Event.REFUSED_FOR_NOW, why)
     outlet.tell(tx, row, "refused", reason=why, next=Next.LATER.value)
-
-
-def _maker(rows: Sequence[IntentRow]) -> IntentRow:
-    """Of the members of a record the one whose kind it is of."""
-    return next((row for row in rows if row.target is None), rows[0])
 
 
 def settle_found(tx: Transaction, outlet: Outlet, write: WriteRow, found: Mapping[int, Found]) -> None:

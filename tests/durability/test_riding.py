@@ -50,8 +50,13 @@ def there(bench: Bench) -> list[dict[str, Json]]:
     return [dict(thing.fields) for thing in bench.twin.things.values()]
 
 
-def test_blocked_to_sending_in_the_request_that_makes_its_object(bench: Bench) -> None:
-    bench.plan(person(), score(not_before=NOON + timedelta(minutes=5)))
+@pytest.mark.parametrize("scored_first", [False, True])
+def test_blocked_to_sending_in_the_request_that_makes_its_object(
+    bench: Bench,
+    scored_first: bool,  # a parameter of the test
+) -> None:
+    wanted = [person(), score(not_before=NOON + timedelta(minutes=5))]
+    bench.plan(*(reversed(wanted) if scored_first else wanted))
     assert bench.state("score") is S.BLOCKED
     bench.drain()
     assert [bench.state(key) for key in ("person", "score")] == [S.CONFIRMED, S.CONFIRMED]

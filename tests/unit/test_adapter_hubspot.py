@@ -464,6 +464,16 @@ def test_records_are_known_whatever_the_answer_names_them_by(crm: HubSpot, accou
     assert isinstance(failure(outcomes[1]), Rejected)
 
 
+def test_new_contacts_are_known_by_our_key_where_the_answer_names_nothing_else(
+    crm: HubSpot, account: simulator.HubSpot
+) -> None:
+    crm.prepare()
+    rows = [{"id": f"5{number}", "properties": {PERSON: f"person-{number}"}} for number in (2, 1)]
+    account.faults.add(says("POST */batch/create", {"status": "COMPLETE", "results": rows}))
+    outcomes = write(crm, WriteKind.CONTACT, person(1), person(2))
+    assert [receipt(outcome).remote_id for outcome in outcomes] == ["51", "52"]
+
+
 def test_a_record_the_answer_leaves_out_is_in_doubt_and_the_last_unnamed_row_is_its(
     crm: HubSpot, account: simulator.HubSpot
 ) -> None:
