@@ -27,6 +27,7 @@ from connector.simulator.parts import (
     bearer_token,
 )
 from connector.simulator.salesforce_batches import WRITABLE, Collections, insists, read_body, writable
+from connector.simulator.salesforce_composite import Composite
 from connector.simulator.salesforce_fields import PREFIXES
 from connector.simulator.salesforce_org import HUMAN_USER, Org
 from connector.simulator.salesforce_refusals import REFUSALS
@@ -155,6 +156,7 @@ class Salesforce:
             api("GET", f"{DATA}/query", self._query),
             api("GET", f"{DATA}/queryAll", self._query),
             api("GET", f"{DATA}/query/{{locator}}", self._more),
+            api("POST", f"{DATA}/composite", Composite(self._query).act),
             api("POST", f"{DATA}/composite/sobjects", batches.write, True),
             api("PATCH", f"{DATA}/composite/sobjects", batches.write, True),
             api("DELETE", f"{DATA}/composite/sobjects", batches.delete, True),

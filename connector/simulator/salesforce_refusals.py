@@ -62,6 +62,20 @@ REFUSALS = {
     "duplicate-name": Refusal(400, "DUPLICATE_DEVELOPER_NAME", "{}"),
     "field-type": Refusal(400, "FIELD_INTEGRITY_EXCEPTION", "{}"),
     "integrity": Refusal(400, "FIELD_INTEGRITY_EXCEPTION", "{}"),
+    "too-many-requests": Refusal(400, "LIMIT_EXCEEDED", "The request can’t contain more than {} operations."),
+    "too-many-queries": Refusal(
+        400, "LIMIT_EXCEEDED", "The request can’t contain more than {} sObject Collections or query operations."
+    ),
+    "reference": Refusal(400, "INVALID_REFERENCE", "Invalid reference specified: {}"),
+    "reference-twice": Refusal(400, "DUPLICATE_REFERENCE", "Duplicate referenceId: {}"),
+    "composite-header": Refusal(
+        400, "INVALID_HTTP_HEADER", "Accept, Authorization and Content-Type cannot be set for a subrequest"
+    ),
+    "halted": Refusal(
+        400,
+        "PROCESSING_HALTED",
+        "The transaction was rolled back since another operation in the same transaction failed.",
+    ),
     "locator": Refusal(400, "INVALID_QUERY_LOCATOR", "invalid query locator: {}"),
 }
 """By id. Every one is provoked by a test that sends the bad request."""

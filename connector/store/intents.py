@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -84,6 +84,24 @@ _STILL_PLANNED = Prepared(
     select(intent.c.id).where(
         intent.c.id.in_(bindparam("ids", expanding=True)),
         intent.c.state == IntentState.PLANNED.value,
+        intent.c.erasing.is_(False),
+    ),
+    lists=["ids"],
+)
+_BLOCKED_UPDATES = Prepared(
+    _ALL.where(
+        intent.c.object.in_(bindparam("names", expanding=True)),
+        intent.c.target == intent.c.object,
+        aside(intent.c.account) == bindparam("owner"),
+        STATE.in_([IntentState.BLOCKED.value]),
+        intent.c.erasing.is_(False),
+    ),
+    lists=["names"],
+)
+_STILL_BLOCKED = Prepared(
+    select(intent.c.id).where(
+        intent.c.id.in_(bindparam("ids", expanding=True)),
+        intent.c.state == IntentState.BLOCKED.value,
         intent.c.erasing.is_(False),
     ),
     lists=["ids"],
@@ -248,6 +266,14 @@ def unsent_on(tx: Transaction, account: str, objects: Iterable[str]) -> list[Int
     return _rows(tx, _UNSENT_ON, {"owner": account, "names": sorted(objects)})
 
 
+def blocked_updates(
+    tx: Transaction, account: str, kinds: Collection[WriteKind], objects: Iterable[str]
+) -> list[IntentRow]:
+    """Intents of these kinds that are to change these objects and wait for them to be there."""
+    found = _rows(tx, _BLOCKED_UPDATES, {"owner": account, "names": sorted(objects)})
+    return [row for row in found if row.kind in kinds]
+
+
 def touching(tx: Transaction, account: str, name: str) -> list[IntentRow]:
     """Every intent on an object, by number."""
     return sorted(_rows(tx, _ALL.where(_ON), {"owner": account, "names": [name]}), key=lambda row: row.id)
@@ -262,6 +288,11 @@ def open_objects(tx: Transaction, account: str) -> frozenset[str]:
 def still_planned(tx: Transaction, ids: Iterable[int]) -> frozenset[int]:
     """Those of these intents that are planned and not being erased."""
     return frozenset(tx.execute(_STILL_PLANNED, {"ids": ids}).scalars())
+
+
+def still_blocked(tx: Transaction, ids: Iterable[int]) -> frozenset[int]:
+    """Those of these intents that are blocked and not being erased."""
+    return frozenset(tx.execute(_STILL_BLOCKED, {"ids": ids}).scalars())
 
 
 def has_open_write(tx: Transaction, account: str, object_name: str) -> bool:

@@ -17,7 +17,7 @@ from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writes import Record, WriteRow
 from connector.store.writing import Left
-from connector.sync import ceilings, foregoing, settling, together
+from connector.sync import ceilings, foregoing, riding, settling, together
 from connector.sync.folding import Batch, Folded, fold, may_look_at, must_ask, pack
 from connector.sync.lane import LaneHold
 from connector.sync.outlet import Outlet, Replan
@@ -170,9 +170,10 @@ def draft(tx: Transaction, outlet: Outlet, batches: Sequence[Batch]) -> list[Dra
     """Drop what holds already, resolve references, hold what is above a ceiling; what is left of each batch."""
     drafts: list[Draft] = []
     room = {kind: ceilings.room_for(tx, outlet, kind) for kind in {batch.kind for batch in batches}}
-    around = _around(tx, outlet, [record for batch in batches for record in batch.records])
-    for batch in batches:
-        wanted = [_part(tx, outlet, record, around) for record in batch.records]
+    full = [(batch, riding.laden(tx, outlet, batch.records)) for batch in batches]
+    around = _around(tx, outlet, [record for _, records in full for record in records])
+    for batch, records in full:
+        wanted = [_part(tx, outlet, record, around) for record in records]
         parts = [part for part in wanted if part is not None]
         left = room[batch.kind]
         if left is not None:
@@ -327,6 +328,9 @@ def freeze(tx: Transaction, outlet: Outlet, hold: LaneHold, one: Rendered) -> Wr
         for row in record.members:
             intents.move(tx, row, Event.SENT, None, write_id=write_id, position=position)
             outlet.tell(tx, row, "sent", write=write_id, revision=item.revision, told_with=len(record.also) or None)
+        for row in riding.riders_of(record):
+            intents.move(tx, row, Event.RODE, None, write_id=write_id, position=position)
+            outlet.tell(tx, row, "sent", write=write_id, rides=record.first.kind.value)
     return writes.get(tx, write_id)
 
 
@@ -335,6 +339,9 @@ def _unchanged_since(tx: Transaction, outlet: Outlet, drafted: Draft) -> bool:
     records = [record for record, _, _ in drafted.parts]
     ids = [row.id for record in records for row in record.members]
     if len(intents.still_planned(tx, ids)) < len(ids):
+        return False
+    riders = [row.id for record in records for row in riding.riders_of(record)]
+    if riders and len(intents.still_blocked(tx, riders)) < len(riders):
         return False
     open_ones = intents.open_objects(tx, outlet.account)
     values = confirmed.of_several(tx, outlet.account, {record.first.about for record in records})

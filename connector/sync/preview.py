@@ -22,10 +22,11 @@ from connector.store.writing import Left
 from connector.sync.explain import waits
 from connector.sync.folding import Folded
 from connector.sync.preparing import LOOKED_AT
+from connector.sync.riding import riders_of
 from connector.sync.standing_in import Invented, StandIn
 
 PAUSED: Final = "an operator paused the connection"
-LOOKED: Final = "it is looked for first and only made when it is not there yet"
+LOOKED: Final = "it is only made when it is not there yet"
 AWAITED: Final = "names a record whose id or address is only known once it exists"
 UNSEEN: Final = "the ticket was never read: one that is solved or closed by then is followed up or left alone"
 READ_AGAIN: Final = (
@@ -131,8 +132,8 @@ class Recorder:
             target=record.target,
             remote_id=remote_id,
             at=tx.now,
-            answers=_answers(tx, record.members),
-            intents=tuple(row.id for row in record.members if row.id <= self.last_real),
+            answers=_answers(tx, [*record.members, *riders_of(record)]),
+            intents=tuple(row.id for row in (*record.members, *riders_of(record)) if row.id <= self.last_real),
             changes=tuple(_changes(tx, stand_in.account, record, remote_id, values)),
             left_alone=dict(left.left_out),
             unsure=tuple(self._unsure(stand_in, kind, item, remote_id, awaits=spelled != known)),
@@ -148,7 +149,8 @@ class Recorder:
     def _unsure(
         self, stand_in: StandIn, kind: WriteKind, item: Item, remote_id: str | None, *, awaits: bool
     ) -> Iterator[str]:
-        if item.key in stand_in.looked:
+        # A contact is looked for, or the vendor refuses a second one: either way one that is there is taken.
+        if item.key in stand_in.looked or (kind is WriteKind.CONTACT and item.target is None):
             yield LOOKED
         if awaits or (item.target is not None and remote_id is None):
             yield AWAITED

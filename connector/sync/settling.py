@@ -14,6 +14,7 @@ from connector.store import accounts, confirmed, intents, quotas, receipts, writ
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.store.writes import Record, WriteRow
+from connector.sync import riding
 from connector.sync.operators import HELD, held_text
 from connector.sync.outlet import AMBIGUOUS, Outlet
 from connector.sync.verdict import ASK_AGAIN, POLL_AGAIN, Next, Verdict, judge, wait_after
@@ -81,9 +82,15 @@ def confirm(
     is_erased = all(row.erasing for row in rows)
     if not is_erased:
         confirmed.confirm(tx, outlet.account, about, values, {name: at[name] for name in values})
-    for row in rows:
+    for row in sorted(rows, key=lambda row: riding.rides(row, rows)):
+        answer = receipt
+        if riding.rides(row, rows):
+            if receipts.of_objects(tx, [about])[about].remote_id != receipt.remote_id:
+                _put_off(tx, outlet, row)
+                continue
+            answer = replace(receipt, created=False)
         moved = intents.move(tx, row, event, reason, batch_limit=None, ask_first=False)
-        receipts.add(tx, row, receipt)
+        receipts.add(tx, row, answer)
         outlet.tell(
             tx,
             row,
@@ -95,7 +102,14 @@ def confirm(
             request_id=receipt.request_id,
         )
         if not moved.erasing:
-            outlet.on_settled(tx, moved, receipt)
+            outlet.on_settled(tx, moved, answer)
+
+
+def _put_off(tx: Transaction, outlet: Outlet, row: IntentRow) -> None:
+    """Another contact was chosen while one was being made: what rode in that request is still to be said of it."""
+    why = "its contact is another one by now"
+    put_back(tx, row, Event.REFUSED_FOR_NOW, why)
+    outlet.tell(tx, row, "refused", reason=why, next=Next.LATER.value)
 
 
 def settle_found(tx: Transaction, outlet: Outlet, write: WriteRow, found: Mapping[int, Found]) -> None:
@@ -186,6 +200,10 @@ def _apply(
     if isinstance(error, Gone) and error.moved_from and error.moved_to:
         # Not the record's own target: what moved may be what it refers to, as a task does to its contact.
         receipts.follow(tx, outlet.account, error.moved_from, error.moved_to)
+    is_laden = any(riding.rides(row, rows) for row in rows)
+    if verdict.next is Next.REJECT and is_laden and rows[0].state is IntentState.SENDING:
+        # Whose fault it was shows when each is sent by itself.
+        verdict = Verdict(next=Next.LATER, at=tx.now, spends=True)
     if verdict.next is Next.REJECT:
         if rows[0].state is not IntentState.IN_DOUBT:
             writes.came_to_nothing(tx, write.id)
@@ -272,8 +290,12 @@ def reject(
 
 
 def put_back(tx: Transaction, row: IntentRow, event: Event, why: str, **changes: object) -> IntentRow:
-    """Plan an intent again, out of its write."""
-    return intents.move(tx, row, event, why, write_id=None, position=None, **changes)
+    """Plan an intent again, out of its write. What rode in the request that was to make its object waits again."""
+    moved = intents.move(tx, row, event, why, write_id=None, position=None, **changes)
+    if moved.state is not IntentState.PLANNED or row.target != row.object or receipts.of_objects(tx, [row.object]):
+        return moved
+    receipts.wait_for(tx, moved, {row.object})
+    return intents.move(tx, moved, Event.PARENT_UNCONFIRMED, f"waits for {row.object}")
 
 
 def take_back(tx: Transaction, outlet: Outlet, write: WriteRow, why: str) -> None:

@@ -81,6 +81,8 @@ def promised(promise: Promise) -> str:
         lag = f", seen after {promise.lookup_lag.total_seconds():g} s" if promise.lookup_lag else ""
         parts.append(f"can be asked for{', and is asked for first' if promise.ask_first else ''}{lag}")
     parts.append(f"lands within {promise.settle.total_seconds():g} s")
+    if promise.carries:
+        parts.append(f"a create may hold {' and '.join(sorted(promise.carries))} too")
     parts.append(f"{promise.batch} a call" + ("" if promise.mixed or promise.batch == 1 else ", of one sort"))
     shapes = {
         "record": "an answer for each",

@@ -322,10 +322,21 @@ _EDITED = replace(
 )
 CHANGED = frozenset({"C4", "C14", "C18"})
 """What is asked of a further change of what another case made."""
+LADEN = frozenset({"C3", "C4", "C5", "C7", "C11", "C18"})
+"""What is asked of a create in which something rides, besides of the create alone."""
 MARKED = CHANGED | {"C3", "C7", "C8", "C16", "C17", "P"}
 """What is asked of an account without our key, besides of one that has it."""
 SALESFORCE: Mapping[str, Effect] = {
     "contact": replace(_CONTACT, held=rows("Contact", "LastName", "Email"), expected=[dict(person().fields)]),
+    "contact with its score": replace(
+        _CONTACT,
+        wanted=[person(), replace(score(), after=(CONTACT,))],
+        held=rows("Contact", "LastName", *SCORE_HELD),
+        expected=[{**person().fields, **SCORE_HELD}],
+        many=None,
+        present=None,
+        only=LADEN,
+    ),
     "contact_fields": _SCORE,
     "activity, keyed": _ACTIVITY,
     "activity edited, keyed": replace(_EDITED, only=CHANGED),

@@ -29,7 +29,7 @@ from connector.testing.effect import (
 )
 from connector.testing.world import CALL_SECONDS, START, Stand, World
 from connector.transport.kit import Kit
-from tests.durability.effects import CHANGED, EMAIL, MARKED, as_is, subject_of, with_fields
+from tests.durability.effects import CHANGED, EMAIL, LADEN, MARKED, as_is, subject_of, with_fields
 
 HUB_CONTACT = "person/7/contact@hubspot:4711"
 HUB_NOTE = "response/typeform/r1/activity@hubspot:4711"
@@ -279,6 +279,15 @@ _EDITED = replace(
 HUBSPOT: Mapping[str, Effect] = {
     "contact": replace(
         _CONTACT, held=properties("contacts", "lastname", "email"), expected=[dict(hub_person().fields)]
+    ),
+    "contact with its score": replace(
+        _CONTACT,
+        wanted=[hub_person(), replace(hub_score(), after=(HUB_CONTACT,))],
+        held=properties("contacts", "lastname", *_SCORE_HELD),
+        expected=[{**hub_person().fields, **_SCORE_HELD}],
+        many=None,
+        present=None,
+        only=LADEN,
     ),
     "contact_fields": _SCORE,
     "activity, keyed": _NOTE,

@@ -121,18 +121,42 @@ def test_options_name_one_way_in_and_a_number(options: dict[str, str]) -> None:
         Options.model_validate({"portal": "4711", **options})
 
 
-def test_contacts_are_upserted_in_one_call_and_the_same_person_twice_is_one_contact(
+def test_contacts_are_made_in_one_call_and_the_same_person_twice_is_one_contact(
     crm: HubSpot, account: simulator.HubSpot
 ) -> None:
     first = write(crm, WriteKind.CONTACT, person(1), person(2))
-    again = write(crm, WriteKind.CONTACT, person(1), person(2))
+    again = write(crm, WriteKind.CONTACT, person(1), person(3), person(2))
+    ids = [receipt(outcome).remote_id for outcome in first]
     assert [receipt(outcome).created for outcome in first] == [True, True]
-    assert [receipt(outcome).created for outcome in again] == [False, False]
-    assert [receipt(outcome).remote_id for outcome in first] == [receipt(outcome).remote_id for outcome in again]
+    assert [isinstance(failure(again[n]), Conflict) for n in (0, 2)] == [True, True]
+    assert receipt(again[1]).created, "who is new is made all the same"
+    asked = crm.ask(WriteKind.CONTACT, [person(1), person(2)])
+    assert [[one.remote_id for one in found.receipts] for found in asked] == [[one] for one in ids]
     rows = held(account, "contacts")
-    assert [rows[receipt(outcome).remote_id]["email"] for outcome in first] == ["p1@mail.example", "p2@mail.example"]
-    assert {row[PERSON] for row in rows.values()} == {"person-1", "person-2"}
-    assert [call.path for call in account.requests.writes()] == ["/crm/objects/2026-09/contacts/batch/upsert"] * 2
+    assert [rows[one]["email"] for one in ids] == ["p1@mail.example", "p2@mail.example"]
+    assert sorted(row[PERSON] for row in rows.values()) == ["person-1", "person-2", "person-3"]
+    assert [call.path for call in account.requests.writes()] == ["/crm/objects/2026-09/contacts/batch/create"] * 2
+
+
+def test_what_a_person_changed_in_a_contact_of_ours_outlives_its_being_made_again(
+    crm: HubSpot, account: simulator.HubSpot
+) -> None:
+    """As an old copy of the store would: nothing there says that it was made already."""
+    made = receipt(write(crm, WriteKind.CONTACT, person(1))[0]).remote_id
+    account.human_update(made, lastname="Married", email="new@mail.example")
+    (again,) = write(crm, WriteKind.CONTACT, person(1))
+    assert isinstance(failure(again), Conflict)
+    assert [one.remote_id for one in crm.ask(WriteKind.CONTACT, [person(1)])[0].receipts] == [made]
+    assert held(account, "contacts")[made]["lastname"] == "Married"
+
+
+def test_no_contact_is_made_where_nothing_would_refuse_a_second(clock: VirtualClock) -> None:
+    for account in running(simulator.HubSpot(clock, bare=True)):
+        crm = connect(account, clock)
+        with pytest.raises(Rejected) as caught:
+            write(crm, WriteKind.CONTACT, person(1))
+        assert caught.value.field == PERSON
+        assert not account.requests.writes()
 
 
 def test_a_receipt_names_the_record_and_its_page(crm: HubSpot) -> None:
@@ -186,12 +210,12 @@ def test_errors_repeat_no_value_that_was_sent(crm: HubSpot, account: simulator.H
         (WriteKind.CONTACT_FIELDS, item("k", contact, csat_health=CANARY)),
         (WriteKind.CONTACT_FIELDS, item("k", contact, csat_health="canary of Kim")),
         (WriteKind.CONTACT_FIELDS, item("k", contact, no_such=CANARY)),
-        (WriteKind.CONTACT, person(3, email=f"{CANARY} oops")),
-        (WriteKind.CONTACT, person(3, email=CANARY)),
     ):
         with pytest.raises(RemoteError) as caught:
             write(crm, kind, wanted)
         provoked.append(caught.value)
+    for wanted in (person(3, email=f"{CANARY} oops"), person(3, email=CANARY)):
+        provoked += [failure(outcome) for outcome in write(crm, WriteKind.CONTACT, wanted)]
     assert [type(error) for error in provoked] == [Rejected, Rejected, Rejected, Rejected, Conflict]
     for error in provoked:
         assert "canary" not in f"{error} {error.reply} {vars(error)} {error!r}".lower()
@@ -440,6 +464,16 @@ def test_records_are_known_whatever_the_answer_names_them_by(crm: HubSpot, accou
     assert isinstance(failure(outcomes[1]), Rejected)
 
 
+def test_new_contacts_are_known_by_our_key_where_the_answer_names_nothing_else(
+    crm: HubSpot, account: simulator.HubSpot
+) -> None:
+    crm.prepare()
+    rows = [{"id": f"5{number}", "properties": {PERSON: f"person-{number}"}} for number in (2, 1)]
+    account.faults.add(says("POST */batch/create", {"status": "COMPLETE", "results": rows}))
+    outcomes = write(crm, WriteKind.CONTACT, person(1), person(2))
+    assert [receipt(outcome).remote_id for outcome in outcomes] == ["51", "52"]
+
+
 def test_a_record_the_answer_leaves_out_is_in_doubt_and_the_last_unnamed_row_is_its(
     crm: HubSpot, account: simulator.HubSpot
 ) -> None:
@@ -475,7 +509,7 @@ def test_oauth_tokens_are_refreshed_and_the_newest_refresh_token_is_kept(
 def test_what_is_left_of_the_quotas_is_read(account: simulator.HubSpot, clock: VirtualClock) -> None:
     readings: list[QuotaReading] = []
     crm = connect(account, clock, readings)
-    write(crm, WriteKind.CONTACT, person(1))
+    write(crm, WriteKind.CONTACT_FIELDS, item("k", account.add_contact(lastname="Sample"), csat_health=1))
     assert [(one.endpoint_class, one.remaining, one.limit) for one in readings] == [("default", 189, 190)]
     assert readings[0].resets_at == NOON + timedelta(seconds=10)
 

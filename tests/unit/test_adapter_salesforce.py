@@ -322,17 +322,74 @@ def test_our_key_decides_before_the_address(crm: Salesforce, org: simulator.Sale
     assert [hit.remote_id for hit in found.receipts] == [ours]
 
 
-def test_a_question_about_two_hundred_people_fits_the_uri_in_few_calls(
+def crowd(count: int) -> list[Item]:
+    return [
+        item(f"{n:064d}", LastName="S", Email=f"somebody.with.a.long.name.{n}@subsidiary.example") for n in range(count)
+    ]
+
+
+def asked(org: simulator.Salesforce) -> list[str]:
+    """The ends of the endpoints at which something was asked."""
+    ends = [call.endpoint.rpartition("/")[2] for call in org.requests.entries()]
+    return [end for end in ends if end in {"query", "composite"}]
+
+
+@pytest.mark.parametrize(("count", "calls"), [(60, ["query"]), (200, ["composite"]), (600, ["composite"] * 2)])
+def test_a_question_about_many_people_fits_the_uri_of_each_query_and_takes_few_calls(
+    crm: Salesforce, org: simulator.Salesforce, count: int, calls: list[str]
+) -> None:
+    people = crowd(count)
+    known = [org.add_contact(LastName="S", Email=str(people[n].fields["Email"])) for n in (0, -1)]
+    answers = crm.ask(WriteKind.CONTACT, people)
+    assert len(answers) == count
+    assert [[hit.remote_id for hit in answers[n].receipts] for n in (0, -1)] == [[one] for one in known]
+    assert sum(len(answer.receipts) for answer in answers) == 2
+    assert asked(org) == calls
+
+
+def test_tasks_are_asked_for_together_too(crm: Salesforce, org: simulator.Salesforce) -> None:
+    contact = org.add_contact(LastName="S")
+    tasks = [item(f"{n:0100d}", Subject="Call", WhoId=contact) for n in range(200)]
+    made = receipt(write(crm, WriteKind.TASK, tasks[-1])[0])
+    answers = crm.ask(WriteKind.TASK, tasks)
+    assert [[hit.remote_id for hit in answer.receipts] for answer in answers] == [[]] * 199 + [[made.remote_id]]
+    assert asked(org) == ["composite"]
+
+
+def test_answers_to_queries_of_one_call_may_have_further_pages(crm: Salesforce, org: simulator.Salesforce) -> None:
+    org.page = 2
+    people = crowd(200)
+    for one in people[:5]:
+        org.add_contact(LastName="S", Email=str(one.fields["Email"]))
+    answers = crm.ask(WriteKind.CONTACT, people)
+    assert [len(answer.receipts) for answer in answers] == [1] * 5 + [0] * 195
+
+
+def test_a_query_refused_among_others_leaves_the_question_unanswered(
     crm: Salesforce, org: simulator.Salesforce
 ) -> None:
-    people = [
-        item(f"{n:064d}", LastName="S", Email=f"somebody.with.a.long.name.{n}@subsidiary.example") for n in range(200)
-    ]
-    known = org.add_contact(LastName="S", Email=str(people[-1].fields["Email"]))
-    answers = crm.ask(WriteKind.CONTACT, people)
-    assert len(answers) == 200
-    assert [hit.remote_id for hit in answers[-1].receipts] == [known]
-    assert sum(call.endpoint.endswith("/query") for call in org.requests.entries()) <= 3
+    del org.org.schemas["Contact"][PERSON_FIELD]
+    with pytest.raises(Rejected) as caught:
+        crm.ask(WriteKind.CONTACT, crowd(200))
+    assert caught.value.operation == "POST /services/data/v67.0/composite"
+    assert caught.value.request_id
+    assert asked(org) == ["composite"]
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"compositeResponse":[]}', '{"compositeResponse":[{}]}', "7", "null"])
+def test_an_answer_to_several_queries_of_another_shape_is_none(
+    crm: Salesforce, org: simulator.Salesforce, body: str
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    org.faults.add(Fault(match="POST */composite", kind=FaultKind.REPLY, message=body, headers=headers))
+    with pytest.raises(Transient):
+        crm.ask(WriteKind.CONTACT, crowd(200))
+
+
+def test_what_looks_like_a_reference_travels_apart(crm: Salesforce, org: simulator.Salesforce) -> None:
+    people = [*crowd(200), item("person-1", LastName="S", Email="x@{q0.records}.example")]
+    assert not any(answer.receipts for answer in crm.ask(WriteKind.CONTACT, people))
+    assert set(asked(org)) == {"query"}
 
 
 def test_quotes_in_a_value_are_data(crm: Salesforce, org: simulator.Salesforce) -> None:

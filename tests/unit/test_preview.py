@@ -120,10 +120,11 @@ def test_an_answer_nobody_decided_yet_is_planned_to_its_last_consequence(set_up:
     feed(desk.db, answer())
     plan = desk.plan()
     assert (plan.waiting, plan.unreadable) == (1, 0)
-    assert kinds_of(plan) == {"contact": 1, "ticket": 1, "task": 1, "activity": 1, "contact_fields": 1}
+    assert kinds_of(plan) == {"contact": 1, "ticket": 1, "task": 1, "activity": 1}
     contact, activity = (next(o for o in plan.writes if o.kind is k) for k in (WriteKind.CONTACT, WriteKind.ACTIVITY))
     assert contact.unsure == (LOOKED,)
     assert changes_of(contact)["Email"] == Change(field="Email", value="ada@example.org", before=None, known=Known.NEW)
+    assert changes_of(contact)["CSAT_Answers__c"].value == 1, "the score goes out with the contact"
     assert changes_of(activity)["WhoId"].value == f"‹id of {contact.object}›"
     task = next(one for one in plan.writes if one.kind is WriteKind.TASK)
     assert "‹address of recovery/1/ticket/1›" in str(changes_of(task)["Description"].value)
@@ -268,7 +269,7 @@ def test_no_file_is_left_beside_the_store_nor_touched(set_up: Set, *, in_use: bo
 
     before = files()
     assert ("store.db-wal" in before) is in_use
-    assert len(make_plan(desk.loaded, desk.clock).writes) == 5
+    assert len(make_plan(desk.loaded, desk.clock).writes) == 4
     assert files() == before
 
 
@@ -292,7 +293,7 @@ def test_the_printed_plan_cannot_steer_a_terminal(
         monkeypatch.setenv(name, text)
     type_ = Keyboard(monkeypatch, capsys, tmp_path)
     done = type_("plan", "--config", "config/config.yaml", "--limit", "9")
-    done.says(0, "5 records would be written", "[red]", ":100:", "ada@example.org", "1 × ticket")
+    done.says(0, "4 records would be written", "[red]", ":100:", "ada@example.org", "1 × ticket")
     assert "\x1b" not in done.out
     assert "\u202e" not in done.out
     assert KEY not in done.out

@@ -18,6 +18,7 @@ DATA = "/services/data/v67.0"
 CONTACTS = f"{DATA}/sobjects/Contact"
 UPSERT = f"{DATA}/composite/sobjects/Contact/CSAT_Person__c"
 NOBODY = "0035g0000009999AAA"
+EVERYBODY = "SELECT Id FROM Contact"
 Case = Callable[["Rig"], Got]
 
 
@@ -50,6 +51,13 @@ class Rig:
         typed = [{"attributes": {"type": "Contact"}, **record} for record in records]
         body = {"allOrNone": together, "records": typed}
         return self.caller.send(method, path or f"{DATA}/composite/sobjects", body)
+
+    def composite(self, *queries: str, together: bool = False, **more: Any) -> Got:
+        wanted = [
+            {"method": "GET", "url": f"{DATA}/query?q={quote(soql)}", "referenceId": f"q{number}", **more}
+            for number, soql in enumerate(queries)
+        ]
+        return self.caller.send("POST", f"{DATA}/composite", {"allOrNone": together, "compositeRequest": wanted})
 
     def two_with_one_key(self) -> None:
         self.org.org.add_field("Contact", Field(name="Legacy__c", external_id=True))
@@ -182,11 +190,37 @@ CASES: dict[str, Case] = {
     "not-filterable": lambda rig: rig.query("SELECT Id FROM Task WHERE Description = 'x'"),
     "wrong-literal": lambda rig: rig.query("SELECT Id FROM Contact WHERE CreatedDate > '2026-11-20T00:00:00Z'"),
     "locator": lambda rig: rig.caller.send("GET", f"{DATA}/query/01gNONE-2000"),
+    "too-many-requests": lambda rig: rig.composite(*[EVERYBODY] * 26),
+    "too-many-queries": lambda rig: rig.composite(*[EVERYBODY] * 6),
+    "reference": lambda rig: rig.composite(EVERYBODY, url=f"{DATA}/sobjects/Contact/@{{other.id}}"),
+    "reference-twice": lambda rig: rig.composite(*[EVERYBODY] * 2, referenceId="same"),
+    "composite-header": lambda rig: rig.composite(EVERYBODY, httpHeaders={"Accept": "application/json"}),
+    "halted": lambda rig: rig.composite(EVERYBODY, "SELECT Id FROM Kontact", together=True),
 }
 PER_RECORD = {"no-id", "twice", "several-records", "rolled-back"}
+IN_COMPOSITE = {"too-many-requests", "too-many-queries", "halted"}
+"""What the resource says inside an answer that is 200 as a whole."""
 
 
-@pytest.mark.parametrize("refusal", sorted(set(REFUSALS) - PER_RECORD - {"several"}))
+@pytest.mark.parametrize("refusal", sorted(IN_COMPOSITE))
+def test_salesforce_refuses_in_a_composite(rig: Rig, refusal: str) -> None:
+    got = CASES[refusal](rig)
+    first = got.data["compositeResponse"][0]
+    assert (got.status, first["httpStatusCode"]) == (200, REFUSALS[refusal].status)
+    assert first["body"][0]["errorCode"] == REFUSALS[refusal].code
+
+
+def test_queries_of_one_call_are_answered_each_for_itself_and_cost_one(rig: Rig) -> None:
+    ada = rig.org.add_contact(LastName="Abend")
+    got = rig.composite(EVERYBODY, "SELECT Id FROM Kontact", EVERYBODY)
+    told = got.data["compositeResponse"]
+    assert [(one["referenceId"], one["httpStatusCode"]) for one in told] == [("q0", 200), ("q1", 400), ("q2", 200)]
+    assert [row["Id"] for row in told[0]["body"]["records"]] == [ada]
+    assert told[1]["body"][0]["errorCode"] == "INVALID_TYPE"
+    assert got.headers["sforce-limit-info"] == "api-usage=1/5"
+
+
+@pytest.mark.parametrize("refusal", sorted(set(REFUSALS) - PER_RECORD - IN_COMPOSITE - {"several"}))
 def test_salesforce_refuses(rig: Rig, refusal: str) -> None:
     before = len(rig.org.truth["writes"])
     got = CASES[refusal](rig)

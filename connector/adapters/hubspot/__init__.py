@@ -48,7 +48,7 @@ from connector.adapters.hubspot.replies import reply_table, usage
 from connector.domain.model.account import Change, Demand
 from connector.domain.model.intent import Found, Item, Json, Promise, Request, WriteKind
 from connector.domain.model.person import Contact
-from connector.errors import Gone, RemoteError, Transient, Unauthorized
+from connector.errors import Gone, Rejected, RemoteError, Transient, Unauthorized
 from connector.ports import Failed, Finding, Job, Outcome, Page
 from connector.ports.erasing import Erased, Subject
 from connector.transport.client import Reply
@@ -81,12 +81,12 @@ class HubSpot:
         self._api = kit.api(
             name, options.url, _auth(options), options.timeout, reply_table(kit.clock), usage(kit.clock)
         )
-        self._keyed: dict[str, bool] = {}  # do tasks and notes have our key? absent: not asked yet
+        self._keyed: dict[str, bool] = {}  # do contacts, tasks and notes have our key? absent: not asked yet
         self._types: dict[str, Mapping[str, str]] = {}  # of properties, by object and name; absent: not asked yet
 
     def prepare(self) -> None:
-        """Learn, once, whether tasks and notes can be created under our key here; the promises follow."""
-        for name in (NOTES, TASKS):
+        """Learn, once, whether contacts, tasks and notes can be created under our keys here; the promises follow."""
+        for name in (CONTACTS, NOTES, TASKS):
             if name not in self._keyed:
                 with expecting(f"which properties {name} have"):
                     self._learn(name, self._properties(name))
@@ -97,6 +97,11 @@ class HubSpot:
 
     def send(self, kind: WriteKind, request: Request, count: int) -> Sequence[Outcome]:
         """Send it. A contact that lost a merge comes back as Gone with its successor."""
+        if kind is WriteKind.CONTACT:
+            self.prepare()
+            if not self._keyed[CONTACTS]:
+                # Nothing would refuse the second contact that a repeat after a lost answer makes.
+                raise Rejected(f"contacts have no property {PERSON} with unique values here", field=PERSON)
         if kind in ENGAGEMENTS:
             self.prepare()
             if writes.carries_key(request) and not self._keyed[OBJECT[kind]]:
@@ -279,6 +284,7 @@ class HubSpot:
     def _learn(self, name: str, properties: readiness.Properties) -> None:
         self._types[name] = {field: str(one["type"]) for field, one in properties.items()}
         if name == CONTACTS:
+            self._keyed[name] = readiness.is_key(properties.get(PERSON))
             return
         self._keyed[name] = readiness.is_key(properties.get(KEY))
         promise = KEYED if self._keyed[name] else MARKED

@@ -17,21 +17,6 @@ from hubspot.crm import objects as sdk
 _CHECKED = SimpleNamespace(client_side_validation=True)
 
 
-def upserts(rows: Iterable[tuple[str, str, Mapping[str, str]]], id_property: str) -> bytes:
-    """A batch upsert by `id_property`. `rows`: its value, the trace id and the properties of each record."""
-    inputs = [
-        sdk.SimplePublicObjectBatchInputUpsert(
-            id=value,
-            id_property=id_property,
-            object_write_trace_id=trace,
-            properties=dict(properties),
-            local_vars_configuration=_CHECKED,
-        )
-        for value, trace, properties in rows
-    ]
-    return _text(sdk.BatchInputSimplePublicObjectBatchInputUpsert(inputs=inputs, local_vars_configuration=_CHECKED))
-
-
 def updates(rows: Iterable[tuple[str, str, Mapping[str, str]]]) -> bytes:
     """A batch update by record id. `rows`: the id, the trace id and the properties of each record."""
     inputs = [
@@ -46,11 +31,11 @@ def updates(rows: Iterable[tuple[str, str, Mapping[str, str]]]) -> bytes:
     return _text(sdk.BatchInputSimplePublicObjectBatchInput(inputs=inputs, local_vars_configuration=_CHECKED))
 
 
-def creates(rows: Iterable[tuple[str, str, Mapping[str, str]]], association_type: int) -> bytes:
+def creates(rows: Iterable[tuple[str, str, Mapping[str, str]]], association_type: int | None = None) -> bytes:
     """A batch create. `rows`: the contact a record hangs on (empty: none), the trace id and the properties."""
     inputs = [
         sdk.SimplePublicObjectBatchInputForCreate(
-            associations=[_association(contact, association_type)] if contact else [],
+            associations=[_association(contact, association_type)] if contact and association_type else [],
             object_write_trace_id=trace,
             properties=dict(properties),
             local_vars_configuration=_CHECKED,

@@ -65,12 +65,14 @@ MARKED = Promise(
 
 PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
     {
+        # The person may be there already, typed in by somebody: HubSpot refuses a second one with the same address, or
+        # with our key, and only then it is asked which one that is.
         WriteKind.CONTACT: Promise(
             native=True,
             can_ask=True,
-            ask_first=True,  # the person may be there already, typed in by somebody
             batch=BATCH,
             endpoint_class=DEFAULT,
+            carries=frozenset({WriteKind.CONTACT_FIELDS}),
             residual="A contact somebody types in without an e-mail address stays beside ours.",
         ),
         WriteKind.CONTACT_FIELDS: Promise(native=True, can_ask=False, batch=BATCH, endpoint_class=DEFAULT),

@@ -49,14 +49,16 @@ class Place:
 
 
 def render(kind: WriteKind, items: Sequence[Item], *, keyed: bool) -> Request:
-    """The batch call that writes `items`: an upsert of contacts by our key, else creates or updates, never both.
+    """The batch call that writes `items`: creates or updates, never both.
 
-    `keyed`: tasks and notes carry our key; otherwise a line in their text. None clears a property.
+    Contacts are created under our key and never upserted: of one that is there HubSpot refuses a second, by the key or
+    by an e-mail address, where an upsert would write over what people changed in it. `keyed`: tasks and notes carry our
+    key; otherwise a line in their text. None clears a property.
     """
     name = OBJECT[kind]
     if kind is WriteKind.CONTACT:
-        rows = [(remote_key(item.key), _trace(item), _properties(item)) for item in items]
-        return _request(f"{name}/batch/upsert", bodies.upserts(rows, PERSON))
+        rows = [("", _trace(item), {**_properties(item), PERSON: remote_key(item.key)}) for item in items]
+        return _request(f"{name}/batch/create", bodies.creates(rows))
     if kind is WriteKind.CONTACT_FIELDS:
         return _request(f"{name}/batch/update", bodies.updates(_changes(items)))
     if items[0].target is None:
@@ -183,8 +185,7 @@ def _places(sent: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
         places[f"trace {record['objectWriteTraceId']}"] = position
         if "id" in record:
             places[f"id {record['id']}"] = position
-        key = record["properties"].get(KEY) or (record["id"] if record.get("idProperty") == PERSON else None)
-        if key is not None:
+        if key := record["properties"].get(KEY) or record["properties"].get(PERSON):
             places[f"key {key}"] = position
     return places
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from simple_salesforce.api import Salesforce as Sdk
 
-from connector.adapters.salesforce import contacts, erasing, fitness, questions, readiness, writes
+from connector.adapters.salesforce import composite, contacts, erasing, fitness, questions, readiness, writes
 from connector.adapters.salesforce.names import (
     API,
     API_VERSION,
@@ -174,22 +174,26 @@ class Salesforce:
             return erasing.erase(self._api, self._query, self._fields, self._clock.now(), subject)
 
     def _ask_contacts(self, items: Sequence[Item]) -> Sequence[Found]:
-        answers: list[Found] = []
         words = [f"{remote_key(item.key, PERSON_FIELD)}{questions.email_of(item)}" for item in items]
-        for piece in questions.batches(items, words):
-            rows = self._query(questions.contacts_by_key_or_email(piece))
-            answers += questions.contacts_found(piece, rows, self._url)
-        return answers
+        pieces = list(questions.batches(items, words))
+        rows = self._queries([questions.contacts_by_key_or_email(piece) for piece in pieces])
+        return [
+            answer
+            for piece, found in zip(pieces, rows, strict=True)
+            for answer in questions.contacts_found(piece, found, self._url)
+        ]
 
     def _ask_tasks(self, items: Sequence[Item]) -> Sequence[Found]:
         answers: list[Found] = []
         if self._keyed:
-            for piece in questions.batches(items, [remote_key(item.key, KEY_FIELD) for item in items]):
-                answers += questions.tasks_found(piece, self._query(questions.tasks_by_key(piece)), self._url)
+            pieces = list(questions.batches(items, [remote_key(item.key, KEY_FIELD) for item in items]))
+            rows = self._queries([questions.tasks_by_key(piece) for piece in pieces])
+            for piece, found in zip(pieces, rows, strict=True):
+                answers += questions.tasks_found(piece, found, self._url)
             return answers
         for piece in questions.batches(items, [questions.who_of(item) for item in items]):
-            rows = self._query(questions.tasks_by_contact(piece)) if any(map(questions.who_of, piece)) else []
-            answers += questions.marked_tasks_found(piece, rows, self._url)
+            found = self._query(questions.tasks_by_contact(piece)) if any(map(questions.who_of, piece)) else []
+            answers += questions.marked_tasks_found(piece, found, self._url)
         return answers
 
     def _follow(self, kind: WriteKind, request: Request, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -238,6 +242,27 @@ class Salesforce:
     def _query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """Every row, following the links to further pages."""
         return list(self._sdk.query_all_iter(soql, include_deleted=deleted))
+
+    def _queries(self, asked: Sequence[str]) -> list[list[dict[str, Any]]]:
+        """Every row of each query; several travel in one call."""
+        if not all(map(composite.takes, asked)):
+            return [self._query(soql) for soql in asked]
+        found: list[list[dict[str, Any]]] = []
+        for start in range(0, len(asked), composite.QUERIES):
+            some = asked[start : start + composite.QUERIES]
+            if len(some) == 1:
+                found.append(self._query(some[0]))
+                continue
+            reply = self._api.call("POST", composite.PATH, body=composite.asking(some), endpoint_class=API, write=False)
+            found += [self._all_pages(page) for page in composite.answers(reply, len(some), self._clock.now())]
+        return found
+
+    def _all_pages(self, page: Mapping[str, Any]) -> list[dict[str, Any]]:
+        rows = list(page["records"])
+        while not page["done"]:
+            page = self._sdk.query_more(page["nextRecordsUrl"], identifier_is_url=True)
+            rows += page["records"]
+        return rows
 
 
 def _looked_up_later(gone: RemoteError) -> Failed:

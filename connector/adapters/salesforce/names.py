@@ -58,6 +58,7 @@ PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
             ask_first=True,  # the person may be there already, typed in by somebody
             batch=BATCH,
             endpoint_class=API,
+            carries=frozenset({WriteKind.CONTACT_FIELDS}),
             residual="A contact somebody types in between our look-up and our write stays beside ours.",
         ),
         WriteKind.CONTACT_FIELDS: Promise(native=True, can_ask=False, batch=BATCH, endpoint_class=API),

@@ -17,7 +17,7 @@ class WriteKind(StrEnum):
     """What an intent writes. Each adapter declares a promise for the kinds it can write."""
 
     CONTACT = "contact"
-    """Make sure the person has a contact there: found by a strongly consistent look-up, else created."""
+    """Make sure the person has a contact there: found by a strongly consistent look-up, or created."""
     CONTACT_FIELDS = "contact_fields"
     """Set fields on an existing contact (health score, band, reason …)."""
     ACTIVITY = "activity"
@@ -210,6 +210,7 @@ class Promise:
     `can_ask`: there is a look-up by key or marker. `ask_first`: always look before a create, whatever its age.
     `settle`: how long after sending a request may still be committed there. `lookup_lag`: how long a committed object
     may stay invisible to the look-up. `batch`: records in one request; `mixed`: creates and updates may share one.
+    `carries`: kinds of update whose fields a create may hold as well, since they are fields of the same record.
     `outcome`: `record`, `job` or `opaque`. `endpoint_class` names the quota it spends. `residual` says in one sentence
     what cannot be promised, if anything.
     """
@@ -224,6 +225,7 @@ class Promise:
     lookup_lag: timedelta = timedelta(0)
     outcome: str = "record"
     mixed: bool = True
+    carries: frozenset[WriteKind] = frozenset()
     residual: str = ""
 
     @property

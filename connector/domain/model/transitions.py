@@ -30,6 +30,7 @@ class Event(StrEnum):
     FOUND_EARLIER = "asked first, found what may be an earlier version: updated"
     NOTHING_THERE = "asked first, nothing found"
     SENT = "due, lane held, quota granted: write row committed"
+    RODE = "it goes out in the request that makes its object"
     ANSWERED = "answer per record"
     ACCEPTED = "accepted as a job"
     REFUSED_FOR_NOW = "typed error, known not committed"
@@ -87,6 +88,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row(S.PLANNED, Event.FOUND_EARLIER, S.PLANNED, "test_planned_stays_planned_when_an_earlier_version_is_found"),
     _row(S.PLANNED, Event.NOTHING_THERE, S.PLANNED, "test_planned_stays_planned_when_asked_first_and_not_found"),
     _row(S.PLANNED, Event.SENT, S.SENDING, "test_planned_to_sending_is_committed_before_the_socket_opens"),
+    _row(S.BLOCKED, Event.RODE, S.SENDING, "test_blocked_to_sending_in_the_request_that_makes_its_object"),
     _row((S.SENDING, S.SUBMITTED), Event.ANSWERED, S.CONFIRMED, "test_sent_to_confirmed_when_answered"),
     _row((S.SENDING, S.IN_DOUBT), Event.ACCEPTED, S.SUBMITTED, "test_sent_to_submitted_when_accepted_as_a_job"),
     _row((S.SENDING, S.SUBMITTED), Event.REFUSED_FOR_NOW, S.PLANNED, "test_sent_to_planned_when_known_not_committed"),
