@@ -194,10 +194,15 @@ def _release(tx: Transaction, object_name: str) -> None:
 
 
 def follow(tx: Transaction, account: str, old_id: str, new_id: str) -> None:
-    """A contact was merged over there: every name of ours that stood for `old_id` stands for `new_id`."""
+    """A contact was merged over there: every name of ours that stood for `old_id` stands for `new_id`.
+
+    What was known of the contact that is left is known under every name for it: what people changed there stays.
+    """
     if old_id == new_id:
         return
-    names = named(tx, account, Thing.CONTACT, old_id)
+    names, others = (named(tx, account, Thing.CONTACT, one) for one in (old_id, new_id))
     for name in names:
         confirmed.forget(tx, account, name)
+        for other in others:
+            confirmed.take_over(tx, account, name, other)
     tx.execute(update(remote).where(remote.c.object.in_(names)).values(remote_id=new_id, url=None, at=tx.now))

@@ -75,19 +75,12 @@ def _keys(seen: Contact) -> dict[KeyKind, str]:
 
 
 def _merged(tx: Transaction, seen: Contact, survivor: str) -> None:
-    """Links follow a merge. Two persons whose contacts became one are one.
-
-    What was known of the contact that is left is known under every name for it: what people changed there stays.
-    """
-    before = links.persons(tx, seen.account, survivor)
+    """Links follow a merge. Two persons whose contacts became one are one."""
     links.repoint(tx, seen.account, seen.id, survivor)
     receipts.follow(tx, seen.account, seen.id, survivor)
     known = links.persons(tx, seen.account, survivor)
     for person_id in known:
         scores.retract(tx, person_id, seen.account)
-        for other in () if person_id in before else before:
-            here, there = (names.contact_object(one, seen.account) for one in (person_id, other))
-            confirmed.take_over(tx, seen.account, here, there)
     for other in known[1:]:
         join_persons(tx, known[0], other, f"{seen.account} merged their contacts")
 

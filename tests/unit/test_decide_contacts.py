@@ -14,10 +14,11 @@ from connector.domain.model.intent import IntentState, WriteKind
 from connector.domain.model.person import Contact
 from connector.domain.model.response import Interaction
 from connector.domain.model.transitions import Event
-from connector.store import confirmed, intents, outbox
+from connector.store import confirmed, intents, outbox, receipts
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.sync.mirroring import take_contact
+from connector.sync.names import contact_object
 from connector.sync.settled import settled
 from tests.unit.deciding import CRM, clock_of, decide_all, example_settings, feed, planned, pretend_confirmed
 from tests.unit.samples import NOON, answer, empty_store
@@ -80,6 +81,19 @@ def test_what_people_change_on_a_contact_that_survives_a_merger_stays_theirs(db:
     with db.write() as tx:
         for seen in (gone, survivor):
             take_contact(tx, seen, settings.targets["salesforce"], settings, tx.now)
+    with db.read() as tx:
+        known = confirmed.of(tx, CRM, first)["CSAT_Reason__c"]
+    assert (known.value, known.theirs) == ("written by hand", True)
+
+
+def test_a_write_that_learns_of_a_merger_before_the_feed_does_knows_what_people_changed(db: Database) -> None:
+    first, second = (contact_object(person, CRM) for person in (1, 2))
+    with db.write() as tx:
+        for name, remote_id in ((first, "003A"), (second, "003B")):
+            outbox.adopt(tx, CRM, name, remote_id)
+            confirmed.confirm(tx, CRM, name, {"CSAT_Reason__c": "ours"}, {"CSAT_Reason__c": NOON})
+        confirmed.observe(tx, CRM, second, {"CSAT_Reason__c": "written by hand"}, read_at=NOON)
+        receipts.follow(tx, CRM, "003A", "003B")
     with db.read() as tx:
         known = confirmed.of(tx, CRM, first)["CSAT_Reason__c"]
     assert (known.value, known.theirs) == ("written by hand", True)
