@@ -5,14 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from hypothesis import settings
-
-# What thousands of tests are made of is never garbage: looking for some among it, again and again while they are
-# collected, takes a third of that time.
-gc.disable()
 
 # What the suites of connector.testing assert is explained like what tests assert: before anything imports them.
 pytest.register_assert_rewrite("connector.testing")
@@ -26,11 +22,15 @@ if os.environ.get("CI"):
     settings.load_profile("steady")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """From here on garbage is looked for, among what tests leave."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What thousands of tests are made of is never garbage: looking for some took a third of their collection."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -197,8 +197,12 @@ def test_broad_except_stands_only_at_the_edges() -> None:
                     assert room_of(path) in allowed or room_of(path) == "simulator", f"{path}:{node.lineno}"
 
 
-def test_the_program_runs_without_pytest() -> None:
-    code = "import sys; sys.modules['pytest'] = None; import connector.cli, connector.testing.rehearsal"
+def test_the_program_runs_without_pytest_and_starts_without_alembic() -> None:
+    """Alembic is loaded where tables change: it takes as long to load as all the rest of the store."""
+    code = (
+        "import sys; sys.modules['pytest'] = None; import connector.cli.run, connector.testing.rehearsal\n"
+        "assert 'alembic' not in sys.modules"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

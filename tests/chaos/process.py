@@ -22,6 +22,7 @@ from connector.config import Loaded
 from connector.engines.embedded import Embedded
 from connector.engines.turns import Turns
 from connector.store import lanes, pauses
+from connector.store.prepared import Prepared
 from connector.store.runs import RunKind
 from connector.store.schema import lane
 from connector.store.transaction import Transaction
@@ -35,6 +36,7 @@ from connector.wiring.opening import open_store
 from connector.wiring.telemetry import Telemetry
 from connector.wiring.works import Works
 
+_LANES = Prepared(select(lane))
 Step = Callable[["Process", str], None]
 """Called at each step of a life: `commit` before the store commits, `committed` before anything else happens, `called`
 after a vendor's answer came, or none. May raise Crash, move the clock, or let another life act meanwhile."""
@@ -171,7 +173,7 @@ class Process:
     def due(self) -> dict[str, datetime]:
         """When each of its lanes can next be taken; what `lanes.due_at` says of one, of all at once."""
         with self.db.read() as tx:
-            rows = tx.execute(select(lane)).all()
+            rows = tx.execute(_LANES).all()
             now = tx.now
         mine = self._turns._drains
         found: dict[str, datetime] = {}
