@@ -16,8 +16,7 @@ pytest.register_assert_rewrite("connector.testing")
 from tests import stores  # noqa: E402
 
 # A change is judged by what it changes, not by the dice of the day: with CI set, property tests draw the same examples
-# every time. At the keyboard they keep looking for new ones. No example has a deadline: how long one takes says how busy
-# the machine is.
+# every time. At the keyboard they keep looking for new ones. A deadline would say how busy the machine is.
 settings.register_profile("curious", deadline=None)
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady" if os.environ.get("CI") else "curious")
