@@ -49,7 +49,7 @@ SALESFORCE: Calls = {
     WriteKind.ALERT: ("slack", "POST /api/chat.postMessage", ""),
 }
 HUBSPOT: Calls = {
-    WriteKind.CONTACT: ("hubspot", "POST /crm/objects/*/contacts/batch/upsert", ""),
+    WriteKind.CONTACT: ("hubspot", "POST /crm/objects/*/contacts/batch/create", ""),
     WriteKind.CONTACT_FIELDS: ("hubspot", "POST /crm/objects/*/contacts/batch/update", ""),
     WriteKind.ACTIVITY: ("hubspot", "POST /crm/objects/*/notes/batch/create", ""),
     WriteKind.TASK: ("hubspot", "POST /crm/objects/*/tasks/batch/create", ""),

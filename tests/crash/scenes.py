@@ -153,7 +153,7 @@ def break_down(world: World) -> None:
     for site, match in (
         ("salesforce", "PATCH */composite/sobjects/Contact*"),
         ("salesforce", "PATCH */composite/sobjects/Task*"),
-        ("hubspot", "POST *contacts/batch/upsert"),
+        ("hubspot", "POST *contacts/batch/create"),
         ("hubspot", "POST *tasks/batch/create"),
         ("hubspot", "POST *notes/batch/create"),
         ("zendesk", "POST */tickets"),
