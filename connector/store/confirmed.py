@@ -1,7 +1,8 @@
 """Confirmed values: per object and field, what the other system last confirmed to hold.
 
-`known` is false while a write of the field is open. An unknown value never suppresses a write, and only a receipt or a
-read makes it known again. `theirs` marks a value a person set after our last confirmed one.
+`known` is false while a write of the field is open. What is unknown suppresses no write. A receipt or a read makes it
+known again, or word that the write came to nothing: for that, what was known before is kept.
+`theirs` marks a value a person set after our last confirmed one.
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ _NEWER = Prepared(
     )
     .values(event_at=bindparam("since"))
 )
+_FIELD = (
+    (confirmed.c.account == bindparam("owner"))
+    & (confirmed.c.object == bindparam("name"))
+    & (confirmed.c.field == bindparam("one"))
+)
+_FADE = Prepared(update(confirmed).where(_FIELD, confirmed.c.known.is_(False)).values(value=None))
+_REGAIN = Prepared(update(confirmed).where(_FIELD, confirmed.c.value.is_not(None)).values(known=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +81,23 @@ def of_several(tx: Transaction, account: str, objects: Iterable[str]) -> dict[st
 
 
 def lose(tx: Transaction, account: str, object_name: str, fields: Mapping[str, Json]) -> None:
-    """A write of `fields` is about to leave: from now on nobody knows what they hold."""
+    """A write of `fields` is about to leave: from now on nobody knows what they hold.
+
+    What was unknown already stays so whatever comes of this write: an earlier one may have been committed.
+    """
+    if not fields:
+        return
+    tx.execute(_FADE, [{"owner": account, "name": object_name, "one": name} for name in fields])
     # A field without a receipt has no event time: should this write be refused, an older fact must still pass.
     unknown = {"known": False, "event_at": EPOCH, "theirs": False, "at": tx.now}
     rows = [{**_key(account, object_name, name), **unknown} for name in fields]
     tx.upsert(confirmed, rows, keys=_KEYS, update=["known"])
+
+
+def regain(tx: Transaction, account: str, object_name: str, fields: Iterable[str]) -> None:
+    """The write that was to change these fields came to nothing, for certain: they hold what they held before it."""
+    if names := [{"owner": account, "name": object_name, "one": name} for name in fields]:
+        tx.execute(_REGAIN, names)
 
 
 def confirm(

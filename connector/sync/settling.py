@@ -206,7 +206,7 @@ def _apply(
         verdict = Verdict(next=Next.LATER, at=tx.now, spends=True)
     if verdict.next is Next.REJECT:
         if rows[0].state is not IntentState.IN_DOUBT:
-            writes.came_to_nothing(tx, write.id)
+            came_to_nothing(tx, write, record)
         reject(tx, outlet, rows, Event.REFUSED, str(error), field_of(error))
         return
     if rows[0].state is IntentState.IN_DOUBT:
@@ -220,7 +220,7 @@ def _apply(
             intents.move(tx, row, Event.NO_ANSWER, str(error))
             outlet.tell(tx, row, "in_doubt", reason=str(error), request_id=error.request_id)
         return
-    writes.came_to_nothing(tx, write.id)
+    came_to_nothing(tx, write, record)
     event = Event.REFUSED_FOR_NOW
     if verdict.next is Next.PAUSE and rows[0].state is IntentState.SENDING:
         event = Event.PAUSED
@@ -303,8 +303,15 @@ def take_back(tx: Transaction, outlet: Outlet, write: WriteRow, why: str) -> Non
     for row in intents.of_write(tx, write.id, IntentState.SENDING):
         put_back(tx, row, Event.KEPT_IN, why)
         outlet.tell(tx, row, "refused", reason=why, next=Next.LATER.value)
-    writes.came_to_nothing(tx, write.id, len(write.records))
+    for record in write.records:
+        came_to_nothing(tx, write, record)
     writes.close_if_settled(tx, write.id)
+
+
+def came_to_nothing(tx: Transaction, write: WriteRow, record: Record) -> None:
+    """One record was certainly not written: no ceiling counts it, and its fields hold what they held."""
+    writes.came_to_nothing(tx, write.id)
+    confirmed.regain(tx, write.account, record.about, record.item.fields)
 
 
 def doubt_until(outlet: Outlet, write: WriteRow, now: datetime) -> datetime:

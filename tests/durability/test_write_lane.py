@@ -158,6 +158,33 @@ def test_a_persons_edit_is_kept_and_the_rest_is_written(bench: Bench) -> None:
     assert bench.twin.things["contact-0"].fields["score"] == 2
 
 
+@pytest.mark.parametrize("trouble", [Trouble.THROTTLED, Trouble.REFUSED, Trouble.LOCKED])
+def test_a_persons_edit_is_kept_between_a_refused_write_and_its_repetition(bench: Bench, trouble: Trouble) -> None:
+    assert edited_after(bench, trouble) == {"band"}
+    bench.run()
+    assert bench.twin.things["contact-0"].fields["band"] == "gold", "as far as we are concerned"
+
+
+def test_what_an_earlier_write_may_have_changed_is_nobodys_edit_though_a_later_one_is_refused(bench: Bench) -> None:
+    assert edited_after(bench, Trouble.LOST_BEFORE, Trouble.THROTTLED) == set()
+    bench.run()
+    assert bench.twin.things["contact-0"].fields["band"] == "silver"
+
+
+def edited_after(bench: Bench, *troubles: Trouble) -> frozenset[str]:
+    """A band is ours, writing another has this trouble, then a third is seen: the fields that count as edited."""
+    bench.plan(fields_of("k1", band="gold"))
+    bench.run()
+    bench.plan(replace(fields_of("k2", band="silver"), cause_at=bench.clock.now() + SECOND))
+    bench.twin.faults.extend(Fault(trouble=trouble) for trouble in troubles)
+    while bench.twin.faults:
+        bench.clock.advance(SECOND)
+        bench.drain()
+    bench.clock.advance(SECOND)
+    with bench.db.write() as tx:
+        return confirmed.observe(tx, ACCOUNT, CONTACT, {"band": "vip"}, read_at=tx.now)
+
+
 def test_a_newer_fact_that_changes_only_some_fields_shuts_out_older_ones_for_all(bench: Bench) -> None:
     now = bench.clock.now()
     bench.plan(replace(fields_of("f1", score=1, band="low"), cause_at=now - 3 * SECOND))
