@@ -24,6 +24,7 @@ from connector.transport.signatures import sign
 
 ROLES = frozenset({"workflow"})
 
+CONFLICT = 409
 SECRET_PREFIX = "whsec_"  # noqa: S105  # of the Standard Webhooks form; what follows is the secret
 
 PROMISES: Mapping[WriteKind, Promise] = MappingProxyType(
@@ -163,6 +164,9 @@ def _reply(status: int, headers: Mapping[str, str], body: bytes) -> RemoteError 
         return Unauthorized("nobody takes events at this address any more: check `url`")
     if 300 <= status < 400:
         return Unauthorized("the address sends elsewhere: write where to as `url`")
+    if status == CONFLICT:
+        # The same again is refused as well: after a backup was put back it was told in another life, in other words.
+        return Rejected("the receiver took another event with this id")
     return None
 
 

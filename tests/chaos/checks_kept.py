@@ -118,7 +118,7 @@ def _may_fail(found: Evidence, row: Row) -> bool:
     if row["kind"] == "issue_note" and found.journal.issues_deleted:  # with the issue it was meant for
         return "is gone" in row["reason"] or "no such object" in row["reason"]
     if row["kind"] == "event" and is_forgotten(found, instant(row["cause_at"]), since=NOTIFY_WITHIN):
-        return "it exists already" in (row["reason"] or "")  # a forgotten life told it, of another ticket
+        return "another event with this id" in (row["reason"] or "")  # a forgotten life told it, of another ticket
     # A message hours late alarms nobody: it expires while nobody is there, or its vendor lets nobody in.
     return row["kind"] in {"alert", "event"} and "too old" in (row["reason"] or "") and _was_long_away(found, row)
 

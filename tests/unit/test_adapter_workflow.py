@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from connector.adapters.workflow import Options, Workflow
 from connector.clock import VirtualClock
 from connector.domain.model.intent import Item, Receipt, Request, WriteKind
-from connector.errors import Conflict, InDoubt, Rejected, Throttled, Unauthorized
+from connector.errors import InDoubt, Rejected, Throttled, Unauthorized
 from connector.ports import Writer
 from connector.simulator import workflow as simulator
 from connector.simulator.faults import Fault, FaultKind
@@ -108,7 +108,7 @@ def test_refusals_are_typed(adapter: Workflow, receiver: simulator.Workflow, clo
     with pytest.raises(Unauthorized):
         send(unsigned, request(unsigned))
     send(adapter, request(adapter))
-    with pytest.raises(Conflict):
+    with pytest.raises(Rejected, match="another event with this id"):
         send(adapter, request(adapter, rating=2))
     with pytest.raises(Rejected):
         send(
