@@ -135,7 +135,7 @@ def take_over(tx: Transaction, account: str, object_name: str, other: str) -> No
         {
             **_key(account, object_name, name),
             "known": one.known,
-            "value": tx.seal(VALUE, one.value),
+            "value": tx.seal(VALUE, one.value) if one.known else None,  # no write under this name may bring it back
             "event_at": one.event_at,
             "theirs": one.theirs,
             "at": one.at,

@@ -99,6 +99,15 @@ def test_a_write_that_learns_of_a_merger_before_the_feed_does_knows_what_people_
     assert (known.value, known.theirs) == ("written by hand", True)
 
 
+def test_what_nobody_knows_under_one_name_is_not_known_under_another(db: Database) -> None:
+    with db.write() as tx:
+        confirmed.confirm(tx, CRM, "there", {"CSAT_Reason__c": "ours"}, {"CSAT_Reason__c": NOON})
+        confirmed.lose(tx, CRM, "there", {"CSAT_Reason__c": "new"})
+        confirmed.take_over(tx, CRM, "here", "there")
+        confirmed.regain(tx, CRM, "here", ["CSAT_Reason__c"])
+        assert not confirmed.of(tx, CRM, "here")["CSAT_Reason__c"].known
+
+
 @pytest.mark.parametrize("event", [Event.REFUSED_UNSENT, Event.TOO_OLD])
 def test_a_contact_that_could_not_be_made_is_tried_again_with_the_next_answer(db: Database, event: Event) -> None:
     happy(db, "1")
