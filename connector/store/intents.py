@@ -80,10 +80,10 @@ _FREE = Prepared(
 )
 _OF_RESPONSE = Prepared(_ALL.where(intent.c.response_id == bindparam("wanted")))
 _OF_RECOVERY = Prepared(_ALL.where(intent.c.recovery_id == bindparam("wanted")))
-_STILL_PLANNED = Prepared(
+_STILL = Prepared(
     select(intent.c.id).where(
         intent.c.id.in_(bindparam("ids", expanding=True)),
-        intent.c.state == IntentState.PLANNED.value,
+        intent.c.state == bindparam("stands"),
         intent.c.erasing.is_(False),
     ),
     lists=["ids"],
@@ -97,14 +97,6 @@ _BLOCKED_UPDATES = Prepared(
         intent.c.erasing.is_(False),
     ),
     lists=["names"],
-)
-_STILL_BLOCKED = Prepared(
-    select(intent.c.id).where(
-        intent.c.id.in_(bindparam("ids", expanding=True)),
-        intent.c.state == IntentState.BLOCKED.value,
-        intent.c.erasing.is_(False),
-    ),
-    lists=["ids"],
 )
 _OPEN_OBJECTS = Prepared(
     select(intent.c.object, intent.c.target).where(
@@ -287,12 +279,12 @@ def open_objects(tx: Transaction, account: str) -> frozenset[str]:
 
 def still_planned(tx: Transaction, ids: Iterable[int]) -> frozenset[int]:
     """Those of these intents that are planned and not being erased."""
-    return frozenset(tx.execute(_STILL_PLANNED, {"ids": ids}).scalars())
+    return frozenset(tx.execute(_STILL, {"ids": ids, "stands": IntentState.PLANNED.value}).scalars())
 
 
 def still_blocked(tx: Transaction, ids: Iterable[int]) -> frozenset[int]:
     """Those of these intents that are blocked and not being erased."""
-    return frozenset(tx.execute(_STILL_BLOCKED, {"ids": ids}).scalars())
+    return frozenset(tx.execute(_STILL, {"ids": ids, "stands": IntentState.BLOCKED.value}).scalars())
 
 
 def has_open_write(tx: Transaction, account: str, object_name: str) -> bool:
