@@ -44,6 +44,29 @@ class Vendors(Protocol):
         ...
 
 
+class Process(Protocol):
+    """A daemon's process, as `subprocess.Popen` shows it."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, once somebody has seen it."""
+        ...
+
+    def poll(self) -> int | None:
+        """The exit code, once there is one."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises `subprocess.TimeoutExpired` when there is none after so many seconds."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """A signal, as long as it lives."""
+        ...
+
+
 class Rehearsal:
     """One folder with the example configuration, one daemon at a time.
 
@@ -74,7 +97,7 @@ class Rehearsal:
         self.log = folder / "daemon.log"
         self.port = port or _free_port()
         self._clock = clock
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         shutil.copytree(example / "mappings", folder / "mappings", dirs_exist_ok=True)
         shipped = (example / "config.example.yaml").read_text()
         chosen = for_crm(shipped, simulators.crm)

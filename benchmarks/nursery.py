@@ -1,0 +1,128 @@
+"""Daemons that are forked from a process which has loaded everything a daemon needs: a life begins with work.
+
+A start loads two thousand modules, which takes as long as many a life in the soak lasts. What is killed is a process of
+its own all the same. How long a real start takes is another benchmark (`benchmarks.restart`).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import monotonic, sleep
+
+from connector.cli import main, run  # noqa: F401  loaded before a fork
+from connector.testing.rehearsal import Process, Rehearsal
+from connector.wiring.opening import load_config
+
+LOOK_EVERY = 0.01
+
+
+class Nursery:
+    """The process that forks. It has no thread, or a fork would inherit locks that nobody lets go of."""
+
+    def __init__(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._ask, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_bear, args=(theirs,), daemon=False)
+        self._process.start()
+
+    def bear(self, config: Path, environ: Mapping[str, str], log: Path) -> Process:
+        """A daemon with this configuration, which speaks to the log."""
+        return Child(self._ask, self._told(str(config), dict(environ), str(log)))
+
+    def _told(self, *order: object) -> int:
+        self._ask.send(order)
+        pid: int = self._ask.recv()
+        return pid
+
+    def close(self) -> None:
+        """End it."""
+        self._ask.close()
+        self._process.join()
+
+
+class Child:
+    """A forked daemon, as `subprocess.Popen` would show it."""
+
+    def __init__(self, ask: Connection, pid: int) -> None:
+        self._ask = ask
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code, once there is one."""
+        if self.returncode is None:
+            self._ask.send((self.pid,))
+            self.returncode = self._ask.recv()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises TimeoutExpired when there is none after so many seconds."""
+        deadline = monotonic() + (timeout or float("inf"))
+        while (code := self.poll()) is None:
+            if monotonic() > deadline:
+                raise subprocess.TimeoutExpired("connector", timeout or 0)
+            sleep(LOOK_EVERY)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        """A signal, as long as it lives."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+
+class Nursed(Rehearsal):
+    """A rehearsal whose daemons come from a nursery."""
+
+    nursery: Nursery
+
+    def launch(self, arguments: Sequence[str] = ()) -> None:
+        """Fork the daemon and do not wait for it."""
+        assert not arguments, "a nursery knows one way to run"
+        self._process = self.nursery.bear(self.config, self.environ, self.log)
+
+
+def _bear(ask: Connection) -> None:
+    """Fork what is asked for; say how those ended who are asked about."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            order = ask.recv()
+        except EOFError:
+            return
+        if len(order) == 1:
+            pid, status = os.waitpid(order[0], os.WNOHANG)
+            ask.send(os.waitstatus_to_exitcode(status) if pid else None)
+            continue
+        load_config(*order[:2])
+        pid = os.fork()
+        if not pid:
+            ask.close()
+            _live(*order)
+        ask.send(pid)
+
+
+def _live(config: str, environ: Mapping[str, str], log: str) -> None:
+    """Be the daemon, to the end of this process."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(Path(config).parent)
+    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    sys.argv = ["connector", "run", "--config", config]
+    code: object = 1
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
