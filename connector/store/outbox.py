@@ -196,14 +196,13 @@ def _missing(tx: Transaction, row: IntentRow) -> frozenset[str]:
     return frozenset(needed - remotes.of_objects(tx, needed).keys())
 
 
-def cancel(tx: Transaction, object_name: str, reason: str) -> bool:
+def cancel(tx: Transaction, account: str, object_name: str, reason: str) -> bool:
     """Call off what would create or touch `object_name`, if none of it was ever sent; True when something was."""
-    unsent = intents.where(
-        tx, and_(intent.c.object == object_name, intent.c.state.in_([state.value for state in UNSENT]))
-    )
+    unsent = intents.unsent_on(tx, account, [object_name])
     # Planned again after an answer that never came: it may exist there, so calling it off would hide it.
     cancelled = [row for row in unsent if row.revision == 0]
-    for row in cancelled:
+    # What creates it comes last: nothing waits for it any more.
+    for row in sorted(cancelled, key=lambda row: row.target is None):
         _call_off(tx, row, reason)
     return bool(cancelled)
 

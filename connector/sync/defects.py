@@ -84,7 +84,7 @@ def _about(tx: Transaction, trouble: Trouble, response_id: int | None) -> list[I
         return _open(tx, trouble, step, response_id)
     assert one is not None
     if step.move is Move.CALL_OFF:
-        outbox.cancel(tx, one.object, "too few are unhappy about it after all")
+        outbox.cancel(tx, one.account, one.object, "too few are unhappy about it after all")
         defects.end(tx, one, DefectState.CALLED_OFF)
         _tell(tx, "defect_called_off", one, step, response_id)
         return []
@@ -257,9 +257,10 @@ def settled(tx: Transaction, row: IntentRow, receipt: Receipt | None) -> None:
 
 
 def dropped(tx: Transaction, row: IntentRow) -> None:
-    """An operator does not want the issue."""
+    """An operator does not want the issue, and so nothing that was to be said on it."""
     one = defects.of_object(tx, row.object)
     if one is not None and row.kind is WriteKind.ISSUE and row.target is None and one.state is DefectState.OPEN:
+        outbox.cancel(tx, one.account, one.object, "its issue was dropped")
         defects.end(tx, one, DefectState.CALLED_OFF)
 
 

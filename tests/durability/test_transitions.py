@@ -133,7 +133,7 @@ def test_unsent_to_superseded_when_cancelled(bench: Bench, stands: IntentState) 
         bench.drain()
     assert bench.state() is stands
     with bench.db.write() as tx:
-        assert outbox.cancel(tx, TICKET, "the answer was edited")
+        assert outbox.cancel(tx, ACCOUNT, TICKET, "the answer was edited")
     assert (bench.state(), bench.row().reason) == (S.SUPERSEDED, "the answer was edited")
     bench.drain()
     assert bench.twin.requests == []
@@ -650,7 +650,7 @@ def bring_to(bench: Bench, stands: IntentState) -> None:
         bench.restart()
     elif stands is S.SUPERSEDED:
         with bench.db.write() as tx:
-            outbox.cancel(tx, TICKET, "not wanted")
+            outbox.cancel(tx, ACCOUNT, TICKET, "not wanted")
     elif stands is not S.PLANNED:
         bench.drain()
 

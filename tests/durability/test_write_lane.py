@@ -436,7 +436,7 @@ def test_what_changes_while_the_target_is_looked_at_is_seen(bench: Bench) -> Non
     def meanwhile(kind: WriteKind, items: Sequence[Item]) -> Sequence[Item]:
         with bench.db.write() as tx:
             if kind is WriteKind.TICKET:
-                outbox.cancel(tx, TICKET, "edited to a happy answer")
+                outbox.cancel(tx, ACCOUNT, TICKET, "edited to a happy answer")
             else:
                 confirmed.observe(tx, ACCOUNT, CONTACT, {"band": "vip"}, read_at=tx.now)
         return items

@@ -22,7 +22,7 @@ from connector.store.transaction import Transaction
 from connector.sync.outlet import Replan
 from connector.sync.write import WriteLane
 from connector.testing.twin import Crash, Fault, Thing, Trouble
-from tests.durability.bench import ASKED, CONTACT, KEYED, NATIVE, NOON, PROMISES, Bench, intent
+from tests.durability.bench import ACCOUNT, ASKED, CONTACT, KEYED, NATIVE, NOON, PROMISES, Bench, intent
 
 PROMISED = {
     "native": NATIVE,
@@ -199,7 +199,7 @@ class WriteMachine(RuleBasedStateMachine):
         """The answer was changed: what was not sent yet is not wanted any more."""
         of = data.draw(st.integers(1, self.number))
         with self.bench.db.write() as tx:
-            outbox.cancel(tx, f"recovery/{of}/ticket/1", "changed")
+            outbox.cancel(tx, ACCOUNT, f"recovery/{of}/ticket/1", "changed")
 
     @rule()
     def restart_in_the_other_mode(self) -> None:

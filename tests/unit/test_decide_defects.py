@@ -241,6 +241,31 @@ def test_it_is_called_off_when_answers_are_changed_before_anybody_saw_it(db: Dat
     assert issue_of(db).episode == 2
 
 
+def grown_unseen(db: Database) -> None:
+    say(db, 1, 2, 3)
+    say(db, 4, 5)
+    assert [row.state for row in of(db, WriteKind.ISSUE_NOTE)] == [IntentState.BLOCKED]
+
+
+def test_what_was_to_be_said_on_an_issue_that_is_called_off_is_called_off_as_well(db: Database) -> None:
+    grown_unseen(db)
+    for number in (2, 3, 4, 5):
+        token = f"w{number}-12000{number - 1}"
+        feed(db, answer(token, respondent=Respondent(email=f"kim{number}@example.com"), stars=5, at=db.clock.now()))
+    decide_all(db, tracking())
+    assert issue_of(db).state is DefectState.CALLED_OFF
+    assert [row.state for row in of(db, WriteKind.ISSUE_NOTE)] == [IntentState.SUPERSEDED]
+
+
+def test_what_was_to_be_said_on_an_issue_that_an_operator_drops_is_dropped_as_well(db: Database) -> None:
+    grown_unseen(db)
+    [issue] = of(db, WriteKind.ISSUE)
+    with db.write() as tx:
+        assert drop(tx, issue.id)
+    assert issue_of(db).state is DefectState.CALLED_OFF
+    assert [row.state for row in of(db, WriteKind.ISSUE_NOTE)] == [IntentState.SUPERSEDED]
+
+
 @pytest.mark.both_stores
 def test_a_closing_is_told_to_the_tickets_of_open_recoveries_once(db: Database) -> None:
     opened(db)

@@ -145,7 +145,7 @@ def test_what_was_sent_is_not_cancelled(db: Database) -> None:
     plan(db, wanted(target=None))
     with db.write() as tx:
         intents.move(tx, intents.where(tx, intent_table.c.key == "k")[0], Event.SENT)
-        assert outbox.cancel(tx, PERSON, "edited") is False
+        assert outbox.cancel(tx, "twin:acme", PERSON, "edited") is False
     assert row(db).state is IntentState.SENDING
 
 
@@ -156,7 +156,7 @@ def test_what_may_exist_there_is_not_cancelled(db: Database) -> None:
         sent = intents.move(tx, intents.where(tx, intent_table.c.key == "k")[0], Event.SENT)
         doubted = intents.move(tx, sent, Event.NO_ANSWER)
         intents.move(tx, doubted, Event.REPEATABLE, revision=1)
-        assert outbox.cancel(tx, PERSON, "edited") is False
+        assert outbox.cancel(tx, "twin:acme", PERSON, "edited") is False
     assert row(db).state is IntentState.PLANNED
 
 
@@ -198,7 +198,7 @@ def test_probes_come_later_the_longer_a_pause_has_lasted(db: Database, clock: Vi
 def test_cancelling_says_so_to_what_waits(db: Database) -> None:
     plan(db, wanted(target=None), wanted("task", object="task", target=None, after=(PERSON,)))
     with db.write() as tx:
-        assert outbox.cancel(tx, PERSON, "edited") is True
+        assert outbox.cancel(tx, "twin:acme", PERSON, "edited") is True
     assert row(db, "task").reason == f"waits for {PERSON}, which was called off"
 
 
