@@ -150,8 +150,12 @@ def _told(found: Evidence) -> Iterator[tuple[str, str, str]]:
 
 
 def _first_heard(found: Evidence, number: int) -> datetime | None:
-    """When anything of a person was sent first, whoever heard that it was taken: no recovery of theirs began before."""
-    mine = (one for one in found.journal.answers if one.person is not None and one.person.number == number)
+    """When anything of a person was sent first, whoever heard that it was taken: no recovery of theirs began before.
+
+    Two people whose contacts were merged are one, and so may their recoveries be.
+    """
+    one_by_now = frozenset({number}).union(*(some for some in found.journal.merged if number in some))
+    mine = (one for one in found.journal.answers if one.person is not None and one.person.number in one_by_now)
     return min((one.first_tried for one in mine if one.first_tried is not None), default=None)
 
 
