@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import Row, delete, func, select, update
 
-from connector.store.schema import follow_up
+from connector.domain.model.recovery import Recovery
+from connector.store.schema import follow_up, recovery
 from connector.store.transaction import Transaction
 
 SURVEY: Final = "survey"
@@ -49,6 +50,17 @@ def of(tx: Transaction, recovery_id: int) -> list[Sent]:
         select(follow_up).where(follow_up.c.recovery_id == recovery_id).order_by(follow_up.c.number)
     ).all()
     return [_sent(row) for row in rows]
+
+
+def earlier(tx: Transaction, mine: Recovery, kind: str) -> list[str]:
+    """Keys of messages of a kind that were planned in earlier recoveries which the same answer opened."""
+    rows = tx.execute(
+        select(follow_up.c.intent_key)
+        .join(recovery, recovery.c.id == follow_up.c.recovery_id)
+        .where(recovery.c.opened_by == mine.opened_by, recovery.c.id < mine.id, follow_up.c.kind == kind)
+        .order_by(follow_up.c.recovery_id, follow_up.c.number)
+    ).all()
+    return [str(row.intent_key) for row in rows]
 
 
 def survey_of(tx: Transaction, recovery_id: int) -> Sent | None:

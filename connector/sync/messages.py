@@ -12,6 +12,7 @@ from typing import Final
 from connector.domain.matching.canonical import canonical_email
 from connector.domain.matching.fuzzy import SIMILARITY
 from connector.domain.model.intent import Intent, WriteKind
+from connector.domain.model.intent import IntentState as State
 from connector.domain.model.person import KeyKind, LinkState
 from connector.domain.recovery.night import awake_from
 from connector.errors import ExpressionError
@@ -26,6 +27,7 @@ from connector.sync.work import Work, key_of
 
 PATIENCE: Final = timedelta(days=1)
 """So long after its time a message still says what it was meant to."""
+_UNREAD: Final = frozenset({State.REJECTED, State.SUPERSEDED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,8 @@ class Letter:
 def message(tx: Transaction, work: Work, number: int, step: MessageStep, context: Context) -> list[Intent]:
     """The message of one step; none, and the history says why, to whom it may not be sent or whom it is not meant for.
 
-    It is planned once in a recovery, however often it is asked for: a severity that rises asks again.
+    It is planned once in a recovery, however often it is asked for: a severity that rises asks again. An answer that
+    opens a second recovery, having been changed when the first was over, is not written about a second time.
     """
     target = work.settings.targets.get(step.connection)
     if target is None:
@@ -54,7 +57,7 @@ def message(tx: Transaction, work: Work, number: int, step: MessageStep, context
     if intents.by_key(tx, key) is not None:
         return []
     missed = _unmet(step, context)
-    why = missed or refusal(tx, work.matter, work.settings)
+    why = missed or refusal(tx, work.matter, work.settings) or _said_before(tx, work, step.kind)
     if why is not None:
         return withheld(tx, work, step.kind, why)
     values: dict[str, object] = {**context, "message": {}}
@@ -147,6 +150,19 @@ def unwanted(tx: Transaction, email: str) -> str | None:
         return "they opted out of messages"
     if tombstones.among(tx, [people.blind(tx, KeyKind.EMAIL, email)]):
         return "they were erased"
+    return None
+
+
+def _said_before(tx: Transaction, work: Work, kind: str) -> str | None:
+    """Why an answer is not written about in a second recovery; None when nothing came or will come of the first."""
+    for key in follow_ups.earlier(tx, work.recovery, kind):
+        row = intents.by_key(tx, key)
+        if (
+            row is not None
+            and row.state not in _UNREAD
+            and (row.state is not State.GIVEN_UP or row.write_id is not None)
+        ):
+            return "they were written to about this answer in an earlier recovery"
     return None
 
 

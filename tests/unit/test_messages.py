@@ -18,7 +18,7 @@ from connector.adapters.smtp import Smtp
 from connector.clock import VirtualClock
 from connector.domain.expressions import compile_expression, compile_template
 from connector.domain.model.context import rule_names
-from connector.domain.model.intent import IntentState, Item, WriteKind
+from connector.domain.model.intent import IntentState, Item, Request, WriteKind
 from connector.domain.model.person import Evidence, KeyKind
 from connector.domain.model.recovery import Severity
 from connector.domain.model.response import Interaction, Respondent
@@ -36,11 +36,13 @@ from connector.store import (
     responses,
     runs,
     tombstones,
+    writes,
 )
 from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.runs import RunKind
 from connector.store.schema import intent
+from connector.store.writes import Record
 from connector.sync.message_settings import Codes, MessagePolicy, MessageStep
 from connector.sync.messages import address as messages_to
 from connector.sync.outlet import Limits, Replan
@@ -147,6 +149,43 @@ def test_a_message_is_planned_once_in_a_recovery(db: Database) -> None:
     with db.read() as tx:
         (sent,) = follow_ups.of(tx, 1)
     assert (sent.kind, sent.intent_key) == ("apology", row.key)
+
+
+@pytest.mark.parametrize(
+    ("became", "was_sent", "again"),
+    [
+        (IntentState.PLANNED, False, False),
+        (IntentState.CONFIRMED, True, False),
+        (IntentState.GIVEN_UP, True, False),
+        (IntentState.GIVEN_UP, False, True),
+        (IntentState.REJECTED, True, True),
+        (IntentState.SUPERSEDED, False, True),
+    ],
+)
+def test_an_answer_that_opens_a_second_recovery_is_not_written_about_twice(
+    db: Database, became: IntentState, was_sent: bool, again: bool
+) -> None:
+    feed(db, unhappy())
+    decide_all(db, settings())
+    (first,) = messages(db)
+    with db.write() as tx:
+        item = Item(key=first.record, target=None, fields=first.fields, cause_at=NOON)
+        record = Record(item=item, about=first.object, event_at=dict.fromkeys(first.fields, NOON))
+        request = Request(method="MAIL", path=ADA, body=b"{}")
+        frozen = writes.freeze(tx, account=MAIL, kind=first.kind, request=request, records=[record], epoch=1)
+        tx.execute(
+            update(intent)
+            .where(intent.c.id == first.id)
+            .values(state=became.value, write_id=frozen if was_sent else None)
+        )
+        recoveries.close(tx, 1, "solved in helpdesk", NOON)
+    feed(db, unhappy(comment="And nobody called me back"))
+    decide_all(db, settings())
+    with db.read() as tx:
+        assert recoveries.get(tx, 2) is not None
+        told = [row.detail for row in history.for_recovery(tx, 2) if row.event == "message_withheld"]
+    assert len(messages(db)) == 1 + again
+    assert bool(told) is not again
 
 
 @pytest.mark.parametrize(
