@@ -247,10 +247,10 @@ def generation(tx: Transaction, recovery_id: int) -> int:
     return int(tx.execute(_GENERATION, {"wanted": recovery_id}).scalar_one())
 
 
-def follow_up(tx: Transaction, recovery_id: int, number: int) -> None:
-    """The recovery goes on in its ticket `number`; one that was closed meanwhile is open again, unless another is."""
+def follow_up(tx: Transaction, recovery_id: int, number: int) -> bool:
+    """The recovery goes on in its ticket `number`, and is open again where `reopen` allows it: whether it was not."""
     tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(generation=number))
-    reopen(tx, recovery_id)
+    return reopen(tx, recovery_id)
 
 
 def reopen(tx: Transaction, recovery_id: int) -> bool:

@@ -116,14 +116,18 @@ def _with_its_ticket(row: IntentRow, work: Work) -> Replan:
 
 def _go_on_here(tx: Transaction, *, row: IntentRow, recovery_id: int) -> None:
     if recoveries.reopen(tx, recovery_id):
-        history.append(
-            tx,
-            "recovery_reopened",
-            response_id=row.response_id,
-            person_id=row.person_id,
-            recovery_id=recovery_id,
-            detail={"reason": "another answer came before its ticket was known to be solved"},
-        )
+        _tell_reopened(tx, row, recovery_id)
+
+
+def _tell_reopened(tx: Transaction, row: IntentRow, recovery_id: int) -> None:
+    history.append(
+        tx,
+        "recovery_reopened",
+        response_id=row.response_id,
+        person_id=row.person_id,
+        recovery_id=recovery_id,
+        detail={"reason": "another answer came before its ticket was known to be solved"},
+    )
 
 
 def _opens(row: IntentRow) -> bool:
@@ -164,12 +168,13 @@ def _elsewhere(
     return Replan(
         reason="its ticket is closed or solved: followed up" if of else "its ticket is gone: opened anew",
         intents=(intent,),
-        then=partial(_go_on, recovery_id=recovery_id, number=number),
+        then=partial(_go_on, row=row, recovery_id=recovery_id, number=number),
     )
 
 
-def _go_on(tx: Transaction, *, recovery_id: int, number: int) -> None:
-    recoveries.follow_up(tx, recovery_id, number)
+def _go_on(tx: Transaction, *, row: IntentRow, recovery_id: int, number: int) -> None:
+    if recoveries.follow_up(tx, recovery_id, number):
+        _tell_reopened(tx, row, recovery_id)
 
 
 def _again(row: IntentRow, work: Work, ticket: str, tail: str, fields: Mapping[str, Json]) -> Intent:

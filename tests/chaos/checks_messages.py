@@ -210,8 +210,19 @@ def messages_arrive(found: Evidence) -> Iterator[str]:
         if answer is None or answer.person is None or not _always_agreed(answer):
             continue
         changed = journal.disturbed | journal.erased | journal.opted_out.keys()
-        if answer.person.number not in changed and row["id"] not in told:
+        if answer.person.number not in changed and row["id"] not in told and not _was_told_before(found, row):
             yield f"{answer.key} was unhappy, agreed to be written to, and no message was planned"
+
+
+def _was_told_before(found: Evidence, recovery: Row) -> bool:
+    """Whether an answer that opened one recovery after the other was written about in an earlier one."""
+    earlier = {
+        row["id"]
+        for row in found.tables["recovery"]
+        if row["opened_by"] == recovery["opened_by"] and row["id"] < recovery["id"]
+    }
+    mails = (row for row in found.tables["intent"] if row["kind"] == "message" and row["recovery_id"] in earlier)
+    return any(row["state"] not in {"rejected", "superseded"} for row in mails)
 
 
 def fresh_is_answered(found: Evidence) -> Iterator[str]:
@@ -286,7 +297,7 @@ def _moved(found: Evidence, answer: Answer, response_id: int, recovery: Row) -> 
     if not said.is_unhappy:
         if moves != ["recovery_won_back"] and "follow_up_answered" not in events:
             yield f"{answer.token} is happy, and its recovery was not won back: {moves}"
-        if moves and recovery["stage"] != "won_back":
+        if moves and recovery["stage"] != "won_back" and not _goes_on_for_another(found, recovery["id"], response_id):
             yield f"{answer.token} won its recovery back, which is {recovery['stage']}"
         return
     joined = [row["recovery_id"] for row in found.tables["recovery_response"] if row["response_id"] == response_id]
@@ -302,6 +313,15 @@ def _moved(found: Evidence, answer: Answer, response_id: int, recovery: Row) -> 
     statuses = [found.objects("zendesk", "ticket").get(str(number), {}).get("status") for number in tickets]
     if not set(statuses) & WAITING:
         yield f"{answer.token} is unhappy, and the tickets of its recovery are {statuses}"
+
+
+def _goes_on_for_another(found: Evidence, recovery_id: int, response_id: int) -> bool:
+    """Whether another answer, unhappy and not heard before, opened a recovery again after this one had won it back."""
+    told = [row for row in found.tables["history"] if row["recovery_id"] == recovery_id]
+    won = max(row["id"] for row in told if row["event"] == "recovery_won_back" and row["response_id"] == response_id)
+    others = {row["response_id"] for row in told if row["event"] == "recovery_reopened" and row["id"] > won}
+    keys = {row["key"] for row in found.tables["response"] if row["id"] in others - {response_id}}
+    return any(one.key in keys and any(said.is_unhappy for said in one.versions) for one in found.journal.answers)
 
 
 def _tickets(found: Evidence, recovery: Row) -> list[int]:

@@ -196,6 +196,7 @@ def test_a_recovery_closed_meanwhile_is_open_again_with_its_follow_up(db: Databa
     carry_out(db, look(db, {"501": "solved"}, rows))
     with db.read() as tx:
         assert recoveries.counts(tx) == {"open": 1}
+        assert [entry.event for entry in history.for_recovery(tx, 1)].count("recovery_reopened") == 1
 
 
 def test_a_recovery_closed_meanwhile_is_open_again_with_its_reopened_ticket(db: Database) -> None:
