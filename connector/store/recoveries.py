@@ -248,7 +248,7 @@ def generation(tx: Transaction, recovery_id: int) -> int:
 
 
 def follow_up(tx: Transaction, recovery_id: int, number: int) -> bool:
-    """The recovery goes on in its ticket `number`, and is open again where `reopen` allows it: whether it was not."""
+    """The recovery goes on in its ticket `number`; True when it was closed and is open again, as `reopen` allows it."""
     tx.execute(update(recovery).where(recovery.c.id == recovery_id).values(generation=number))
     return reopen(tx, recovery_id)
 
