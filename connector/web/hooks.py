@@ -146,7 +146,7 @@ class Receiver:
         """Answer 200 once what `store` submits is committed. It verifies and parses: large bodies in a thread."""
         try:
             committed = store() if len(hook.body) <= SMALL_BODY else await run_in_threadpool(store)
-            # The commit is shared with other requests: a client that hangs up must not cancel it for them.
+            # The commit is shared with other requests: who waits no longer must not cancel it for them.
             await asyncio.wait_for(asyncio.shield(self._on_loop(committed)), _COMMIT_SECONDS)
         except Forged:
             self._intake.count("forged")

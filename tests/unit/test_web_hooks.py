@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +28,7 @@ from connector.store.inbox import DeliveryState
 from connector.store.keyring import KeyRing
 from connector.store.transaction import Transaction
 from connector.sync.collect import Full, Intake, accept
+from connector.web import hooks
 from connector.web.app import build_app
 from connector.web.hooks import Doors
 from connector.web.server import Server
@@ -186,6 +188,13 @@ def test_a_hook_answers_validation_calls(house: House) -> None:
     assert house.client.head("/hooks/survey").status_code == 200
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_a_hook_knows_no_other_method(house: House, method: str) -> None:
+    answer = house.client.request(method, "/hooks/survey", headers=sign(b""))
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, GET, HEAD")
+    assert house.states() == {}
+
+
 def test_a_helpdesk_hook_wakes_the_lane_that_reads_its_tickets(house: House) -> None:
     assert house.post(b"[17]", "desk") == 200
     bell = house.db.bell("poll/desk:acme/tickets")
@@ -268,6 +277,28 @@ def test_concurrent_deliveries_share_commits_and_none_is_acknowledged_before_its
         assert {post.result() for post in posts} == {200}
     assert commits.number == 2
     assert house.states() == {DeliveryState.RECEIVED: 30}
+
+
+def test_who_waits_no_longer_takes_the_commit_from_nobody_who_shares_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = Commits(house.db, monkeypatch)
+    monkeypatch.setattr(hooks, "_COMMIT_SECONDS", 0.5)
+    with ThreadPoolExecutor(2) as senders:
+        first = senders.submit(house.post, b"[0]")
+        assert commits.begun.wait(10)
+        assert first.result(10) == 503
+        impatient = senders.submit(house.post, b"[1]")
+        while not house.intake._waiting.arrivals:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        monkeypatch.setattr(hooks, "_COMMIT_SECONDS", 25)
+        patient = senders.submit(house.post, b"[2]")
+        assert impatient.result(10) == 503
+        assert not patient.done()
+        commits.gate.set()
+        assert patient.result(10) == 200
+    assert house.states() == {DeliveryState.RECEIVED: 3}, "who was told to come again is a duplicate then"
 
 
 def test_a_failing_commit_acknowledges_nobody(house: House) -> None:
