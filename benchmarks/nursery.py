@@ -117,7 +117,7 @@ def _live(config: str, environ: Mapping[str, str], log: str) -> None:
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    sys.argv = ["connector", "run", "--config", config]
+    sys.argv = ["connector", "run", "--config", config, "--log-level", "WARNING"]
     code: object = 1
     try:
         main()

@@ -50,6 +50,8 @@ SENDERS = 16
 SETTLE = 3_600.0
 TELL_EVERY = 30.0
 LEAST_AMBIGUOUS = 0.01
+LINGER = "10s"
+"""Writes wait so long for company: most are killed while they wait, or sent with a few dozen others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +209,8 @@ def soak(course: Course, folder: Path, say: Callable[[str], None] = lambda text:
     people = answers.names(course.answers)
     bodies = answers.bodies(people, unhappy=course.unhappy, at=SystemClock().now())
     terms = Terms(lost=course.lost, seed=course.seed)
-    told = {**overrides(course.crm), "CONNECTOR_KEY": KeyRing.generate()}
+    told = {name: LINGER if name.endswith("__LINGER") else value for name, value in overrides(course.crm).items()}
+    told["CONNECTOR_KEY"] = KeyRing.generate()
     with Vendors(crm=course.crm, known=answers.known(people), terms=terms) as vendors, closing(Nursery()) as nursery:
         daemons = [Nursed(folder, ROOT, vendors, SystemClock(), overrides=told) for _ in range(course.daemons)]
         for daemon in daemons:

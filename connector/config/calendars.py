@@ -88,7 +88,7 @@ def _zone(value: str) -> str:
 
 
 def _region(value: str) -> str:
-    domain.holidays_of(value, 2026)
+    domain.check_region(value)
     return value
 
 

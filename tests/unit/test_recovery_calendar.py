@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from connector.domain.recovery.calendar import DAY, Calendar, Span, after, holidays_of, open_time
+from connector.domain.recovery.calendar import DAY, Calendar, Span, after, check_region, holidays_of, open_time
 
 # Both directions of DST; half an hour; at midnight; none; a day that was skipped is long ago.
 ZONES = (
@@ -122,11 +123,17 @@ def test_public_holidays_are_closed_where_they_are_kept() -> None:
     assert opened.spans(new_year) == ((600, 720),), "what is written for the day wins"
 
 
-def test_who_knows_no_such_region_says_so() -> None:
-    with pytest.raises(ValueError, match="'XX'"):
-        holidays_of("XX", 2026)
-    with pytest.raises(ValueError, match="'DE-QQ'"):
-        holidays_of("DE-QQ", 2026)
+@pytest.mark.parametrize("asks", [check_region, lambda region: holidays_of(region, 2026)])
+@pytest.mark.parametrize("region", ["XX", "DE-QQ", "XX-BE", "de", ""])
+def test_who_knows_no_such_region_says_so(asks: Callable[[str], object], region: str) -> None:
+    with pytest.raises(ValueError, match=repr(region)):
+        asks(region)
+
+
+@pytest.mark.parametrize("region", ["DE", "DEU", "DE-BE", "US-CA"])
+def test_a_region_that_passes_has_holidays(region: str) -> None:
+    check_region(region)
+    assert holidays_of(region, 2026)
 
 
 def test_a_calendar_that_is_never_open_is_a_mistake() -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import holidays
+from holidays.registry import EntityLoader
 
 Span = tuple[int, int]
 """Minutes since midnight by the wall clock: from, up to but without; 1440 is the midnight that ends the day."""
@@ -101,6 +102,15 @@ def after(calendar: Calendar | None, start: datetime, open_time: timedelta) -> d
 def open_time(calendar: Calendar | None, start: datetime, end: datetime) -> timedelta:
     """How much of the time from `start` to `end` counts."""
     return max(end - start, timedelta(0)) if calendar is None else calendar.between(start, end)
+
+
+def check_region(region: str) -> None:
+    """Raises ValueError for a region whose public holidays are not known, as `holidays_of` does.
+
+    A country is only looked up among the codes: its holidays take as long to load as a small program.
+    """
+    if "-" in region or region not in EntityLoader.get_country_codes():
+        holidays_of(region, 2026)
 
 
 @lru_cache(maxsize=256)
