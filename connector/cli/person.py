@@ -13,7 +13,7 @@ from connector.clock import running_clock
 from connector.domain.matching.canonical import canonical_email, canonical_id, canonical_phone
 from connector.domain.model.person import KeyKind
 from connector.errors import ConnectorError, RemoteError
-from connector.store import consent, erasures, links, people, responses, subjects
+from connector.store import consent, erasures, links, people, responses, subjects, tombstones
 from connector.store.database import Database, Transaction
 from connector.store.erasures import Erasure, State
 from connector.store.exporting import export
@@ -85,7 +85,7 @@ def erase(
         if known is None:
             done = _done(tx, who)
         if known is None and done is None:
-            raise ConnectorError(NOBODY)
+            known = _forgotten(tx, who)
         plan = {} if known is None else _plan(tx, known, keep_contacts=keep_contacts)
     if dry_run:
         _show_plan(plan, as_json=as_json)
@@ -182,6 +182,17 @@ def _find(tx: Transaction, who: str) -> Known | None:
     """Whom a text names; None for nobody, and for somebody of whom nothing is left."""
     known = _named(tx, who.strip())
     return None if known is None or subjects.is_nobody(tx, known) else known
+
+
+def _forgotten(tx: Transaction, who: str) -> Known:
+    """Whom this store was to erase before an older copy of it was put back: the tombstone stands, nothing else does.
+
+    Other systems may not have been told. Raises ConnectorError for anybody else.
+    """
+    known = _named(tx, who.strip())
+    if known is None or not tombstones.among(tx, subjects.blinds_of(tx, known)):
+        raise ConnectorError(NOBODY)
+    return known
 
 
 def _named(tx: Transaction, who: str) -> Known | None:

@@ -303,8 +303,29 @@ class Play:
     def _restore(self, one: Happening) -> None:
         if self.copy is not None:
             self.journal.deaths.append(self.world.clock.now())
+            asked = self._being_erased()
             self.world.restore(self.copy)
+            self._ask_again(asked)
             self.journal.restored.append(self.world.clock.now())
+
+    def _being_erased(self) -> frozenset[str]:
+        """The addresses of those whose erasure is under way."""
+        db = self.world.open_store()
+        try:
+            with db.read() as tx:
+                return frozenset(mail for one in erasures.under_way(tx) for mail in one.known.emails)
+        finally:
+            db.close()
+
+    def _ask_again(self, asked: frozenset[str]) -> None:
+        """As docs/privacy.md wants it: whose erasure was under way and is not any more is erased once more."""
+        for email in sorted(asked - self._being_erased()):
+            db = self.world.open_store()
+            try:
+                with db.write() as tx:
+                    erasures.begin(tx, subjects.of_address(tx, email=email))
+            finally:
+                db.close()
 
     def _erase(self, one: Happening) -> None:
         people = self.journal.people

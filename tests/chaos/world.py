@@ -353,8 +353,8 @@ class World:
         return found
 
     def open_store(self) -> Database:
-        """The store, for looking into. Close it."""
-        return Database(f"sqlite:///{self.store}", KeyRing([Secret(KEY)]), self.clock)
+        """The store, as a command opens it. Close it."""
+        return Database(f"sqlite:///{self.store}", KeyRing([Secret(KEY)]), self.clock, Path(f"{self.store}.erased"))
 
     def status(self) -> Status:
         """Every count of the store."""

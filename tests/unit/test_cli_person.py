@@ -42,14 +42,27 @@ def type_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 @pytest.fixture
 def db(type_: Keyboard) -> Iterator[Database]:
-    made = open_store(load_config(str(type_.folder / "connector.yaml")).config, SystemClock()).create()
+    made = a_store(type_)
+    hear_them(made)
+    yield made
+    made.close()
+
+
+def a_store(type_: Keyboard) -> Database:
+    return open_store(load_config(str(type_.folder / "connector.yaml")).config, SystemClock()).create()
+
+
+def hear_them(made: Database) -> None:
     now = SystemClock().now()
     feed(made, answer("k1", respondent=WHO, comment="zwitscherzwitscher", at=now))
     with made.write() as tx:
         for version in responses.pending(tx, limit=10, fresh_since=tx.now):
             decide_alone(tx, version, example_settings())
-    yield made
-    made.close()
+
+
+def nobody_listens(type_: Keyboard) -> None:
+    for name in ("SALESFORCE", "ZENDESK", "SLACK"):
+        type_.monkeypatch.setenv(f"CONNECTOR__CONNECTIONS__{name}__BASE_URL", "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("who", [MAIL, MAIL.upper(), "1", "+49 30 555000177", "k1", "typeform/aB3dE9/k1"])
@@ -89,8 +102,7 @@ def test_a_dry_run_changes_nothing_and_erase_asks_first(type_: Keyboard, db: Dat
 
 def test_what_cannot_be_reached_is_said_and_gone_on_with(type_: Keyboard, db: Database) -> None:
     """Nobody listens at the vendors: the erasure stands, and the command says what it waits for."""
-    for name in ("SALESFORCE", "ZENDESK", "SLACK"):
-        type_.monkeypatch.setenv(f"CONNECTOR__CONNECTIONS__{name}__BASE_URL", "http://127.0.0.1:9")
+    nobody_listens(type_)
     type_("person", "erase", MAIL, "--yes", "--wait", "1").says(4, "under way", "run this again")
     type_("person", "erasures").says(0, "vendors")
     with db.read() as tx:
@@ -107,6 +119,23 @@ def test_what_cannot_be_reached_is_said_and_gone_on_with(type_: Keyboard, db: Da
     again = type_("person", "erase", MAIL, "--json")
     assert again.json == done.json, "the certificate, once more"
     type_("person", "find", MAIL).says(1, "nothing is held")
+
+
+def test_an_erasure_that_an_older_copy_knows_nothing_of_is_asked_for_once_more(type_: Keyboard) -> None:
+    """The copy is from before they were heard of, and the vendors were not told yet (chaos 991)."""
+    nobody_listens(type_)
+    a_store(type_).close()
+    type_("backup", "copy.db").says(0, "copy.db")
+    made = a_store(type_)
+    hear_them(made)
+    made.close()
+    type_("person", "erase", MAIL, "--yes", "--wait", "1").says(4, "under way")
+    type_("restore", "copy.db", "--yes").says(0, "")
+    type_("person", "erasures").says(0, "Nobody was erased")
+    type_("person", "find", MAIL).says(1, "nothing is held")
+    type_("person", "erase", MAIL, "--yes", "--wait", "1").says(4, "under way")
+    type_("person", "erasures").says(0, "vendors")
+    type_("person", "erase", "somebody.else@example.org").says(1, "nothing is held")
 
 
 def test_who_is_told_follows_from_the_configuration(type_: Keyboard, db: Database) -> None:
