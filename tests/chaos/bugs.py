@@ -25,7 +25,7 @@ from connector.store import confirmed, responses, scores, steps, tombstones
 from connector.store.schema import confirmed as confirmed_table
 from connector.store.schema import response_version
 from connector.store.transaction import Transaction
-from connector.sync import collect, decide, mirroring, winning_back
+from connector.sync import collect, decide, looking_back, mirroring, winning_back
 from connector.sync import understand as understanding
 from connector.testing.twin import Crash
 from connector.web import hooks
@@ -182,7 +182,7 @@ def an_edit_keeps_the_old_facts(change: Changes) -> None:
 
 def solved_tickets_not_noticed(change: Changes) -> None:
     """A recovery stays open whatever people do."""
-    change.put(mirroring, "_close", lambda *_: None)
+    change.put(looking_back, "_close", lambda *_: None)
 
 
 def an_echo_taken_for_an_edit(change: Changes) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.auditor import CHECKS
-from tests.chaos.bugs import BUGS
+from tests.chaos.bugs import BUGS, seeded
 from tests.chaos.programs import make
 from tests.chaos.runner import run
 
@@ -56,6 +56,13 @@ def test_nobody_delivers_what_was_not_said_yet() -> None:
 def test_a_seeded_bug_is_found(bug: str, check: str, seeds: range) -> None:
     found = (violation.check for seed in seeds for violation in run(seed, bug).violations)
     assert check in found
+
+
+@pytest.mark.parametrize("bug", list(BUGS))
+def test_what_a_bug_changes_is_there(bug: str) -> None:
+    """A name that moved would make every program end at its first step."""
+    with seeded(bug):
+        pass
 
 
 def test_the_bugs_are_many_and_leave_nothing_behind() -> None:
