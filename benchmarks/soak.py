@@ -1,7 +1,7 @@
 """Soak: many answers while the daemon is killed every few seconds and vendors' answers get lost. Nothing may be lost or
 be there twice.
 
-    python -m benchmarks.soak [--answers 200000] [--life 8] [--lost 0.01] [--unhappy 0.1] [--crm salesforce] [--seed 1]
+    python -m benchmarks.soak [--answers 200000] [--life 8] [--lost 0.02] [--unhappy 0.1] [--crm salesforce] [--seed 1]
                              [--daemons 1]
 
 The daemons, the vendors and the sender are processes of their own. A life is forked from a process that has loaded
@@ -196,7 +196,7 @@ class Course:
 
     answers: int = 200_000
     life: float = 8.0
-    lost: float = 0.01
+    lost: float = 0.02
     unhappy: float = 0.1
     crm: str = "salesforce"
     seed: int = 1
