@@ -52,15 +52,20 @@ def of(tx: Transaction, recovery_id: int) -> list[Sent]:
     return [_sent(row) for row in rows]
 
 
-def earlier(tx: Transaction, mine: Recovery, kind: str) -> list[str]:
-    """Keys of messages of a kind that were planned in earlier recoveries which the same answer opened."""
+def earlier(tx: Transaction, mine: Recovery, kind: str) -> list[Sent]:
+    """Messages of a kind that were planned in earlier recoveries which the same answer opened, by the same playbook."""
     rows = tx.execute(
-        select(follow_up.c.intent_key)
+        select(follow_up)
         .join(recovery, recovery.c.id == follow_up.c.recovery_id)
-        .where(recovery.c.opened_by == mine.opened_by, recovery.c.id < mine.id, follow_up.c.kind == kind)
+        .where(
+            recovery.c.opened_by == mine.opened_by,
+            recovery.c.playbook == mine.playbook,
+            recovery.c.id < mine.id,
+            follow_up.c.kind == kind,
+        )
         .order_by(follow_up.c.recovery_id, follow_up.c.number)
     ).all()
-    return [str(row.intent_key) for row in rows]
+    return [_sent(row) for row in rows]
 
 
 def survey_of(tx: Transaction, recovery_id: int) -> Sent | None:

@@ -11,12 +11,13 @@ from typing import Final
 
 from connector.domain.matching.canonical import canonical_email
 from connector.domain.matching.fuzzy import SIMILARITY
-from connector.domain.model.intent import Intent, WriteKind
-from connector.domain.model.intent import IntentState as State
+from connector.domain.model.intent import Intent, IntentState, WriteKind
 from connector.domain.model.person import KeyKind, LinkState
+from connector.domain.model.transitions import UNSENT
 from connector.domain.recovery.night import awake_from
 from connector.errors import ExpressionError
-from connector.store import codes, consent, follow_ups, history, intents, people, recoveries, tombstones
+from connector.store import codes, consent, follow_ups, history, intents, people, recoveries, runs, tombstones
+from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
 from connector.sync import names
 from connector.sync.context import Context, Matter, build
@@ -27,7 +28,8 @@ from connector.sync.work import Work, key_of
 
 PATIENCE: Final = timedelta(days=1)
 """So long after its time a message still says what it was meant to."""
-_UNREAD: Final = frozenset({State.REJECTED, State.SUPERSEDED})
+CALL_BACK: Final = "call_back"
+"""The kind of a message that says somebody will call: wrong once the recovery is closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,15 +157,20 @@ def unwanted(tx: Transaction, email: str) -> str | None:
 
 def _said_before(tx: Transaction, work: Work, kind: str) -> str | None:
     """Why an answer is not written about in a second recovery; None when nothing came or will come of the first."""
-    for key in follow_ups.earlier(tx, work.recovery, kind):
-        row = intents.by_key(tx, key)
-        if (
-            row is not None
-            and row.state not in _UNREAD
-            and (row.state is not State.GIVEN_UP or row.write_id is not None)
-        ):
+    for sent in follow_ups.earlier(tx, work.recovery, kind):
+        # By its record: what waited for a morning has another key by now.
+        rows = [row for row in intents.of_recovery(tx, sent.recovery_id) if row.record == sent.intent_key]
+        if any(_may_be_read(tx, row, kind) for row in rows):
             return "they were written to about this answer in an earlier recovery"
     return None
+
+
+def _may_be_read(tx: Transaction, row: IntentRow, kind: str) -> bool:
+    """Whether a message of a recovery that is over has arrived, may have, or still will."""
+    if row.state in UNSENT:
+        return kind != CALL_BACK and not runs.was_observing(tx, row.run_id)
+    never_left = row.state is IntentState.GIVEN_UP and row.write_id is None
+    return not never_left and row.state not in {IntentState.REJECTED, IntentState.SUPERSEDED}
 
 
 def _unmet(step: MessageStep, context: Context) -> str | None:

@@ -17,7 +17,7 @@ from connector.store.database import Database
 from connector.store.follow_ups import SURVEY
 from connector.store.intents import IntentRow
 from connector.store.transaction import Transaction
-from connector.sync.messages import unwanted
+from connector.sync.messages import CALL_BACK, unwanted
 from connector.sync.outlet import Replan
 from connector.sync.recall import recall
 from connector.sync.settings import DecideSettings
@@ -79,7 +79,7 @@ def _overtaken(tx: Transaction, row: IntentRow, settings: DecideSettings) -> str
     is_open = recovery.state is RecoveryState.OPEN
     if sent.kind == SURVEY:
         return "the recovery goes on" if is_open else None
-    if sent.kind == "call_back" and not is_open:
+    if sent.kind == CALL_BACK and not is_open:
         return "the recovery is closed: nobody calls any more"
     if row.response_id is not None:
         latest = responses.get(tx, row.response_id)

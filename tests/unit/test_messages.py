@@ -42,6 +42,7 @@ from connector.store.database import Database
 from connector.store.intents import IntentRow
 from connector.store.runs import RunKind
 from connector.store.schema import intent
+from connector.store.schema import recovery as recovery_table
 from connector.store.writes import Record
 from connector.sync.message_settings import Codes, MessagePolicy, MessageStep
 from connector.sync.messages import address as messages_to
@@ -352,6 +353,52 @@ def test_a_step_whose_connection_is_gone_does_nothing(db: Database) -> None:
     feed(db, unhappy())
     decide_all(db, replace(wanted, targets={name: one for name, one in wanted.targets.items() if name != "post"}))
     assert messages(db) == []
+
+
+def changed_when_over(db: Database, wanted: DecideSettings) -> list[IntentRow]:
+    """The recovery is closed, the answer is changed and opens another one; the messages but for superseded ones."""
+    with db.write() as tx:
+        recoveries.close(tx, 1, "solved in helpdesk", db.clock.now())
+    feed(db, unhappy(comment="And nobody called me back"))
+    decide_all(db, wanted)
+    return [row for row in messages(db) if row.state is not IntentState.SUPERSEDED]
+
+
+def test_what_waits_for_another_morning_counts_as_said(db: Database) -> None:
+    wanted = settings(replace(APOLOGY, after=timedelta(hours=9)), messages=NIGHTLY)
+    feed(db, unhappy())
+    decide_all(db, wanted)
+    clock_of(db).advance(datetime(2026, 3, 3, 21, tzinfo=BERLIN).astimezone(UTC) - NOON)
+    look(db, wanted)
+    (waiting,) = changed_when_over(db, wanted)
+    assert waiting.recovery_id == 1
+
+
+def test_whom_nobody_calls_any_more_is_told_by_the_next_recovery(db: Database) -> None:
+    wanted = settings(replace(APOLOGY, kind="call_back"))
+    feed(db, unhappy())
+    decide_all(db, wanted)
+    assert [row.recovery_id for row in changed_when_over(db, wanted)] == [1, 2]
+    look(db, wanted)
+    assert [row.recovery_id for row in messages(db) if row.state is IntentState.PLANNED] == [2]
+
+
+def test_what_was_planned_while_observing_does_not_count_as_said(db: Database) -> None:
+    wanted = settings()
+    feed(db, unhappy())
+    decide_all(db, wanted)
+    with db.write() as tx:
+        tx.execute(update(intent).values(run_id=runs.begin(tx, RunKind.START, mode="observe", config="x")))
+    assert [row.recovery_id for row in changed_when_over(db, wanted)] == [1, 2]
+
+
+def test_another_playbook_says_it_in_its_own_words(db: Database) -> None:
+    wanted = settings()
+    feed(db, unhappy())
+    decide_all(db, wanted)
+    with db.write() as tx:
+        tx.execute(update(recovery_table).where(recovery_table.c.id == 1).values(playbook="another"))
+    assert [row.recovery_id for row in changed_when_over(db, wanted)] == [1, 2]
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
