@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -121,8 +122,9 @@ def _live(config: str, environ: Mapping[str, str], log: str) -> None:
     code: object = 1
     try:
         main()
-        code = 0
     except SystemExit as end:
         code = end.code
-    finally:
-        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    except BaseException:  # noqa: BLE001  nothing may go on as the nursery
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(code if isinstance(code, int) else 1)

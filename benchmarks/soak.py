@@ -2,13 +2,12 @@
 be there twice.
 
     python -m benchmarks.soak [--answers 200000] [--life 8] [--lost 0.02] [--unhappy 0.1] [--crm salesforce] [--seed 1]
-                             [--daemons 1]
 
-The daemons, the vendors and the sender are processes of their own. A life is forked from a process that has loaded
-everything, or most lives would end before their work began. The sender repeats a delivery until it hears 200, as
-survey tools do; after half to one and a half times `--life` seconds a daemon dies by SIGKILL and another one begins.
-What the vendors hold in the end is counted in their truth tables, person by person. Exit code 1: something was lost or
-doubled, or fewer than one answer in a hundred had a write of which nobody knew whether it had arrived.
+The daemon, the vendors and the sender are processes of their own. A life is forked from a process that has loaded
+everything, or most lives would end before their work began. The sender repeats a delivery until it hears 200, as survey
+tools do; the daemon dies by SIGKILL after a life of half to one and a half times `--life` seconds. What the vendors
+hold in the end is counted in their truth tables, person by person. Exit code 1: something was lost or doubled, or fewer
+than one answer in a hundred had a write of which nobody knew whether it had arrived.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ from benchmarks.nursery import Nursed, Nursery
 from benchmarks.script import read
 from benchmarks.vendors import Terms, Vendors
 from connector.clock import SystemClock
-from connector.store.keyring import KeyRing
 from connector.store.schema import history
 from connector.testing.rehearsal import Rehearsal
 from connector.wiring.status import Status
@@ -51,7 +49,7 @@ SETTLE = 3_600.0
 TELL_EVERY = 30.0
 LEAST_AMBIGUOUS = 0.01
 LINGER = "10s"
-"""Writes wait so long for company: most are killed while they wait, or sent with a few dozen others."""
+"""Writes wait so long for company: many are killed while they wait, the others are sent together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +89,10 @@ class Soaked:
 class Sender:
     """A process that posts what it is given, each until it is taken."""
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    def __init__(self, port: int) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._ask, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_send, args=(theirs, ports), daemon=True)
+        self._process = spawn.Process(target=_send, args=(theirs, port), daemon=True)
         self._process.start()
         self.sent = 0
         self.is_idle = True
@@ -117,13 +115,13 @@ class Sender:
         self._process.join()
 
 
-def _send(ask: Connection, ports: Sequence[int]) -> None:
+def _send(ask: Connection, port: int) -> None:
     while True:
-        ask.send(asyncio.run(_post(ports, ask.recv())))
+        ask.send(asyncio.run(_post(port, ask.recv())))
 
 
-async def _post(ports: Sequence[int], bodies: Sequence[bytes]) -> int:
-    """Post them all, in turn to each daemon; how often something was sent."""
+async def _post(port: int, bodies: Sequence[bytes]) -> int:
+    """Post them all; how often something was sent."""
     waiting, sent = iter([answers.signed(body) for body in bodies]), 0
 
     async def one() -> None:
@@ -132,7 +130,7 @@ async def _post(ports: Sequence[int], bodies: Sequence[bytes]) -> int:
             while True:
                 sent += 1
                 with suppress(OSError, asyncio.IncompleteReadError):
-                    if await _exchange(ports[sent % len(ports)], request):
+                    if await _exchange(port, request):
                         break
                 await asyncio.sleep(0.1)
 
@@ -152,33 +150,32 @@ async def _exchange(port: int, request: bytes) -> bool:
 
 
 class Lives:
-    """Daemons on one store, one killed every few seconds; what waits for them is kept between a little and `AHEAD`."""
+    """One daemon after the other, each killed; what waits for them is kept between a little and `AHEAD`."""
 
-    def __init__(self, daemons: Sequence[Rehearsal], bodies: Sequence[bytes], *, life: float, seed: int) -> None:
-        self._daemons = daemons
+    def __init__(self, rehearsal: Rehearsal, bodies: Sequence[bytes], *, life: float, seed: int) -> None:
+        self._rehearsal = rehearsal
         self._left = list(bodies)
         self._life = life
         self._dice = random.Random(seed)
         self.kills = 0
-        self.sender = Sender([daemon.port for daemon in daemons])
+        self.sender = Sender(rehearsal.port)
 
     def live(self) -> None:
-        """Work, and feed it; then one of them dies and the next process starts."""
+        """One life: work, and feed it; then the next process starts."""
         ends = time.monotonic() + self._life * self._dice.uniform(0.5, 1.5)
         while time.monotonic() < ends:
             if self.sender.look() and self._left and self.waiting < AHEAD:
                 self.sender.post(self._left[:CHUNK])
                 del self._left[:CHUNK]
-            self._daemons[0].pause(0.5)
-        daemon = self._dice.choice(self._daemons)
-        assert daemon.stop(kill=True) == -9
+            self._rehearsal.pause(0.5)
+        assert self._rehearsal.stop(kill=True) == -9
         self.kills += 1
-        daemon.start()
+        self._rehearsal.start()
 
     @property
     def waiting(self) -> int:
         """Deliveries, answers and writes with something left to do."""
-        return self._daemons[0].status().waiting
+        return self._rehearsal.status().waiting
 
     @property
     def is_over(self) -> bool:
@@ -200,36 +197,32 @@ class Course:
     unhappy: float = 0.1
     crm: str = "salesforce"
     seed: int = 1
-    daemons: int = 1
 
 
 def soak(course: Course, folder: Path, say: Callable[[str], None] = lambda text: None) -> Soaked:
     """Send answers through many lives, let everything settle, and count. `say` hears how far it is."""
-    began = told_at = time.monotonic()
+    began = told = time.monotonic()
     people = answers.names(course.answers)
     bodies = answers.bodies(people, unhappy=course.unhappy, at=SystemClock().now())
     terms = Terms(lost=course.lost, seed=course.seed)
-    told = {name: LINGER if name.endswith("__LINGER") else value for name, value in overrides(course.crm).items()}
-    told["CONNECTOR_KEY"] = KeyRing.generate()
+    changed = {name: LINGER if name.endswith("__LINGER") else value for name, value in overrides(course.crm).items()}
     with Vendors(crm=course.crm, known=answers.known(people), terms=terms) as vendors, closing(Nursery()) as nursery:
-        daemons = [Nursed(folder, ROOT, vendors, SystemClock(), overrides=told) for _ in range(course.daemons)]
-        for daemon in daemons:
-            daemon.nursery = nursery
-            daemon.start()
-        lives = Lives(daemons, bodies, life=course.life, seed=course.seed)
+        rehearsal = Nursed(folder, ROOT, vendors, SystemClock(), overrides=changed)
+        rehearsal.nursery = nursery
+        rehearsal.start()
+        lives = Lives(rehearsal, bodies, life=course.life, seed=course.seed)
         try:
             while not lives.is_over:
                 lives.live()
-                if time.monotonic() - told_at > TELL_EVERY:
-                    told_at = time.monotonic()
-                    say(lives.told(told_at - began))
-            status = daemons[0].settle(SETTLE)
-            ambiguous = _doubted(daemons[0])
+                if time.monotonic() - told > TELL_EVERY:
+                    told = time.monotonic()
+                    say(lives.told(told - began))
+            status = rehearsal.settle(SETTLE)
+            ambiguous = _doubted(rehearsal)
         finally:
             lives.sender.close()
-            for daemon in daemons:
-                daemon.stop()
-                daemon.close()
+            rehearsal.stop()
+            rehearsal.close()
         mood = {answers.email(person): read(body).unhappy for person, body in zip(people, bodies, strict=True)}
         sad = [email for email, is_sad in mood.items() if is_sad]
         happy = [email for email, is_sad in mood.items() if not is_sad]
@@ -262,7 +255,6 @@ def main() -> None:
     parser.add_argument("--unhappy", type=float, default=usual.unhappy)
     parser.add_argument("--crm", choices=["salesforce", "hubspot"], default=usual.crm)
     parser.add_argument("--seed", type=int, default=usual.seed)
-    parser.add_argument("--daemons", type=int, default=usual.daemons, help="processes on the store")
     course = Course(**vars(parser.parse_args()))
     with tempfile.TemporaryDirectory() as folder:
         found = soak(course, Path(folder), lambda text: print(text, flush=True))

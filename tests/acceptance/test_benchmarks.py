@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 from benchmarks import audit, backtest, drain, endtoend, intake, latency, matching, restart, soak
 from benchmarks.__main__ import HEAD, NAMES, section
 from benchmarks.audit import Effects, Judgement, Line, judge
+from benchmarks.nursery import Nursed, Nursery
 from benchmarks.report import Goal, Result, Series, ratio
-from benchmarks.vendors import Terms, open_vendors
-from connector.clock import VirtualClock
+from benchmarks.vendors import Terms, Vendors, open_vendors
+from connector.clock import SystemClock, VirtualClock
 from connector.wiring.status import read_status
 from tests.unit.samples import NOON, empty_store
 
@@ -110,6 +112,18 @@ def test_what_is_missing_is_lost_and_what_is_more_is_doubled() -> None:
     found = {"a@example.com": whole, "b@example.com": Effects(contacts=2, answers=1, tickets=3, scores=0)}
     judged = judge(found, ["a@example.com", "c@example.com"], ["b@example.com"])
     assert (judged.expected, judged.lost, judged.doubled) == (11, 3 + 2, 1 + 2)
+
+
+def test_a_daemon_from_a_nursery_lives_dies_and_is_followed_like_any_other(tmp_path: Path) -> None:
+    with Vendors() as vendors, closing(Nursery()) as nursery:
+        daemon = Nursed(tmp_path, soak.ROOT, vendors, SystemClock())
+        daemon.nursery = nursery
+        daemon.start()
+        first = daemon.pid
+        assert daemon.stop(kill=True) == -9
+        daemon.start()
+        assert daemon.pid != first
+        assert daemon.stop(kill=True) == -9
 
 
 @pytest.mark.parametrize(
