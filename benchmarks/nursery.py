@@ -6,6 +6,8 @@ its own all the same. How long a real start takes is another benchmark (`benchma
 
 from __future__ import annotations
 
+import gc
+import importlib
 import multiprocessing
 import os
 import signal
@@ -18,10 +20,14 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from connector.cli import main, run  # noqa: F401  loaded before a fork
+from connector.domain.analysis.language import Languages
 from connector.testing.rehearsal import Process, Rehearsal
 from connector.wiring.opening import load_config
 
 LOOK_EVERY = 0.01
+OF_WORK = ("holidays.countries", "vaderSentiment.vaderSentiment")
+"""What a daemon loads with its first answers."""
+COMMENT = "A sentence that is long enough for its language to be told."
 
 
 class Nursery:
@@ -92,6 +98,7 @@ class Nursed(Rehearsal):
 def _bear(ask: Connection) -> None:
     """Fork what is asked for; say how those ended who are asked about."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    is_warm = False
     while True:
         try:
             order = ask.recv()
@@ -101,12 +108,23 @@ def _bear(ask: Connection) -> None:
             pid, status = os.waitpid(order[0], os.WNOHANG)
             ask.send(os.waitstatus_to_exitcode(status) if pid else None)
             continue
-        load_config(*order[:2])
+        if not is_warm:
+            _warm_up(*order[:2])
+            is_warm = True
         pid = os.fork()
         if not pid:
             ask.close()
             _live(*order)
         ask.send(pid)
+
+
+def _warm_up(config: str, environ: Mapping[str, str]) -> None:
+    """Load what this configuration needs at its start and with its first answers."""
+    loaded = load_config(config, environ)
+    Languages(loaded.config.analysis.languages).detect(COMMENT)
+    for name in OF_WORK:
+        importlib.import_module(name)
+    gc.freeze()  # a collection would write to the pages that the daemons share with this process
 
 
 def _live(config: str, environ: Mapping[str, str], log: str) -> None:
