@@ -365,6 +365,7 @@ token = Table(
     Column("expires_at", Instant),
     Column("generation", Long, nullable=False),
     Column("refreshing_until", Instant, comment="single flight across processes"),
+    Column("refreshing_by", Text, comment="whose reservation it is: a process that died is not waited for"),
 )
 
 history = Table(

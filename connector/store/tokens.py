@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, update
@@ -17,10 +18,18 @@ _SEALED = "grant_token.sealed"
 
 
 class Tokens:
-    """`connector.ports.TokenStore` in the store. Every method is one transaction of its own."""
+    """`connector.ports.TokenStore` in the store. Every method is one transaction of its own.
 
-    def __init__(self, db: Database) -> None:
+    Args:
+        db: the store.
+        owner: this process, named beside its reservations.
+        is_dead: whether an owner certainly runs no more; its reservation is not waited for.
+    """
+
+    def __init__(self, db: Database, owner: str = "", is_dead: Callable[[str], bool] = lambda _: False) -> None:
         self._db = db
+        self._owner = owner
+        self._is_dead = is_dead
 
     def load(self, grant: str) -> Token | None:
         """The newest token of `grant`; None before the first."""
@@ -38,14 +47,14 @@ class Tokens:
         with self._db.write(beside=True) as tx:
             if generation == 0:
                 tx.insert_ignore(grant_token, {"grant": grant, "generation": 0})
+            free = [grant_token.c.refreshing_until.is_(None), grant_token.c.refreshing_until <= tx.now]
+            holder = tx.execute(select(grant_token.c.refreshing_by).where(grant_token.c.grant == grant)).scalar()
+            if holder and self._is_dead(holder):
+                free.append(grant_token.c.refreshing_by == holder)
             reserved = tx.execute(
                 update(grant_token)
-                .where(
-                    grant_token.c.grant == grant,
-                    grant_token.c.generation == generation,
-                    or_(grant_token.c.refreshing_until.is_(None), grant_token.c.refreshing_until <= tx.now),
-                )
-                .values(refreshing_until=tx.now + lease)
+                .where(grant_token.c.grant == grant, grant_token.c.generation == generation, or_(*free))
+                .values(refreshing_until=tx.now + lease, refreshing_by=self._owner)
             )
             return reserved.rowcount == 1
 
@@ -62,6 +71,7 @@ class Tokens:
                     expires_at=token.expires_at,
                     generation=token.generation,
                     refreshing_until=None,
+                    refreshing_by=None,
                 )
             )
             return kept.rowcount == 1
@@ -72,7 +82,7 @@ class Tokens:
             tx.execute(
                 update(grant_token)
                 .where(grant_token.c.grant == grant, grant_token.c.generation == generation)
-                .values(refreshing_until=None)
+                .values(refreshing_until=None, refreshing_by=None)
             )
 
 

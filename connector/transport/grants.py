@@ -41,6 +41,8 @@ MARGIN = timedelta(seconds=60)
 """How long before its end a token is no longer used; a fifth of its life when that is shorter."""
 LOOK_AGAIN = 0.2
 """Seconds between looks at the store while another process refreshes."""
+PATIENCE = 5.0
+"""Seconds that one call goes on looking: most refreshes are over by then, and a lane that waits longer cannot stop."""
 
 Style = Literal["form", "json", "basic"]
 
@@ -229,7 +231,7 @@ class _Refreshing:
 
     def _settle(self, wire: Wire, refused: Mapping[str, str]) -> Token:
         """The store's token when it will do, else a new one: fetched here, or by whoever holds the reservation."""
-        until = wire.clock.monotonic() + REFRESH_LEASE.total_seconds()
+        until = wire.clock.monotonic() + PATIENCE
         never = threading.Event()
         while True:
             stored = wire.tokens.load(self.grant)

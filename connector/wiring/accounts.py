@@ -14,11 +14,11 @@ from connector.config import Loaded
 from connector.errors import QuotaExhausted, Throttled
 from connector.store import quotas
 from connector.store.database import Database
-from connector.store.tokens import Tokens
 from connector.sync.quota import Readings, grant
 from connector.transport.client import CallNote, QuotaReading
 from connector.transport.kit import Kit
 from connector.wiring.adapters import make_adapters
+from connector.wiring.process import tokens_of
 
 PATIENCE = timedelta(minutes=2)
 """A command waits so long for a vendor that says "too fast", no longer."""
@@ -43,7 +43,7 @@ class Accounts:
         self.ahead: dict[str, timedelta] = {}
         kit = Kit(
             clock=clock,
-            token_store=Tokens(db),
+            token_store=tokens_of(db),
             read_only=read_only,
             on_reading=self._read,
             on_call=self._count,

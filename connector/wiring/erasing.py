@@ -12,7 +12,6 @@ from connector.store import erasures, lanes, subjects
 from connector.store.database import Database
 from connector.store.erasures import Erasure, State
 from connector.store.receipts import lane_of
-from connector.store.tokens import Tokens
 from connector.sync.erasing import LANE, ErasureLane
 from connector.sync.lane import LaneHold
 from connector.sync.settled import settled
@@ -20,7 +19,7 @@ from connector.sync.write import WriteLane
 from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.lanes import erasers_of, notifying
-from connector.wiring.process import is_dead, process_name
+from connector.wiring.process import is_dead, process_name, tokens_of
 from connector.wiring.settings import settings_with
 from connector.wiring.workshop import limits_of
 
@@ -39,7 +38,7 @@ class Errand:
     def __init__(self, loaded: Loaded, db: Database, clock: Clock, *, skip: frozenset[str] = frozenset()) -> None:
         self._db = db
         self._clock = clock
-        kit = Kit(clock=clock, token_store=Tokens(db), read_only=False)
+        kit = Kit(clock=clock, token_store=tokens_of(db), read_only=False)
         adapters: Adapters = make_adapters(loaded.config, kit)
         self._lane = ErasureLane(db=db, erasers=erasers_of(loaded, adapters), skip=skip)
         self._writers = _write_lanes(loaded, adapters, db, clock)

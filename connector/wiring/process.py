@@ -10,7 +10,16 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import partial
 from pathlib import Path
+
+from connector.store.database import Database
+from connector.store.tokens import Tokens
+
+
+def tokens_of(db: Database) -> Tokens:
+    """The tokens in `db`, refreshed by this process."""
+    return Tokens(db, process_name(), partial(is_dead, is_shared=db.is_server))
 
 
 def process_name() -> str:

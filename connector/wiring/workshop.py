@@ -14,7 +14,6 @@ from connector.config.quantities import Rate
 from connector.domain.model.intent import WriteKind
 from connector.store.database import Database
 from connector.store.receipts import lane_of
-from connector.store.tokens import Tokens
 from connector.sync import erasing
 from connector.sync.lane import Drain
 from connector.sync.outlet import Ceiling, Limits
@@ -23,6 +22,7 @@ from connector.transport.client import READ, patience
 from connector.transport.kit import Kit
 from connector.wiring.adapters import Adapters, make_adapters
 from connector.wiring.lanes import make_lanes
+from connector.wiring.process import tokens_of
 from connector.wiring.settings import settings_with
 from connector.wiring.telemetry import Telemetry
 
@@ -44,7 +44,7 @@ def furnish(loaded: Loaded, *, db: Database, clock: Clock, telemetry: Telemetry)
     """Make the parts; nothing happens and nobody is called yet. Raises ConfigError when an adapter cannot be made."""
     kit = Kit(
         clock=clock,
-        token_store=Tokens(db),
+        token_store=tokens_of(db),
         read_only=loaded.config.mode == "observe",
         on_reading=telemetry.read,
         on_call=telemetry.called,

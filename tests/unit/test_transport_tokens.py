@@ -92,6 +92,18 @@ def test_a_reservation_is_of_one_generation(tokens: TokenStore) -> None:
     assert not tokens.lease("g", 1, LEASE)
 
 
+def test_the_reservation_of_a_dead_process_is_not_waited_for(tmp_path: Path, clock: VirtualClock) -> None:
+    db = empty_store(tmp_path, clock)
+    first, second = (Tokens(db, name, is_dead={"first"}.__contains__) for name in ("first", "second"))
+    assert first.lease("g", 0, LEASE)
+    assert second.lease("g", 0, LEASE)
+    assert not first.lease("g", 0, LEASE), "a living process has it"
+    second.release("g", 0)
+    assert first.save("g", token(1))
+    assert not second.lease("g", 0, LEASE), "whoever holds it, the store is past it"
+    assert second.lease("g", 1, LEASE)
+
+
 def test_eight_processes_on_one_store_refresh_once(tmp_path: Path) -> None:
     issued: list[Seen] = []
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from connector.wiring.process import is_dead, process_name
+from connector.clock import VirtualClock
+from connector.store.tokens import Tokens
+from connector.wiring.process import is_dead, process_name, tokens_of
+from tests.unit.samples import empty_store
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +38,12 @@ def test_another_boot_is_this_machine_before_or_another_one_that_is_called_the_s
 @pytest.mark.parametrize("owner", ["somebody", "another/pid:[1]/boot/1/2", "host/1/2/x"])
 def test_nobody_else_is_known_to_be_dead(owner: str) -> None:
     assert not is_dead(owner, is_shared=False)
+
+
+@pytest.mark.both_stores
+def test_a_token_that_a_dead_process_was_refreshing_is_refreshed_at_once(tmp_path: Path, ended: str) -> None:
+    db, lease = empty_store(tmp_path, VirtualClock(datetime(2026, 11, 30, 12, tzinfo=UTC))), timedelta(seconds=90)
+    assert Tokens(db, ended).lease("grant", 0, lease)
+    assert not Tokens(db, "somebody").lease("grant", 0, lease), "who cannot know waits"
+    assert tokens_of(db).lease("grant", 0, lease)
+    assert not tokens_of(db).lease("grant", 0, lease), "this process lives"
