@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,7 @@ from hypothesis import settings
 # What the suites of connector.testing assert is explained like what tests assert: before anything imports them.
 pytest.register_assert_rewrite("connector.testing")
 
+from connector.store.database import Database  # noqa: E402
 from tests import stores  # noqa: E402
 
 # A change is judged by what it changes, not by the dice of the day: with CI set, property tests draw the same examples
@@ -43,6 +45,31 @@ def logging_as_before() -> Iterator[None]:
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
     logging.captureWarnings(False)
+
+
+@pytest.fixture(scope="session")
+def opened() -> Iterator[list[Database]]:
+    """The stores that are opened, as they are."""
+    found: list[Database] = []
+    make = Database.__init__
+
+    def remember(self: Database, *arguments: Any, **named: Any) -> None:
+        make(self, *arguments, **named)
+        found.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "__init__", remember)
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def stores_closed(opened: list[Database]) -> Iterator[None]:
+    """Every store that a test opened is closed with it: from Python 3.13 on, forgotten connections to SQLite warn."""
+    opened.clear()  # what several tests share is closed by whoever made it
+    yield
+    for store in opened:
+        store.close()
+    opened.clear()
 
 
 @pytest.fixture

