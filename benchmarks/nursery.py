@@ -13,14 +13,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic, sleep
 
 from connector.cli import main, run  # noqa: F401  loaded before a fork
 from connector.domain.analysis.language import Languages
+from connector.errors import ConnectorError
 from connector.testing.rehearsal import Process, Rehearsal
 from connector.wiring.opening import load_config
 
@@ -35,38 +38,42 @@ class Nursery:
 
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._ask, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_bear, args=(theirs,), daemon=False)
+        self._pipe, theirs = spawn.Pipe()
+        self._asking = threading.Lock()
+        self._process = spawn.Process(target=_bear, args=(theirs,), daemon=True)
         self._process.start()
 
-    def bear(self, config: Path, environ: Mapping[str, str], log: Path) -> Process:
-        """A daemon with this configuration, which speaks to the log."""
-        return Child(self._ask, self._told(str(config), dict(environ), str(log)))
+    def bear(self, config: Path, environ: Mapping[str, str], log: Path, arguments: Sequence[str]) -> Process:
+        """A daemon with this configuration and these arguments, which speaks to the log."""
+        pid = self.ask(str(config), dict(environ), str(log), list(arguments))
+        assert pid is not None, "a process has a number"
+        return Child(self, pid)
 
-    def _told(self, *order: object) -> int:
-        self._ask.send(order)
-        pid: int = self._ask.recv()
-        return pid
+    def ask(self, *order: object) -> int | None:
+        """What `bear` says makes a daemon and tells its number; a number tells its exit code, None while it lives."""
+        with self._asking:
+            self._pipe.send(order)
+            told: int | None = self._pipe.recv()
+            return told
 
     def close(self) -> None:
         """End it."""
-        self._ask.close()
+        self._pipe.close()
         self._process.join()
 
 
 class Child:
     """A forked daemon, as `subprocess.Popen` would show it."""
 
-    def __init__(self, ask: Connection, pid: int) -> None:
-        self._ask = ask
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self._nursery = nursery
         self.pid = pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """The exit code, once there is one."""
         if self.returncode is None:
-            self._ask.send((self.pid,))
-            self.returncode = self._ask.recv()
+            self.returncode = self._nursery.ask(self.pid)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -85,14 +92,13 @@ class Child:
 
 
 class Nursed(Rehearsal):
-    """A rehearsal whose daemons come from a nursery."""
+    """A rehearsal whose daemons come from a nursery, which is set before the first one starts."""
 
     nursery: Nursery
 
     def launch(self, arguments: Sequence[str] = ()) -> None:
         """Fork the daemon and do not wait for it."""
-        assert not arguments, "a nursery knows one way to run"
-        self._process = self.nursery.bear(self.config, self.environ, self.log)
+        self._process = self.nursery.bear(self.config, self.environ, self.log, arguments)
 
 
 def _bear(ask: Connection) -> None:
@@ -109,8 +115,9 @@ def _bear(ask: Connection) -> None:
             ask.send(os.waitstatus_to_exitcode(status) if pid else None)
             continue
         if not is_warm:
-            _warm_up(*order[:2])
-            is_warm = True
+            with suppress(ConnectorError):  # what is wrong with a configuration the daemon says
+                _warm_up(*order[:2])
+                is_warm = True
         pid = os.fork()
         if not pid:
             ask.close()
@@ -127,7 +134,7 @@ def _warm_up(config: str, environ: Mapping[str, str]) -> None:
     gc.freeze()  # a collection would write to the pages that the daemons share with this process
 
 
-def _live(config: str, environ: Mapping[str, str], log: str) -> None:
+def _live(config: str, environ: Mapping[str, str], log: str, arguments: Sequence[str]) -> None:
     """Be the daemon, to the end of this process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
@@ -136,7 +143,7 @@ def _live(config: str, environ: Mapping[str, str], log: str) -> None:
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    sys.argv = ["connector", "run", "--config", config, "--log-level", "WARNING"]
+    sys.argv = ["connector", "run", "--config", config, *arguments]
     code: object = 1
     try:
         main()

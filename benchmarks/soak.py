@@ -50,6 +50,7 @@ TELL_EVERY = 30.0
 LEAST_AMBIGUOUS = 0.01
 LINGER = "10s"
 """Writes wait so long for company: many are killed while they wait, the others are sent together."""
+SAY_LITTLE = ("--log-level", "WARNING")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +171,7 @@ class Lives:
             self._rehearsal.pause(0.5)
         assert self._rehearsal.stop(kill=True) == -9
         self.kills += 1
-        self._rehearsal.start()
+        self._rehearsal.start(SAY_LITTLE)
 
     @property
     def waiting(self) -> int:
@@ -209,7 +210,7 @@ def soak(course: Course, folder: Path, say: Callable[[str], None] = lambda text:
     with Vendors(crm=course.crm, known=answers.known(people), terms=terms) as vendors, closing(Nursery()) as nursery:
         rehearsal = Nursed(folder, ROOT, vendors, SystemClock(), overrides=changed)
         rehearsal.nursery = nursery
-        rehearsal.start()
+        rehearsal.start(SAY_LITTLE)
         lives = Lives(rehearsal, bodies, life=course.life, seed=course.seed)
         try:
             while not lives.is_over:
