@@ -133,9 +133,16 @@ class Rehearsal:
         return self._db
 
     def start(self, arguments: Sequence[str] = ()) -> None:
-        """Start the daemon and wait until it is ready. Raises ConnectorError when it ends or is not ready in time."""
+        """Start the daemon and wait until it is ready.
+
+        Raises ConnectorError when it ends or is not ready in time; it runs no more then.
+        """
         self.launch(arguments)
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.stop(kill=True)
+            raise
 
     def launch(self, arguments: Sequence[str] = ()) -> None:
         """Start the daemon and do not wait for it."""

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from connector.clock import SystemClock
+from connector.errors import ConnectorError
 from connector.simulator.suite import start_all
 from connector.store.schema import lane
 from connector.testing.rehearsal import Rehearsal
@@ -120,6 +121,17 @@ def test_sigterm_ends_with_0_within_30_seconds_and_loses_nothing(tmp_path: Path)
         running.start()
         running.settle()
         assert tickets(stage) == 10
+
+
+def test_a_daemon_that_is_not_ready_in_time_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with staged(tmp_path / "stage") as stage:
+        monkeypatch.setattr("connector.testing.rehearsal.START_SECONDS", 0.0)
+        pids: list[int] = []
+        monkeypatch.setattr(stage.rehearsal, "_get", lambda _: pids.append(stage.rehearsal.pid))
+        with pytest.raises(ConnectorError, match="not ready after 0 s"):
+            stage.rehearsal.start()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pids[0], 0)
 
 
 def test_what_keeps_a_daemon_from_starting_is_said_in_a_sentence(tmp_path: Path) -> None:
