@@ -118,6 +118,9 @@ def sweep(
             say(f"{crm} {scene.name}: {len(points)} points, {len(deaths)} deaths, {time.monotonic() - began:.0f} s")
     finally:
         stage.close()
+    for line in report.wrong:
+        say(f"WRONG {line}")
+    say(f"{crm}: {report.deaths.total()} of {report.points.total()} points died at and brought to a good end")
     return report
 
 
