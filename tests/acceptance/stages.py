@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
-from benchmarks.nursery import Nursed, Nursery
 from connector.cli.demo import hurry
 from connector.clock import SystemClock
 from connector.simulator.demo_input import Delivery, DemoInput, make_demo_input
@@ -41,26 +39,11 @@ class Stage:
             return text
 
         overrides = {**hurry(self.simulators.crm), "CONNECTOR_KEY": key}
-        after = rehearsed(self.folder, self.simulators, overrides, rewrite=edit)
+        after = Rehearsal(self.folder, ROOT, self.simulators, SystemClock(), overrides=overrides, rewrite=edit)
         for old, new in rename.items():
             for name in [name for name in after.environ if name.startswith(f"{before}{old.upper()}__")]:
                 after.environ[name.replace(old.upper(), new.upper())] = after.environ.pop(name)
         return after
-
-
-@cache
-def nursery() -> Nursery:
-    """Forks the daemons of all tests in this process, and ends with it: every third second of a test was a start."""
-    return Nursery()
-
-
-def rehearsed(
-    folder: Path, simulators: Simulators, overrides: Mapping[str, str], rewrite: Callable[[str], str] = str
-) -> Rehearsal:
-    """A rehearsal whose daemons are forked."""
-    found = Nursed(folder, ROOT, simulators, SystemClock(), overrides=overrides, rewrite=rewrite)
-    found.nursery = nursery()
-    return found
 
 
 @contextmanager
@@ -71,12 +54,10 @@ def staged(
     overrides: Mapping[str, str] | None = None,
     dated: bool = True,
     crm: str = "salesforce",
-    forked: bool = True,
 ) -> Iterator[Stage]:
     """Simulators with the demo's world and a rehearsal that is not started yet; `crm` is salesforce or hubspot.
 
-    Not `dated`: nobody has a last service, whose age in days is another after midnight. Not `forked`: its daemons are
-    started by the command that users type.
+    Not `dated`: nobody has a last service, whose age in days is another after midnight.
     """
     clock = SystemClock()
     world = make_demo_input(seed, clock.now(), crm=crm)
@@ -84,12 +65,7 @@ def staged(
         world = replace(world, people=tuple(replace(person, last_service_days=None) for person in world.people))
     with start_all(clock, crm=crm) as simulators:
         furnish(simulators, world)
-        asked = {**hurry(crm), **(overrides or {})}
-        rehearsal = (
-            rehearsed(folder, simulators, asked)
-            if forked
-            else Rehearsal(folder, ROOT, simulators, clock, overrides=asked)
-        )
+        rehearsal = Rehearsal(folder, ROOT, simulators, clock, overrides={**hurry(crm), **(overrides or {})})
         try:
             yield Stage(simulators=simulators, world=world, rehearsal=rehearsal, folder=folder)
         finally:

@@ -84,8 +84,7 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    folder, overrides = tmp_path_factory.mktemp("canaries") / "stage", {"TYPEFORM_SECRET": SECRET}
-    with staged(folder, overrides=overrides, forked=False) as stage:
+    with staged(tmp_path_factory.mktemp("canaries") / "stage", overrides={"TYPEFORM_SECRET": SECRET}) as stage:
         running = stage.rehearsal
         running.start(["--log-level", "DEBUG"])
         send(running, answer("1", csat=1))

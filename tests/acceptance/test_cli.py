@@ -107,7 +107,7 @@ def test_a_mended_mapping_and_a_replay_bring_the_ticket(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_with_0_within_30_seconds_and_loses_nothing(tmp_path: Path) -> None:
-    with staged(tmp_path / "stage", forked=False) as stage:
+    with staged(tmp_path / "stage") as stage:
         running, clock = stage.rehearsal, SystemClock()
         running.start()
         for number in range(10):
@@ -135,7 +135,7 @@ def test_a_daemon_that_is_not_ready_in_time_is_ended(tmp_path: Path, monkeypatch
 
 
 def test_what_keeps_a_daemon_from_starting_is_said_in_a_sentence(tmp_path: Path) -> None:
-    with staged(tmp_path / "stage", forked=False) as stage:
+    with staged(tmp_path / "stage") as stage:
         running = stage.rehearsal
         running.start()
         taken = connector(running, "run")

@@ -19,7 +19,7 @@ from connector.testing.rehearsal import Rehearsal
 from tests import stores
 from tests.acceptance.answers import typeform_delivery
 from tests.acceptance.holdings import Thing, held
-from tests.acceptance.stages import Stage, rehearsed, staged
+from tests.acceptance.stages import ROOT, Stage, staged
 from tests.acceptance.test_kill import ANGRY, KIND_WORDS, wait_for_mirrors
 
 pytestmark = pytest.mark.slow
@@ -92,7 +92,7 @@ def _another(stage: Stage, folder: Path) -> Rehearsal:
         for name, text in stage.rehearsal.environ.items()
         if name.startswith("CONNECTOR") and name != "CONNECTOR__LISTEN"
     }
-    return rehearsed(folder, stage.simulators, overrides)
+    return Rehearsal(folder, ROOT, stage.simulators, SystemClock(), overrides=overrides)
 
 
 def _answers(stage: Stage, began: datetime) -> Iterator[str]:

@@ -36,7 +36,7 @@ def typed(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_whoever_follows_the_readme_gets_a_ticket_and_learns_why(tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    with staged(tmp_path / ".demo", forked=False) as stage:
+    with staged(tmp_path / ".demo") as stage:
         stage.rehearsal.start()
         leave_environment(stage.rehearsal, stage.simulators)
         deliver, explain = blocks("Your own ticket, from your own curl")
