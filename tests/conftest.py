@@ -48,7 +48,7 @@ def logging_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def opened() -> Iterator[list[Database]]:
+def opened_stores() -> Iterator[list[Database]]:
     """The stores that are opened, as they are."""
     found: list[Database] = []
     make = Database.__init__
@@ -63,13 +63,13 @@ def opened() -> Iterator[list[Database]]:
 
 
 @pytest.fixture(autouse=True)
-def stores_closed(opened: list[Database]) -> Iterator[None]:
+def stores_closed(opened_stores: list[Database]) -> Iterator[None]:
     """Every store that a test opened is closed with it: from Python 3.13 on, forgotten connections to SQLite warn."""
-    opened.clear()  # what several tests share is closed by whoever made it
+    opened_stores.clear()  # what several tests share is closed by whoever made it
     yield
-    for store in opened:
+    for store in opened_stores:
         store.close()
-    opened.clear()
+    opened_stores.clear()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -138,11 +139,10 @@ class Rehearsal:
         Raises ConnectorError when it ends or is not ready in time; it runs no more then.
         """
         self.launch(arguments)
-        try:
+        with ExitStack() as otherwise:
+            otherwise.callback(self.stop, kill=True)
             self.wait_until_ready()
-        except BaseException:
-            self.stop(kill=True)
-            raise
+            otherwise.pop_all()
 
     def launch(self, arguments: Sequence[str] = ()) -> None:
         """Start the daemon and do not wait for it."""
