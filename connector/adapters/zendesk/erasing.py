@@ -1,5 +1,8 @@
 """Erasing a person at Zendesk: tickets and users deleted and then deleted for good, notes on other tickets redacted.
 
+What was deleted is not found any more, and yet there until it is deleted for good. So who and what a search found is
+reported as under way first, and erased when the erasure, having noted it, asks again: whoever dies in between knows it.
+
 A deletion for good runs there as a job. Until it has ended the ticket is under way: it is asked for again, and what is
 gone by then answers 404, which is the receipt.
 """
@@ -30,15 +33,24 @@ _DONE = frozenset({"completed", "complete"})
 def erase(api: Api, subject: Subject) -> Sequence[Erased]:
     """Everything the account holds of `subject`. Raises RemoteError."""
     users = list(_users(api, subject))
+    requested = [] if subject.keep_contacts else list(_requested(api, users))
+    leaving = [] if subject.keep_contacts else [str(user["id"]) for user in users if user.get("role") == _END_USER]
+    found = [*(f"ticket {one}" for one in requested), *(f"user {one}" for one in leaving)]
+    if fresh := [one for one in dict.fromkeys(found) if one not in subject.under_way]:
+        return [Erased(object=one, fate=Fate.UNDER_WAY) for one in fresh]
     ours = list(subject.records.get(WriteKind.TICKET, ()))
-    theirs: list[str] = [] if subject.keep_contacts else [*subject.tickets, *_requested(api, users)]
-    begun = [one.removeprefix("ticket ") for one in subject.under_way if one.startswith("ticket ")]
-    doomed = list(dict.fromkeys([*ours, *theirs, *begun]))
+    theirs: list[str] = [] if subject.keep_contacts else [*subject.tickets, *requested]
+    doomed = list(dict.fromkeys([*ours, *theirs, *_begun(subject, "ticket")]))
     jobs = [_delete(api, "ticket", TICKETS, "/api/v2/deleted_tickets", one) for one in doomed]
     told = [one if job is None or _is_done(api, job) else replace(one, fate=Fate.UNDER_WAY) for one, job in jobs]
     told += [_redact(api, ticket, key) for ticket, key in subject.notes if ticket not in doomed]
     told += [_user(api, user, keep=subject.keep_contacts) for user in users]
+    told += [_delete_user(api, one) for one in _begun(subject, "user") if one not in leaving]
     return told
+
+
+def _begun(subject: Subject, what: str) -> list[str]:
+    return [one.removeprefix(f"{what} ") for one in subject.under_way if one.startswith(f"{what} ")]
 
 
 def _users(api: Api, subject: Subject) -> Iterator[Mapping[str, Any]]:
@@ -100,11 +112,15 @@ def _user(api: Api, user: Mapping[str, Any], *, keep: bool) -> Erased:
         return Erased(object=name, fate=Fate.KEPT, why="it is an agent or administrator of the helpdesk")
     if keep:
         return Erased(object=name, fate=Fate.KEPT, why="the company's own record was to stay")
+    return _delete_user(api, str(user["id"]))
+
+
+def _delete_user(api: Api, one: str) -> Erased:
     try:
-        return _delete(api, "user", "/api/v2/users", "/api/v2/deleted_users", str(user["id"]))[0]
+        return _delete(api, "user", "/api/v2/users", "/api/v2/deleted_users", one)[0]
     except Rejected as refused:
         why = "Zendesk refused it: a user with tickets that are not closed cannot be deleted, nor one who is an agent"
-        return Erased(object=name, fate=Fate.KEPT, why=why, request_id=refused.request_id)
+        return Erased(object=f"user {one}", fate=Fate.KEPT, why=why, request_id=refused.request_id)
 
 
 def _redact(api: Api, ticket: str, key: str) -> Erased:
