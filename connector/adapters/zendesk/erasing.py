@@ -24,7 +24,7 @@ from connector.transport.shapes import expecting
 
 RESIDUAL = (
     "E-mails Zendesk sent out, and what agents wrote about the person on other people's tickets, stay. Of a ticket "
-    "deleted for good Zendesk keeps its number."
+    "deleted for good Zendesk keeps its number. Users and tickets that somebody had deleted before are not found."
 )
 _END_USER = "end-user"
 _DONE = frozenset({"completed", "complete"})
