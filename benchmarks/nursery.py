@@ -13,17 +13,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic, sleep
 
 from connector.cli import main, run  # noqa: F401  loaded before a fork
 from connector.domain.analysis.language import Languages
-from connector.errors import ConnectorError
 from connector.testing.rehearsal import Process, Rehearsal
 from connector.wiring.opening import load_config
 
@@ -39,7 +36,6 @@ class Nursery:
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        self._asking = threading.Lock()
         self._process = spawn.Process(target=_bear, args=(theirs,), daemon=True)
         self._process.start()
 
@@ -51,10 +47,9 @@ class Nursery:
 
     def ask(self, *order: object) -> int | None:
         """What `bear` says makes a daemon and tells its number; a number tells its exit code, None while it lives."""
-        with self._asking:
-            self._pipe.send(order)
-            told: int | None = self._pipe.recv()
-            return told
+        self._pipe.send(order)
+        told: int | None = self._pipe.recv()
+        return told
 
     def close(self) -> None:
         """End it."""
@@ -115,9 +110,8 @@ def _bear(ask: Connection) -> None:
             ask.send(os.waitstatus_to_exitcode(status) if pid else None)
             continue
         if not is_warm:
-            with suppress(ConnectorError):  # what is wrong with a configuration the daemon says
-                _warm_up(*order[:2])
-                is_warm = True
+            _warm_up(*order[:2])
+            is_warm = True
         pid = os.fork()
         if not pid:
             ask.close()
