@@ -54,7 +54,7 @@ UNHELD = {
     "CONNECTOR__CONNECTIONS__SALESFORCE__LINGER": "0s",
     "CONNECTOR__CONNECTIONS__HUBSPOT__LINGER": "0s",
     "CONNECTOR__CONNECTIONS__ZENDESK__CEILING__NEW_TICKETS": "1000000/h",
-    "CONNECTOR__STORM__UNHAPPY_SHARE": "100%",
+    "CONNECTOR__STORM__HOLD": "false",
 }
 """Nothing waits for company, nothing is held: what is measured is work."""
 

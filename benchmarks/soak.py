@@ -1,7 +1,7 @@
 """Soak: many answers while the daemon is killed every few seconds and vendors' answers get lost. Nothing may be lost or
 be there twice.
 
-    python -m benchmarks.soak [--answers 200000] [--life 8] [--lost 0.02] [--unhappy 0.1] [--crm salesforce] [--seed 1]
+    python -m benchmarks.soak [--answers 200000] [--life 12] [--lost 0.02] [--unhappy 0.1] [--crm salesforce] [--seed 1]
 
 The daemon, the vendors and the sender are processes of their own. A life is forked from a process that has loaded
 everything, or most lives would end before their work began. The sender repeats a delivery until it hears 200, as survey
@@ -193,7 +193,7 @@ class Course:
     """How hard it is: see the command line."""
 
     answers: int = 200_000
-    life: float = 8.0
+    life: float = 12.0
     lost: float = 0.02
     unhappy: float = 0.1
     crm: str = "salesforce"
