@@ -156,7 +156,7 @@ class Salesforce:
             api("GET", f"{DATA}/query", self._query),
             api("GET", f"{DATA}/queryAll", self._query),
             api("GET", f"{DATA}/query/{{locator}}", self._more),
-            api("POST", f"{DATA}/composite", Composite(self._query).act),
+            api("POST", f"{DATA}/composite", Composite(self._query, self._describe).act),
             api("POST", f"{DATA}/composite/sobjects", batches.write, True),
             api("PATCH", f"{DATA}/composite/sobjects", batches.write, True),
             api("DELETE", f"{DATA}/composite/sobjects", batches.delete, True),

@@ -1,4 +1,4 @@
-"""Salesforce's composite resource: several requests in one call. Of what it may carry only queries are simulated."""
+"""Salesforce's composite resource: several requests in one call. Simulated are queries and descriptions of objects."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _REFERENCE = re.compile(r"[A-Za-z]\w{0,79}", re.ASCII)
 
 
 class Composite:
-    """The route of one org; `query` answers a query by GET."""
+    """The route of one org; `query` answers a query by GET, `describe` says what fields an object has."""
 
-    def __init__(self, query: Callable[[Call], Answer]) -> None:
+    def __init__(self, query: Callable[[Call], Answer], describe: Callable[[Call], Answer]) -> None:
         self._query = query
+        self._describe = describe
 
     def act(self, call: Call) -> Answer:
         """`POST …/composite`: 200 whatever became of the requests in it, an answer for each. Raises Refused."""
@@ -38,7 +39,7 @@ class Composite:
             raise Refused("reference-twice", twice[0])
         if len(wanted) > MOST:
             return Answer(data={"compositeResponse": [_complaint(Refused("too-many-requests", str(MOST)), None)]})
-        if len(wanted) > MOST_QUERIES:
+        if sum(_asks(one) for one in wanted) > MOST_QUERIES:
             refused = Refused("too-many-queries", str(MOST_QUERIES))
             return Answer(data={"compositeResponse": [_complaint(refused, None)]})
         answers = [self._one(call, one, name) for one, name in zip(wanted, names, strict=True)]
@@ -51,18 +52,29 @@ class Composite:
         return Answer(data={"compositeResponse": answers})
 
     def _one(self, call: Call, wanted: Mapping[str, Any], name: str) -> Fields:
-        path, _, query = str(wanted["url"]).partition("?")
-        base = call.path.rpartition("/")[0]
         try:
-            if wanted.get("method") != "GET" or path.rstrip("/") not in {f"{base}/query", f"{base}/queryAll"}:
-                raise Refused("unknown-route", path)  # noqa: TRY301
-            if len(str(wanted["url"])) > _URI_LIMIT:
-                raise Refused("uri-too-long")  # noqa: TRY301
-            asked = dict(parse_qsl(query, keep_blank_values=True))
-            answer = self._query(replace(call, method="GET", path=path.rstrip("/"), query=asked, body=b""))
+            answer = self._answer(call, wanted)
         except Refused as refused:
             return _complaint(refused, name)
         return {"body": answer.data, "httpHeaders": {}, "httpStatusCode": answer.status, "referenceId": name}
+
+    def _answer(self, call: Call, wanted: Mapping[str, Any]) -> Answer:
+        path, _, query = str(wanted["url"]).partition("?")
+        path, base = path.rstrip("/"), call.path.rpartition("/")[0]
+        inner = replace(call, method="GET", path=path, query=dict(parse_qsl(query, keep_blank_values=True)), body=b"")
+        if len(str(wanted["url"])) > _URI_LIMIT:
+            raise Refused("uri-too-long")
+        if wanted.get("method") == "GET" and path in {f"{base}/query", f"{base}/queryAll"}:
+            return self._query(inner)
+        described = re.fullmatch(rf"{re.escape(base)}/sobjects/(\w+)/describe", path)
+        if wanted.get("method") == "GET" and described:
+            return self._describe(replace(inner, params={"object": described[1]}))
+        raise Refused("unknown-route", path)
+
+
+def _asks(wanted: Mapping[str, Any]) -> bool:
+    """Whether a request counts as one of the few queries a call may carry."""
+    return "/query" in str(wanted["url"]).partition("?")[0]
 
 
 def _name(wanted: Mapping[str, Any]) -> str:

@@ -82,7 +82,6 @@ WAIVED: Mapping[str, str] = {
     "sync/figures.py:FiguresLane._send": "only with `report.mail`: the same; keys make a repeat the same messages",
     "sync/asking.py:_give_up": "no shipped adapter leaves a kind of write without a question; see tests/durability",
     "sync/write.py:WriteLane._answered#1": "only under a lease too short for a call: in doubt, as without it",
-    "adapters/salesforce/__init__.py:Salesforce._queries": "only for a question too long for one query: asked again",
     "sync/likeness.py:catch_up#1": "only where the YAML says that nobody is found by likeness; done again at each turn",
     "wiring/accounts.py:Accounts._settle": "`check --live` counts its calls; the next reply corrects a lost count",
     "wiring/daemon.py:Daemon.refuse": "a message about a file that is wrong; the log says it, too",

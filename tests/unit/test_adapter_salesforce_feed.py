@@ -176,14 +176,17 @@ def test_pages_the_vendor_cuts_shorter_are_followed(clock: VirtualClock) -> None
         org.stop()
 
 
-def test_a_ready_org_has_no_findings(crm: Salesforce) -> None:
+def test_a_ready_org_has_no_findings_and_says_so_in_one_call(crm: Salesforce, org: simulator.Salesforce) -> None:
     wanted = {
         WriteKind.CONTACT: CONTACT,
         WriteKind.CONTACT_FIELDS: SCORE,
         WriteKind.TASK: frozenset({"WhoId", "Subject"}),
     }
+    before = len(org.requests.entries())
     assert crm.describe(wanted) == []
     assert crm.promises[WriteKind.ACTIVITY].native
+    asked = [call.endpoint for call in org.requests.entries()[before:]]
+    assert asked == ["POST /services/oauth2/token", "POST /services/data/{version}/composite"]
 
 
 def test_findings_name_what_is_missing_and_what_to_do(crm: Salesforce, org: simulator.Salesforce) -> None:

@@ -113,8 +113,20 @@ def test_a_misshapen_reply_to_a_read_of_salesforce_is_tried_again(
 ) -> None:
     org.faults.add(says("GET */sobjects/*", body))
     org.faults.add(says("GET */query*", body))
+    org.faults.add(says("POST */composite", body))
     with pytest.raises(Transient) as caught:
         read(crm)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [*NOTHING, {"fields": None}, {"fields": [CANARY]}], ids=json.dumps)
+def test_a_misshapen_description_in_a_call_for_several_is_asked_for_again(
+    crm: Salesforce, org: salesforce.Salesforce, body: Json
+) -> None:
+    told = [{"referenceId": f"q{number}", "httpStatusCode": 200, "body": body} for number in range(2)]
+    org.faults.add(says("POST */composite", {"compositeResponse": told}))
+    with pytest.raises(Transient) as caught:
+        crm.describe({WriteKind.CONTACT: frozenset({"Email"})})
     assert CANARY not in str(caught.value)
 
 

@@ -220,6 +220,18 @@ def test_queries_of_one_call_are_answered_each_for_itself_and_cost_one(rig: Rig)
     assert got.headers["sforce-limit-info"] == "api-usage=1/5"
 
 
+def test_descriptions_travel_beside_queries_and_are_none(rig: Rig) -> None:
+    """Five queries at most; what an object has is no query."""
+    paths = [f"{DATA}/sobjects/{name}/describe" for name in ("Contact", "Kontact", "Task")]
+    queries = [f"{DATA}/query?q={quote(EVERYBODY)}"] * 5
+    wanted = [
+        {"method": "GET", "url": path, "referenceId": f"q{number}"} for number, path in enumerate([*paths, *queries])
+    ]
+    told = rig.caller.send("POST", f"{DATA}/composite", {"compositeRequest": wanted}).data["compositeResponse"]
+    assert [one["httpStatusCode"] for one in told] == [200, 404, *[200] * 6]
+    assert told[0]["body"] == rig.caller.send("GET", paths[0]).data
+
+
 @pytest.mark.parametrize("refusal", sorted(set(REFUSALS) - PER_RECORD - IN_COMPOSITE - {"several"}))
 def test_salesforce_refuses(rig: Rig, refusal: str) -> None:
     before = len(rig.org.truth["writes"])

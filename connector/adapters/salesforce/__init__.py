@@ -148,21 +148,21 @@ class Salesforce:
     def describe(self, fields: Mapping[WriteKind, frozenset[str]]) -> Sequence[Finding]:
         """Look for missing and read-only fields and for our two keys."""
         with expecting("which fields Contact and Task have"):
-            described = {name: self._fields(name) for name in ("Contact", "Task")}
+            described = self._described()
             self._learn(described["Task"])
             return list(readiness.findings(fields, described))
 
     def inspect(self, demand: Demand) -> Sequence[Finding]:
         """As `describe`, and whether every field takes what will be written to it, and may be read."""
         with expecting("which fields Contact and Task have"):
-            described = {name: self._fields(name) for name in ("Contact", "Task")}
+            described = self._described()
             self._learn(described["Task"])
             return [*readiness.findings(demand.names, described), *fitness.misfits(demand, described)]
 
     def wanted(self, demand: Demand) -> Sequence[Change]:
         """Custom fields that are missing, and access to them."""
         with expecting("which fields Contact and Task have"):
-            return self._preparation.wanted(demand, {name: self._fields(name) for name in ("Contact", "Task")})
+            return self._preparation.wanted(demand, self._described())
 
     def apply(self, change: Change) -> str:
         """Make a field, or give the run-as user access to it."""
@@ -239,6 +239,11 @@ class Salesforce:
     def _fields(self, name: str) -> readiness.Fields:
         return readiness.fields_of(getattr(self._sdk, name).describe())
 
+    def _described(self) -> Mapping[str, readiness.Fields]:
+        names = ("Contact", "Task")
+        told = self._together([composite.description(name) for name in names])
+        return {name: readiness.fields_of(one) for name, one in zip(names, told, strict=True)}
+
     def _query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """Every row, following the links to further pages."""
         return list(self._sdk.query_all_iter(soql, include_deleted=deleted))
@@ -253,9 +258,12 @@ class Salesforce:
             if len(some) == 1:
                 found.append(self._query(some[0]))
                 continue
-            reply = self._api.call("POST", composite.PATH, body=composite.asking(some), endpoint_class=API, write=False)
-            found += [self._all_pages(page) for page in composite.answers(reply, len(some), self._clock.now())]
+            found += [self._all_pages(page) for page in self._together([composite.query(soql) for soql in some])]
         return found
+
+    def _together(self, paths: Sequence[str]) -> list[Mapping[str, Any]]:
+        reply = self._api.call("POST", composite.PATH, body=composite.asking(paths), endpoint_class=API, write=False)
+        return composite.answers(reply, len(paths), self._clock.now())
 
     def _all_pages(self, page: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows = list(page["records"])

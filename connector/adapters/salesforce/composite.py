@@ -1,4 +1,4 @@
-"""Several queries in one call, by the composite resource: the call costs one of the day's requests. Pure."""
+"""Several questions in one call, by the composite resource: the call costs one of the day's requests. Pure."""
 
 from __future__ import annotations
 
@@ -24,17 +24,24 @@ def takes(soql: str) -> bool:
     return _REFERENCE not in soql
 
 
-def asking(queries: Sequence[str]) -> bytes:
-    """The body of the call that puts these queries; each is answered whatever becomes of the others."""
-    wanted = [
-        {"method": "GET", "url": f"{DATA}/query?q={quote(soql, safe='')}", "referenceId": f"q{number}"}
-        for number, soql in enumerate(queries)
-    ]
+def query(soql: str) -> str:
+    """Where a query is asked."""
+    return f"{DATA}/query?q={quote(soql, safe='')}"
+
+
+def description(name: str) -> str:
+    """Where the fields of an object are asked."""
+    return f"{DATA}/sobjects/{name}/describe"
+
+
+def asking(paths: Sequence[str]) -> bytes:
+    """The body of the call that gets these paths; each is answered whatever becomes of the others."""
+    wanted = [{"method": "GET", "url": path, "referenceId": f"q{number}"} for number, path in enumerate(paths)]
     return json.dumps({"allOrNone": False, "compositeRequest": wanted}, separators=(",", ":")).encode()
 
 
 def answers(reply: Reply, count: int, now: datetime) -> list[Mapping[str, Any]]:
-    """The first page of each query, in their order. Raises RemoteError when one was refused.
+    """What each path holds, in their order; of a query the first page. Raises RemoteError when one was refused.
 
     Raises TypeError or KeyError, for `expecting`, when it is no such answer.
     """
