@@ -31,6 +31,8 @@ from connector.testing.rehearsal import Rehearsal
 ROOT = Path(__file__).parents[1]
 ANSWERS, PER_SECOND, UNHAPPY = 1000, 20, 0.2
 CRM_MOST: Mapping[str, float] = {"salesforce": 20.0, "hubspot": 33.0}
+CRM_GOAL: Mapping[str, float] = {"salesforce": 20.0, "hubspot": 30.0}
+"""What was aimed at; why HubSpot takes more: docs/performance.md."""
 ZENDESK_MOST, SECONDS_MOST = 1.3, 2.0
 LINGER = "60s"
 """Longer than the fifty seconds of answers, like the shipped five minutes: either way all scores go out together, in as
@@ -213,8 +215,8 @@ def results(size: str) -> list[Result]:
 
 
 def result(found: Figures) -> Result:
-    """Against what is promised."""
-    crm, most = found.crm.lower(), CRM_MOST[found.crm.lower()]
+    """Against what was aimed at."""
+    crm, most = found.crm.lower(), CRM_GOAL[found.crm.lower()]
     late = found.seconds(0.95)
     return Result(
         name=f"Calls per 1,000 answers ({crm})",
