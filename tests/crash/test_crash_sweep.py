@@ -12,10 +12,11 @@ import sys
 import pytest
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from connector.domain.model.intent import IntentState, WriteKind
 from tests.crash.points import Point
 from tests.crash.sites import OUTSIDE, WAIVED
 from tests.crash.sweep import ROOT, Report, every_place_once, known_sites, read_report, share, without_reason
-from tests.crash.trial import Facts
+from tests.crash.trial import Facts, came_to
 
 pytestmark = pytest.mark.slow
 
@@ -80,3 +81,12 @@ def test_a_difference_is_seen() -> None:
     assert whole.differences(doubled) == ["extra: ('key', 'ticket', 'whose', '{}')"]
     nothing = Facts(held=[], counts={"responses": {"decided": 0}})
     assert len(whole.differences(nothing)) == 2
+
+
+def test_only_a_contact_that_is_there_may_have_been_found_instead_of_confirmed() -> None:
+    superseded, contact = IntentState.SUPERSEDED, WriteKind.CONTACT
+    assert came_to(contact, superseded, is_there=True) == "confirmed"
+    assert came_to(contact, superseded, is_there=False) == "superseded"
+    assert {came_to(kind, superseded, is_there=True) for kind in set(WriteKind) - {contact}} == {"superseded"}
+    others = set(IntentState) - {superseded}
+    assert {came_to(contact, state, is_there=True) for state in others} == {state.value for state in others}

@@ -26,7 +26,7 @@ from typing import Any
 from sqlalchemy import select
 
 from connector.domain.model.intent import IntentState, WriteKind
-from connector.store.schema import intent
+from connector.store.schema import intent, remote
 from tests.acceptance.holdings import held
 from tests.chaos.world import START, Vendors, World, _copy_store, silence
 from tests.crash.life import Life, Scene
@@ -294,18 +294,25 @@ def facts_of(world: World) -> Facts:
 
 
 def _intents(world: World) -> Mapping[str, int]:
-    """How many intents are in each state.
-
-    A contact in doubt is there once it is found, by the question about it (confirmed) or by a poll (superseded): which
-    of them comes first is a matter of the seconds between a death and the next life.
-    """
-    of_contact = {IntentState.SUPERSEDED.value: IntentState.CONFIRMED.value}
+    """How many intents are in each state."""
     db = world.open_store()
     with db.read() as tx:
-        rows = tx.execute(select(intent.c.kind, intent.c.state).where(~intent.c.object.contains(OPERATORS))).all()
+        wanted = select(intent.c.kind, intent.c.state, intent.c.object)
+        rows = tx.execute(wanted.where(~intent.c.object.contains(OPERATORS))).all()
+        there = set(tx.execute(select(remote.c.object)).scalars())
     db.close()
-    states = (of_contact.get(state, state) if kind == WriteKind.CONTACT.value else state for kind, state in rows)
+    states = (came_to(WriteKind(kind), IntentState(state), is_there=thing in there) for kind, state, thing in rows)
     return dict(sorted(Counter(states).items()))
+
+
+def came_to(kind: WriteKind, state: IntentState, *, is_there: bool) -> str:
+    """What an intent came to.
+
+    A contact in doubt is there once it is found, by the question about it (confirmed) or by a poll (superseded, and its
+    object known): which of them comes first is a matter of the seconds between a death and the next life.
+    """
+    found = kind is WriteKind.CONTACT and state is IntentState.SUPERSEDED and is_there
+    return (IntentState.CONFIRMED if found else state).value
 
 
 def _outcome(folder: Path) -> tuple[list[Point], Facts]:
